@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.backend.python.subsystems.setup import PythonSetup
+from pants.backend.python.target_types import PythonResolveField, PythonSourceField
+from pants.engine.addresses import Address, Addresses
+from pants.engine.fs import PathGlobs, Paths
+from pants.engine.internals.graph import Owners, OwnersRequest
+from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.target import (
+    FieldSet,
+    InferDependenciesRequest,
+    InferredDependencies,
+    InvalidFieldException,
+    Target,
+    Targets,
+)
+from pants.engine.unions import UnionRule
+from pants.util.logging import LogLevel
+
+from dynamic_dependencies.field import DynamicDependenciesField
+
+
+@dataclass(frozen=True)
+class DynamicDependenciesFieldSet(FieldSet):
+    required_fields = (DynamicDependenciesField, PythonResolveField)
+
+    modules: DynamicDependenciesField
+    resolve: PythonResolveField
+
+
+class InferDynamicDependencies(InferDependenciesRequest):
+    infer_from = DynamicDependenciesFieldSet
+
+
+class UnmatchedGlobError(InvalidFieldException):
+    """A glob of `dynamic_dependencies` has no module to offer."""
+
+    def __init__(self, address: Address, glob: str, expected: str) -> None:
+        self.address = address
+        self.glob = glob
+        super().__init__(
+            f"The glob {glob!r} in the `{DynamicDependenciesField.alias}` field of {address} "
+            f"matches no {expected}. Globs start at the build root."
+        )
+
+
+def with_exclusions(globs: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Each glob that adds files, with the globs that take some of them away."""
+    globs = tuple(globs)
+    excludes = tuple(glob for glob in globs if glob.startswith("!"))
+    return {glob: (glob, *excludes) for glob in globs if glob not in excludes}
+
+
+def python_sources(targets: Iterable[Target], *, resolve: str, setup: PythonSetup) -> Addresses:
+    return Addresses(
+        target.address
+        for target in targets
+        if target.has_field(PythonSourceField)
+        and target[PythonResolveField].normalized_value(setup) == resolve
+    )
+
+
+@rule(desc="Match modules that are imported at run time", level=LogLevel.DEBUG)
+async def infer_dynamic_dependencies(
+    request: InferDynamicDependencies, python_setup: PythonSetup
+) -> InferredDependencies:
+    field_set = request.field_set
+    globs = with_exclusions(field_set.modules.value or ())
+    paths = await MultiGet(Get(Paths, PathGlobs(group)) for group in globs.values())
+    for glob, matched in zip(globs, paths):
+        if not matched.files:
+            raise UnmatchedGlobError(field_set.address, glob, "file")
+    owners = await MultiGet(Get(Owners, OwnersRequest(matched.files)) for matched in paths)
+    targets = await MultiGet(Get(Targets, Addresses(addresses)) for addresses in owners)
+    resolve = field_set.resolve.normalized_value(python_setup)
+    sources = [python_sources(group, resolve=resolve, setup=python_setup) for group in targets]
+    for glob, addresses in zip(globs, sources):
+        if not addresses:
+            expected = f"Python source of the resolve `{resolve}`"
+            raise UnmatchedGlobError(field_set.address, glob, expected)
+    return InferredDependencies(address for addresses in sources for address in addresses)
+
+
+def rules():
+    return (*collect_rules(), UnionRule(InferDependenciesRequest, InferDynamicDependencies))
