@@ -1,0 +1,1 @@
+"""Settings objects, and the errors that are meant for people. Imports nothing of ours."""

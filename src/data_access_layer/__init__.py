@@ -1,0 +1,1 @@
+"""The only room with doors to stores: tables are read here, whatever holds them."""

@@ -1,0 +1,71 @@
+"""Which files a location stands for, and in which format they are."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from config.errors import InputError
+
+Format = Literal["parquet", "csv"]
+FORMATS: dict[str, Format] = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
+STANDARD_STREAM = "-"
+PARQUET_MAGIC = b"PAR1"
+
+
+def format_of(path: Path) -> Format:
+    """The format that a file's ending names.
+
+    Raises:
+        InputError: the ending is none of the known ones.
+    """
+    try:
+        return FORMATS[path.suffix.lower()]
+    except KeyError:
+        raise InputError(
+            f"{path}: cannot tell the format from the ending {path.suffix!r}; "
+            f"expected one of {', '.join(FORMATS)}."
+        ) from None
+
+
+def table_files(location: Path) -> list[Path]:
+    """The file itself, or a folder's table files in the order of their names.
+
+    Raises:
+        InputError: nothing is there, it cannot be read, or the folder holds no table.
+    """
+    try:
+        if not location.is_dir():
+            with location.open("rb"):
+                return [location]
+        files = sorted(
+            file
+            for file in location.iterdir()
+            if file.suffix.lower() in FORMATS and not file.name.startswith((".", "_"))
+        )
+    except OSError as error:
+        raise InputError(f"{location}: cannot be read: {error.strerror}.") from error
+    if not files:
+        raise InputError(f"{location}: the folder holds no file that ends in {', '.join(FORMATS)}.")
+    return files
+
+
+@contextmanager
+def standard_input_file() -> Iterator[Path]:
+    """Standard input as a temporary file whose ending tells its format.
+
+    Parquet is read from its end, so a stream has to be kept; a file keeps memory constant.
+    """
+    with tempfile.TemporaryDirectory(prefix="table-") as folder:
+        start = sys.stdin.buffer.read(len(PARQUET_MAGIC))
+        suffix = ".parquet" if start == PARQUET_MAGIC else ".csv"
+        path = Path(folder) / f"standard-input{suffix}"
+        with path.open("wb") as file:
+            file.write(start)
+            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+        yield path

@@ -1,0 +1,57 @@
+"""Write a table batch by batch as Parquet or CSV.
+
+A plain door: that a table appears whole or not at all is for `data_exports` to see to.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import IO, Self
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from data_access_layer.files import Format
+
+
+class TableWriter:
+    """Write frames of one schema to a path or an open binary file, in the order they come."""
+
+    def __init__(self, target: str | IO[bytes], *, format: Format) -> None:
+        self._target = target
+        self._format = format
+        self._writer: pq.ParquetWriter | pa_csv.CSVWriter | None = None
+        self._schema: pa.Schema | None = None
+
+    def write(self, frame: pd.DataFrame) -> None:
+        """Append the rows of `frame`; the first frame sets the schema."""
+        table = pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False)
+        if self._writer is None:
+            self._schema = table.schema
+            self._writer = self._open(table.schema)
+        self._writer.write_table(table)
+
+    def _open(self, schema: pa.Schema) -> pq.ParquetWriter | pa_csv.CSVWriter:
+        if self._format == "csv":
+            return pa_csv.CSVWriter(self._target, schema.remove_metadata())
+        # A dictionary of floating-point numbers is as large as the numbers, and slow to make.
+        dictionary = [field.name for field in schema if not pa.types.is_floating(field.type)]
+        return pq.ParquetWriter(self._target, schema, use_dictionary=dictionary)
+
+    def close(self) -> None:
+        """Write what a format needs at its end."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

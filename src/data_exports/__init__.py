@@ -1,0 +1,1 @@
+"""Tables out: written beside, renamed when whole, each with its manifest."""

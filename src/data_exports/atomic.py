@@ -1,0 +1,98 @@
+"""Files and folders that appear whole or not at all.
+
+What is written goes to a hidden place beside its destination, and is renamed when it is whole. A
+run that is killed leaves the earlier output as it was; the next run clears what it left behind.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from config.errors import InputError, UserError
+
+STAGING = ".{name}.writing-{process}"
+REPLACED = ".{name}.replaced"
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def staged(destination: Path) -> Iterator[Path]:
+    """Yield a path beside `destination`; what stands there at the end takes its place.
+
+    Where the body raises, nothing has changed. A folder that stood at the destination is replaced
+    as a whole.
+
+    Raises:
+        InputError: the destination's folder cannot be made or written.
+        UserError: the disk is full.
+    """
+    destination = destination.absolute()
+    staging = _staging(destination)
+    try:
+        yield staging
+        if staging.exists():
+            _replace(staging, destination)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise UserError(
+                f"{destination}: no room to write it ({os.strerror(error.errno)}). "
+                "Free some space or choose another --output; the earlier output is untouched."
+            ) from error
+        raise
+    finally:
+        _remove(staging)
+
+
+def _staging(destination: Path) -> Path:
+    folder = destination.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _recover(destination)
+        for left_behind in folder.glob(STAGING.format(name=destination.name, process="*")):
+            if not _alive(int(left_behind.name.rpartition("-")[2])):
+                _remove(left_behind)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise InputError(f"{destination}: cannot be written: {error.strerror}.") from error
+    return folder / STAGING.format(name=destination.name, process=os.getpid())
+
+
+def _replace(staging: Path, destination: Path) -> None:
+    if not destination.is_dir() or destination.is_symlink():
+        os.replace(staging, destination)
+        return
+    replaced = destination.parent / REPLACED.format(name=destination.name)
+    os.replace(destination, replaced)
+    os.replace(staging, destination)
+    _remove(replaced)
+
+
+def _recover(destination: Path) -> None:
+    """Undo, or finish, the replacement of a folder that was killed between its two renames."""
+    replaced = destination.parent / REPLACED.format(name=destination.name)
+    if replaced.exists() and not destination.exists():
+        os.replace(replaced, destination)
+    _remove(replaced)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The models, one package each, and beside them what they share: tasks, MLflow wiring, metrics."""

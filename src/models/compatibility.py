@@ -1,0 +1,190 @@
+"""A model version and the code that can load it belong together.
+
+Training records what the version was made with; prediction compares that with itself before it
+loads anything.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from types import ModuleType
+from typing import Self
+
+import pandera.pandas as pa
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from sklearn.pipeline import Pipeline
+
+from models.definition import ModelDefinition
+
+TAG = "compatibility"
+IMAGE_VARIABLE = "DATASCIENCE_IMAGE"
+COMMIT_VARIABLES = ("DATASCIENCE_GIT_COMMIT", "CI_COMMIT_SHA")
+# Whatever a pipeline is made of: it is stored by skops, and its input and output are checked.
+_ALWAYS_NEEDED = ("pandas", "pandera", "scikit-learn", "skops")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compatibility:
+    """What a model version was trained with.
+
+    `requirements` are the locked distributions that the model uses, by version; the fingerprints
+    are SHA-256 in hexadecimal: of those, of the input contract, and of the model's own code.
+    """
+
+    git_commit: str
+    image: str
+    python: str
+    requirements: Mapping[str, str]
+    requirements_fingerprint: str
+    schema_fingerprint: str
+    code_fingerprint: str
+
+    @classmethod
+    def of_this_process(cls, definition: ModelDefinition, requirements: Iterable[str]) -> Self:
+        """What this process would load the model with; looks up `requirements` only."""
+        versions = {name: _version(name) for name in sorted(requirements)}
+        return cls(
+            git_commit=git_commit(),
+            image=os.environ.get(IMAGE_VARIABLE, ""),
+            python=".".join(platform.python_version_tuple()[:2]),
+            requirements=versions,
+            requirements_fingerprint=_fingerprint(versions),
+            schema_fingerprint=schema_fingerprint(definition.input_contract),
+            code_fingerprint=code_fingerprint(definition.code),
+        )
+
+    @classmethod
+    def from_tags(cls, tags: Mapping[str, str]) -> Self | None:
+        """What `to_tags` wrote, or None where nothing was recorded."""
+        return cls(**json.loads(tags[TAG])) if TAG in tags else None
+
+    def to_tags(self) -> dict[str, str]:
+        """As tags of a model version: the record as a whole, and its parts to search by."""
+        parts = asdict(self)
+        requirements = parts.pop("requirements")
+        return {TAG: json.dumps({**parts, "requirements": requirements}, sort_keys=True), **parts}
+
+    def differences(self, other: Compatibility) -> list[str]:
+        """What keeps `other` from loading what was made with this; empty where they agree.
+
+        The commit and the image are not compared: another commit with the same code, contract and
+        requirements loads the model just as well.
+        """
+        found = []
+        if self.python != other.python:
+            found.append(f"Python: trained with {self.python}, this is {other.python}")
+        for name in sorted(self.requirements):
+            here = other.requirements.get(name, "missing")
+            if self.requirements[name] != here:
+                found.append(f"{name}: trained with {self.requirements[name]}, here {here}")
+        if self.schema_fingerprint != other.schema_fingerprint:
+            found.append("the input contract has changed since")
+        if self.code_fingerprint != other.code_fingerprint:
+            found.append("the model's code (schema, features, pipeline) has changed since")
+        return found
+
+
+def used_requirements(pipeline: Pipeline) -> list[str]:
+    """The installed distributions that a pipeline uses, with all that these require."""
+    providers = metadata.packages_distributions()
+    modules = {type(part).__module__.partition(".")[0] for part in _parts(pipeline)}
+    direct = {name for module in modules for name in providers.get(module, ())}
+    return sorted(_closure({*direct, *_ALWAYS_NEEDED}))
+
+
+def git_commit() -> str:
+    """The commit this code was built from; `+changes` where the working tree differs from it."""
+    for variable in COMMIT_VARIABLES:
+        if commit := os.environ.get(variable):
+            return commit
+    commit = _git("rev-parse", "HEAD")
+    if not commit:
+        return "unknown"
+    return f"{commit}+changes" if _git("status", "--porcelain", "-uno") else commit
+
+
+def schema_fingerprint(contract: type[pa.DataFrameModel]) -> str:
+    """A fingerprint of what a contract demands; names, types, nullability, checks."""
+    schema = contract.to_schema()
+    return _fingerprint(
+        {
+            "strict": str(schema.strict),
+            "columns": {
+                name: [
+                    str(column.dtype),
+                    column.nullable,
+                    column.required,
+                    column.unique,
+                    column.coerce,
+                    [[check.name, repr(check.statistics)] for check in column.checks],
+                ]
+                for name, column in schema.columns.items()
+            },
+        }
+    )
+
+
+def code_fingerprint(modules: Iterable[ModuleType]) -> str:
+    """A fingerprint of what modules compute; comments, docstrings and layout do not count."""
+    return _fingerprint({module.__name__: _meaning(module) for module in modules})
+
+
+def _meaning(module: ModuleType) -> str:
+    tree = ast.parse(inspect.getsource(module))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def _fingerprint(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _parts(pipeline: Pipeline) -> Iterable[object]:
+    return [value for value in pipeline.get_params(deep=True).values() if value is not None]
+
+
+def _closure(names: set[str]) -> set[str]:
+    found: set[str] = set()
+    waiting = sorted(names)
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in found:
+            continue
+        try:
+            requires = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue
+        found.add(name)
+        waiting += [
+            requirement.name
+            for requirement in map(Requirement, requires)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        ]
+    return found
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "missing"
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

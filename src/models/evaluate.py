@@ -1,0 +1,42 @@
+"""Evaluate a version of a model on its hold-out, or on labelled data of your own.
+
+examples:
+  python -m models.evaluate --model iris
+  python -m models.evaluate --model iris --version 3 --input labelled.parquet
+
+Exits with 1 where the version misses a limit of its gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from models import task
+from models.settings import EvaluateSettings, TrackingSettings
+
+if TYPE_CHECKING:
+    from models.definition import LoadDefinition, ModelDefinition
+
+
+def run(definition: ModelDefinition, settings: EvaluateSettings, tracking: TrackingSettings) -> int:
+    """Show, and log, the metrics of one version."""
+    from models.evaluation import evaluate
+    from models.tracking import Registry
+
+    return 0 if evaluate(definition, settings, Registry.connect(tracking)) else 1
+
+
+def main(
+    load: LoadDefinition | None = None,
+    *,
+    prog: str = "models.evaluate",
+    doc: str | None = __doc__,
+    argv: Sequence[str] | None = None,
+) -> NoReturn:
+    """The command line."""
+    task.main(EvaluateSettings, run, load, prog=prog, doc=doc, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Evaluation: the metrics of a registered version on labelled rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pandera.errors import SchemaErrors
+from pandera.typing import DataFrame
+
+from data_access_layer.files import table_files
+from data_access_layer.reader import TableFile
+from models.definition import ModelDefinition
+from models.loading import load_model
+from models.settings import EvaluateSettings, TrainSettings
+from models.terminal import show_table
+from models.tracking import Registry
+from models.training import scored, split
+from validation.contract import FailureCollector, contract_dtypes
+from validation.gate import judge
+
+
+def evaluate(definition: ModelDefinition, settings: EvaluateSettings, registry: Registry) -> bool:
+    """Show and log one version's metrics; False where a limit of the gate is missed."""
+    if settings.input:
+        labelled = read_labelled(definition, Path(settings.input))
+    else:
+        labelled = split(definition, TrainSettings.load()).hold_out
+    version, model = load_model(
+        definition, registry, number=settings.version, allow_mismatch=settings.allow_mismatch
+    )
+    scores, _ = scored(definition, model, labelled)
+    with registry.run(definition.name, "evaluate"):
+        registry.log_results(
+            {"version": version.version, "input": settings.input or "hold-out"},
+            {f"evaluate_{name}": value for name, value in scores.items()},
+            {},
+        )
+    verdict = judge(definition.gate, scores, None)
+    show_table(
+        f"{definition.name} version {version.version} on {len(labelled):,} rows",
+        ["metric", "value"],
+        [(name, f"{value:.4f}") for name, value in scores.items()],
+    )
+    return verdict.passed
+
+
+def read_labelled(definition: ModelDefinition, location: Path) -> DataFrame[Any]:
+    """Labelled rows of a file or folder, checked.
+
+    Raises:
+        InputError: a file cannot be read or breaks the labelled contract.
+    """
+    contract = definition.labelled_contract
+    failures = FailureCollector()
+    frames: list[pd.DataFrame] = []
+    for file in table_files(location):
+        for batch in TableFile(file, contract_dtypes(contract), str(file)).batches():
+            try:
+                frames.append(contract.validate(batch.frame, lazy=True))
+            except SchemaErrors as errors:
+                failures.add(errors, batch.frame, source=batch.source, first_row=batch.first_row)
+    if failures:
+        raise failures.error()
+    return DataFrame[Any](pd.concat(frames, ignore_index=True))

@@ -1,0 +1,1 @@
+"""Tells the species of an iris flower from four measurements."""

@@ -1,0 +1,43 @@
+"""Predict with a model: rows that keep its input contract in, predictions out.
+
+examples:
+  python -m models.predict --model iris
+  python -m models.predict --model iris --input rows.parquet --output predictions.parquet
+  cat rows.csv | python -m models.predict --model iris --input - --output - > predictions.csv
+
+Exits with 2 where the input breaks its contract; the earlier output is then untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from models import task
+from models.settings import PredictSettings, TrackingSettings
+
+if TYPE_CHECKING:
+    from models.definition import LoadDefinition, ModelDefinition
+
+
+def run(definition: ModelDefinition, settings: PredictSettings, tracking: TrackingSettings) -> int:
+    """Predict one table and show a summary."""
+    from models.scoring import predict
+
+    predict(definition, settings, tracking)
+    return 0
+
+
+def main(
+    load: LoadDefinition | None = None,
+    *,
+    prog: str = "models.predict",
+    doc: str | None = __doc__,
+    argv: Sequence[str] | None = None,
+) -> NoReturn:
+    """The command line."""
+    task.main(PredictSettings, run, load, prog=prog, doc=doc, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+"""Prediction: read batches, check, predict, check, write; one batch in memory at a time."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from pandera.errors import SchemaErrors
+from pandera.typing import DataFrame
+from sklearn.pipeline import Pipeline
+
+from config.errors import InputError, UserError
+from data_access_layer.files import (
+    FORMATS,
+    STANDARD_STREAM,
+    format_of,
+    standard_input_file,
+    table_files,
+)
+from data_access_layer.reader import Batch, FrameTable, Table, TableFile, prefetched
+from data_access_layer.writer import TableWriter
+from data_exports.atomic import staged
+from data_exports.manifest import SUFFIX, Manifest, file_sha256, manifest_path
+from models.compatibility import git_commit
+from models.definition import ModelDefinition
+from models.loading import NoChampionError, load_model
+from models.settings import PredictSettings, TrackingSettings, TrainSettings
+from models.terminal import say, show_table, with_progress
+from models.tracking import Registry
+from models.training import train
+from validation.contract import FailureCollector, contract_dtypes
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+DEFAULT_OUTPUT = "predictions/{model}.parquet"
+
+
+@dataclass
+class Scorer:
+    """Predicts tables with one version of a model, and counts what it predicted."""
+
+    definition: ModelDefinition
+    version: ModelVersion
+    model: Pipeline
+    batch_rows: int
+    rows: int = 0
+    classes: Counter[str] = field(default_factory=Counter)
+
+    def write(self, tables: Sequence[Table], path: Path, destination: Path) -> Manifest:
+        """Predict `tables` into one file at `path`, which is to become `destination`."""
+        before = self.rows
+        frame = pd.DataFrame()
+        counts = [table.row_count() for table in tables]
+        total = None if None in counts else sum(count or 0 for count in counts)
+        # Three threads at most: one reads, one predicts, this one writes.
+        scored = prefetched(self._scored(prefetched(self._batches(tables))))
+        with TableWriter(str(path), format=format_of(destination)) as writer:
+            for frame in with_progress(scored, total, what="predicting"):
+                writer.write(frame)
+                self._count(frame)
+        return Manifest(
+            rows=self.rows - before,
+            columns={str(name): str(dtype) for name, dtype in frame.dtypes.items()},
+            sha256=file_sha256(path),
+            source=", ".join(table.name for table in tables),
+            model=self.version.name,
+            model_version=str(self.version.version),
+            git_commit=git_commit(),
+        )
+
+    def _batches(self, tables: Sequence[Table]) -> Iterator[Batch]:
+        for table in tables:
+            yield from table.batches(self.batch_rows)
+
+    def _scored(self, batches: Iterator[Batch]) -> Iterator[tuple[int, pd.DataFrame]]:
+        failures = FailureCollector()
+        for batch in batches:
+            try:
+                rows = self.definition.input_contract.validate(batch.frame, lazy=True)
+            except SchemaErrors as errors:
+                failures.add(errors, batch.frame, source=batch.source, first_row=batch.first_row)
+            # After a failure the rest is only checked, so that the message can count all rows.
+            if not failures:
+                yield len(rows), self._predicted(rows)
+        if failures:
+            raise failures.error()
+
+    def _predicted(self, rows: pd.DataFrame) -> pd.DataFrame:
+        columns = self.definition.input_columns()
+        try:
+            predictions = self.definition.predict(self.model, DataFrame[Any](rows[columns]))
+        except SchemaErrors as errors:
+            failures = FailureCollector()
+            failures.add(errors, rows, source=f"{self.version.name}'s predictions", first_row=1)
+            raise UserError(f"{failures.error()} The model is at fault, not the input.") from errors
+        kept = rows.drop(columns=columns)
+        clashing = {name: f"{name}_input" for name in kept if name in predictions}
+        return pd.concat([kept.rename(columns=clashing), predictions], axis=1)
+
+    def _count(self, frame: pd.DataFrame) -> None:
+        self.rows += len(frame)
+        target = frame[self.definition.target]
+        if isinstance(target.dtype, pd.CategoricalDtype):
+            self.classes.update({str(k): int(v) for k, v in target.value_counts().items()})
+
+
+def predict(
+    definition: ModelDefinition, settings: PredictSettings, tracking: TrackingSettings
+) -> None:
+    """Predict a table, write it whole or not at all, and show a summary.
+
+    Raises:
+        InputError: the input cannot be read or breaks its contract, or the output cannot be there.
+        UserError: there is no model to use, or it was made with other code, or the disk is full.
+    """
+    started = time.monotonic()
+    output = settings.output or DEFAULT_OUTPUT.format(model=definition.name)
+    with ExitStack() as stack:
+        tables = _input_tables(definition, settings.input, stack)
+        _check_output(output)
+        version, model = _model(definition, settings, Registry.connect(tracking))
+        scorer = Scorer(definition, version, model, settings.batch_rows)
+        if output == STANDARD_STREAM:
+            _write_standard_output(scorer, tables)
+        elif _is_folder(output):
+            _write_folder(scorer, tables, Path(output))
+        else:
+            _write_file(scorer, tables, Path(output))
+    _show(scorer, output, time.monotonic() - started)
+
+
+def _input_tables(
+    definition: ModelDefinition, location: str | None, stack: ExitStack
+) -> Sequence[Table]:
+    if location is None:
+        labelled = definition.load_labelled()
+        return [FrameTable(labelled[definition.input_columns()], f"{definition.name} sample data")]
+    dtypes = contract_dtypes(definition.input_contract)
+    if location == STANDARD_STREAM:
+        return [TableFile(stack.enter_context(standard_input_file()), dtypes, "standard input")]
+    return [TableFile(file, dtypes, str(file)) for file in table_files(Path(location))]
+
+
+def _model(
+    definition: ModelDefinition, settings: PredictSettings, registry: Registry
+) -> tuple[ModelVersion, Pipeline]:
+    def load() -> tuple[ModelVersion, Pipeline]:
+        return load_model(
+            definition,
+            registry,
+            number=settings.version,
+            allow_mismatch=settings.allow_mismatch,
+        )
+
+    try:
+        return load()
+    except NoChampionError:
+        if not settings.train_if_missing:
+            raise
+        say(f"{definition.name} has no champion yet: training one first.")
+        train(definition, TrainSettings.load(), registry)
+        return load()
+
+
+def _is_folder(output: str) -> bool:
+    return Path(output).suffix.lower() not in FORMATS
+
+
+def _check_output(output: str) -> None:
+    """Refuse early what could only fail after all the work."""
+    if output == STANDARD_STREAM:
+        return
+    path = Path(output)
+    if not _is_folder(output):
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; --output names a file by its ending.")
+        return
+    if path.exists() and not path.is_dir():
+        raise InputError(
+            f"{path}: is no folder, and its ending is none of {', '.join(FORMATS)}. "
+            "Give --output one of these endings, or the name of a folder."
+        )
+    foreign = [
+        entry
+        for entry in (path.iterdir() if path.exists() else ())
+        if not (entry.name.endswith(SUFFIX) or manifest_path(entry).exists())
+    ]
+    if foreign:
+        raise InputError(
+            f"{path}: the folder would be replaced, and holds {foreign[0].name}, which no "
+            "prediction wrote. Choose another --output."
+        )
+
+
+def _write_file(scorer: Scorer, tables: Sequence[Table], destination: Path) -> None:
+    with staged(manifest_path(destination)) as manifest, staged(destination) as table:
+        scorer.write(tables, table, destination).write(manifest)
+
+
+def _write_folder(scorer: Scorer, tables: Sequence[Table], destination: Path) -> None:
+    names = [Path(table.name).stem for table in tables]
+    if len(set(names)) < len(names):
+        names = [Path(table.name).name for table in tables]
+    with staged(destination) as folder:
+        folder.mkdir()
+        for table, name in zip(tables, names, strict=True):
+            part = folder / f"{name}.parquet"
+            scorer.write([table], part, part).write(manifest_path(part))
+
+
+def _write_standard_output(scorer: Scorer, tables: Sequence[Table]) -> None:
+    """As CSV, after the last row is checked: a pipe gets all rows or none."""
+    with tempfile.TemporaryDirectory(prefix="predictions-") as folder:
+        part = Path(folder) / "standard-output.csv"
+        scorer.write(tables, part, part)
+        with part.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+        sys.stdout.flush()
+
+
+def _show(scorer: Scorer, output: str, seconds: float) -> None:
+    facts = [
+        ("rows", f"{scorer.rows:,}"),
+        *((f"  {name}", f"{count:,}") for name, count in sorted(scorer.classes.items())),
+        ("seconds", f"{seconds:.1f}"),
+        ("model version", f"{scorer.version.name} {scorer.version.version}"),
+        ("output", "standard output" if output == STANDARD_STREAM else output),
+    ]
+    show_table(
+        f"{scorer.version.name}: predicted", ["", ""], facts, stderr=output == STANDARD_STREAM
+    )

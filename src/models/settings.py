@@ -1,0 +1,57 @@
+"""What can be set for the shared tasks, and for MLflow."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from config.settings import Settings
+
+
+class TrackingSettings(Settings):
+    """Which MLflow to use; by default an SQLite file and a folder in the repository."""
+
+    section: ClassVar[str] = "tracking"
+
+    uri: str = Field("", description="An MLflow server; default: $MLFLOW_TRACKING_URI.")
+    require_server: bool = Field(False, description="Refuse the embedded store.")
+
+
+class TrainSettings(Settings):
+    """How a model is trained."""
+
+    section: ClassVar[str] = "train"
+
+    seed: int = Field(0, description="Seeds the split and whatever the model draws.")
+    hold_out: float = Field(0.3, gt=0, lt=1, description="The share of rows kept for the gate.")
+    folds: int = Field(5, ge=2, description="Folds of the cross-validation.")
+
+
+class EvaluateSettings(Settings):
+    """Which version is evaluated, and on what."""
+
+    section: ClassVar[str] = "evaluate"
+
+    input: str | None = Field(
+        None, description="A labelled Parquet or CSV file or folder; default: the hold-out."
+    )
+    version: str | None = Field(None, description="A version's number; default: the champion.")
+    allow_mismatch: bool = Field(False, description="Load a version made with other code.")
+
+
+class PredictSettings(Settings):
+    """What is predicted, and where it goes."""
+
+    section: ClassVar[str] = "predict"
+
+    input: str | None = Field(
+        None, description="A Parquet or CSV file, a folder of them, or - ; default: sample data."
+    )
+    output: str | None = Field(
+        None, description="A file, a folder, or - ; default: predictions/MODEL.parquet."
+    )
+    version: str | None = Field(None, description="A version's number; default: the champion.")
+    allow_mismatch: bool = Field(False, description="Load a version made with other code.")
+    batch_rows: int = Field(131_072, gt=0, description="Rows that are in memory at a time.")
+    train_if_missing: bool = Field(True, description="Train a champion where there is none.")

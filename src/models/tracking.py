@@ -1,0 +1,230 @@
+"""MLflow: where runs are logged, versions registered, and the champion is found."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pandera.pandas as pa
+import skops.io
+from sklearn.pipeline import Pipeline
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from config.errors import UserError
+from models.definition import ModelDefinition
+from models.settings import TrackingSettings
+
+# MLflow reads these when it is imported: nothing is reported to anybody.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+import mlflow  # noqa: E402
+import mlflow.sklearn  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+from mlflow.models import Model  # noqa: E402
+from mlflow.models.signature import ModelSignature  # noqa: E402
+from mlflow.types import ColSpec, Schema  # noqa: E402
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+CHAMPION = "champion"
+STORE_FOLDER = ".mlflow"
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+_MLFLOW_TYPES = {"float64": "double", "float32": "float", "int64": "long", "int32": "integer"}
+_NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Logs runs, and finds, loads and promotes the versions of models."""
+
+    uri: str
+    embedded: Path | None
+
+    @classmethod
+    def connect(cls, settings: TrackingSettings) -> Registry:
+        """Use the server that the settings or the environment name, else the embedded store.
+
+        Raises:
+            UserError: the settings demand a server and none is named.
+        """
+        _quieten()
+        uri = settings.uri or os.environ.get(URI_VARIABLE, "")
+        embedded = None
+        if not uri:
+            if settings.require_server:
+                raise UserError(
+                    "This environment demands an MLflow server and none is named. "
+                    f"Set {URI_VARIABLE}, or choose --environment dev."
+                )
+            embedded = repository_root() / STORE_FOLDER
+            embedded.mkdir(exist_ok=True)
+            uri = f"sqlite:///{embedded / 'mlflow.db'}"
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        return cls(uri, embedded)
+
+    def champion(self, name: str) -> ModelVersion | None:
+        """The version that the alias `champion` points at, None where there is none."""
+        with _readable_errors(self.uri):
+            try:
+                return mlflow.MlflowClient().get_model_version_by_alias(name, CHAMPION)
+            except MlflowException as error:
+                if error.error_code in _NOT_THERE:
+                    return None
+                raise
+
+    def version(self, name: str, number: str) -> ModelVersion:
+        """One version by its number."""
+        with _readable_errors(self.uri):
+            try:
+                return mlflow.MlflowClient().get_model_version(name, number)
+            except MlflowException as error:
+                if error.error_code not in _NOT_THERE:
+                    raise
+                raise UserError(f"Model {name!r} has no version {number!r} in {self.uri}.") from error
+
+    def promote(self, version: ModelVersion) -> None:
+        """Let the alias `champion` point at `version`."""
+        with _readable_errors(self.uri):
+            mlflow.MlflowClient().set_registered_model_alias(
+                version.name, CHAMPION, version.version
+            )
+
+    def load(self, version: ModelVersion, definition: ModelDefinition) -> Pipeline:
+        """The fitted pipeline of a version.
+
+        Nothing but skops' own default types and those that the definition trusts is built; what
+        the file says of itself is not believed, so that it cannot bring code along.
+
+        Raises:
+            UserError: the version is not stored by skops, or holds a type that is not trusted.
+        """
+        name = f"{version.name} version {version.version}"
+        with tempfile.TemporaryDirectory(prefix="model-") as folder, _readable_errors(self.uri):
+            path = Path(
+                mlflow.artifacts.download_artifacts(
+                    artifact_uri=f"models:/{version.name}/{version.version}", dst_path=folder
+                )
+            )
+            flavor = Model.load(str(path)).flavors.get("sklearn", {})
+            if flavor.get("serialization_format") != "skops":
+                raise UserError(
+                    f"{name} is not stored by skops, and reading a pickle runs whatever its author "
+                    "hid in it. Train the model again with this repository's train task."
+                )
+            try:
+                model = skops.io.load(
+                    path / Path(flavor["pickled_model"]).name,
+                    trusted=list(definition.trusted_types),
+                )
+            except UntrustedTypesFoundException as error:
+                raise UserError(
+                    f"{name} was not loaded: {error} A type that the model needs is named in "
+                    "`trusted_types` of its definition.py."
+                ) from error
+        if not isinstance(model, Pipeline):
+            raise UserError(f"{name} holds a {type(model).__name__}, expected a Pipeline.")
+        return model
+
+    @contextmanager
+    def run(self, experiment: str, name: str) -> Iterator[mlflow.ActiveRun]:
+        """A run of an experiment, which is made where there is none."""
+        with _readable_errors(self.uri):
+            if mlflow.get_experiment_by_name(experiment) is None:
+                location = (self.embedded / "artifacts").as_uri() if self.embedded else None
+                mlflow.create_experiment(experiment, artifact_location=location)
+            mlflow.set_experiment(experiment)
+            with mlflow.start_run(run_name=name) as run:
+                yield run
+
+    def log_results(
+        self,
+        parameters: Mapping[str, object],
+        metrics: Mapping[str, float],
+        pictures: Mapping[str, object],
+    ) -> None:
+        """Log to the run that is open."""
+        mlflow.log_params(dict(parameters))
+        mlflow.log_metrics(dict(metrics))
+        for name, figure in pictures.items():
+            mlflow.log_figure(figure, name)
+
+    def register(
+        self,
+        pipeline: Pipeline,
+        definition: ModelDefinition,
+        run: mlflow.ActiveRun,
+        *,
+        example: pd.DataFrame,
+        requirements: Mapping[str, str],
+        tags: Mapping[str, str],
+    ) -> ModelVersion:
+        """Store the pipeline with the open run, and register it as a new version."""
+        stored = mlflow.sklearn.log_model(
+            pipeline,
+            name="model",
+            serialization_format="skops",
+            skops_trusted_types=list(definition.trusted_types),
+            signature=_signature(definition),
+            input_example=example,
+            pip_requirements=[f"{name}=={version}" for name, version in requirements.items()],
+        )
+        client = mlflow.MlflowClient()
+        with suppress(MlflowException):  # it exists, or the next call says what is wrong
+            client.create_registered_model(definition.name)
+        return client.create_model_version(
+            definition.name,
+            stored.model_uri,
+            run_id=run.info.run_id,
+            tags=dict(tags),
+            model_id=stored.model_id,
+        )
+
+
+def repository_root() -> Path:
+    """The folder of the enclosing `pants.toml`, or the current folder outside a repository."""
+    here = Path.cwd()
+    return next((path for path in (here, *here.parents) if (path / "pants.toml").exists()), here)
+
+
+def _signature(definition: ModelDefinition) -> ModelSignature:
+    return ModelSignature(
+        inputs=_mlflow_schema(definition.input_contract),
+        outputs=_mlflow_schema(definition.output_contract),
+    )
+
+
+def _mlflow_schema(contract: type[pa.DataFrameModel]) -> Schema:
+    return Schema(
+        [
+            ColSpec(_MLFLOW_TYPES.get(str(column.dtype), "string"), name)
+            for name, column in contract.to_schema().columns.items()
+        ]
+    )
+
+
+@contextmanager
+def _readable_errors(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except MlflowException as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"MLflow at {uri}: {reason}") from error
+
+
+def _quieten() -> None:
+    """MLflow and alembic tell of every table that they make; a person asked for a model."""
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="mlflow")

@@ -1,0 +1,42 @@
+"""Train a model, compare it with the champion, and promote it if its gate holds.
+
+examples:
+  python -m models.train --model iris
+  python -m models.train --model iris --seed 7 --folds 10
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from models import task
+from models.settings import TrackingSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from models.definition import LoadDefinition, ModelDefinition
+
+
+def run(definition: ModelDefinition, settings: TrainSettings, tracking: TrackingSettings) -> int:
+    """Train one version, with its pictures, and show how it compares."""
+    from models.pictures import confusion_matrix
+    from models.tracking import Registry
+    from models.training import train
+
+    train(definition, settings, Registry.connect(tracking), pictures=confusion_matrix)
+    return 0
+
+
+def main(
+    load: LoadDefinition | None = None,
+    *,
+    prog: str = "models.train",
+    doc: str | None = __doc__,
+    argv: Sequence[str] | None = None,
+) -> NoReturn:
+    """The command line."""
+    task.main(TrainSettings, run, load, prog=prog, doc=doc, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Is this data, or this model, good enough?"""
