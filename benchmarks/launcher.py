@@ -1,8 +1,9 @@
-"""What ./pants adds to Pants: the median of `./pants --version` beside the same call without the launcher.
+"""What ./pants adds to Pants: the median of `./pants --version` beside the call without it.
 
     python3 benchmarks/launcher.py [calls]
 
-In a repository of its own with a warm pantsd; the two kinds of call alternate, so both meet the same machine.
+In a repository of its own with a warm pantsd; the two kinds of call alternate, so both meet the
+same machine.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def new_repository(root: Path) -> None:
 
 def without_launcher(root: Path) -> tuple[list[str], dict[str, str]]:
     """The command and environment that ./pants ends with."""
-    told = subprocess.run(["bash", "-c", REPORT, "./pants"], cwd=root, check=True, capture_output=True, text=True)
+    told = subprocess.run(
+        ["bash", "-c", REPORT, "./pants"], cwd=root, check=True, capture_output=True, text=True
+    )
     executable, *environment = told.stdout.rstrip("\0").split("\0")
     return [executable, "--version"], dict(entry.split("=", 1) for entry in environment)
 
@@ -55,8 +58,11 @@ def main(calls: int) -> None:
         # Sets up what is missing and starts pantsd, which ends by itself once its folder is gone.
         milliseconds(launcher[0], root, launcher[1])
         direct = without_launcher(root)
-        pairs = [(milliseconds(launcher[0], root, launcher[1]), milliseconds(direct[0], root, direct[1])) for _ in range(calls)]
-    through, alone = (median(times) for times in zip(*pairs))
+        pairs = [
+            (milliseconds(launcher[0], root, launcher[1]), milliseconds(direct[0], root, direct[1]))
+            for _ in range(calls)
+        ]
+    through, alone = (median(times) for times in zip(*pairs, strict=True))
     print(f"./pants --version      {through:6.1f} ms (median of {calls})")
     print(f"the same executable    {alone:6.1f} ms")
     print(f"launcher               {through - alone:6.1f} ms, ratio {through / alone:.2f}")

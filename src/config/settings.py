@@ -75,7 +75,10 @@ class Settings(BaseSettings):
             _packaged_layer(cls, environment or _chosen_environment()),
             *_file_layers(cls, file or os.environ.get(f"{PREFIX}CONFIG")),
             _environment_layer(cls),
-            _Layer({name: "the command line" for name in command_line or {}}, command_line or {}),
+            _Layer(
+                dict.fromkeys(command_line or {}, "the command line"),
+                command_line or {},
+            ),
         ]
         origins: dict[str, str] = {}
         values: dict[str, Any] = {}
@@ -134,9 +137,11 @@ def _toml_layer(settings: type[Settings], name: str, content: bytes) -> _Layer:
     section = sections.get(settings.section, {})
     if not isinstance(section, dict):
         raise SettingsError(
-            settings.section, name, f"expected a table [{settings.section}], got {section!r}."
+            settings.section,
+            name,
+            f"expected a table [{settings.section}], got {section!r}.",
         )
-    return _Layer({key: f"{name}, [{settings.section}]" for key in section}, section)
+    return _Layer(dict.fromkeys(section, f"{name}, [{settings.section}]"), section)
 
 
 def _environment_layer(settings: type[Settings]) -> _Layer:
@@ -167,7 +172,9 @@ def _validated[S: Settings](
 
 def _unknown(key: str, known: Sequence[str] | Mapping[str, Any] | set[str]) -> str:
     close = difflib.get_close_matches(key, list(known), n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else f"; known keys: {', '.join(sorted(known))}."
+    hint = (
+        f"; did you mean {close[0]!r}?" if close else f"; known keys: {', '.join(sorted(known))}."
+    )
     return f"unknown key{hint}"
 
 

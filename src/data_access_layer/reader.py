@@ -39,11 +39,14 @@ class Table(Protocol):
     """A named table that is read in batches; `row_count` is None where only reading would tell."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What a message about the table calls it."""
 
-    def row_count(self) -> int | None: ...
+    def row_count(self) -> int | None:
+        """How many rows there are, where that is known before they are read."""
 
-    def batches(self, batch_rows: int = DEFAULT_BATCH_ROWS) -> Iterator[Batch]: ...
+    def batches(self, batch_rows: int = DEFAULT_BATCH_ROWS) -> Iterator[Batch]:
+        """Yield the rows in order, at most `batch_rows` at a time."""
 
 
 @dataclass(frozen=True)
@@ -145,9 +148,10 @@ def prefetched[T](items: Iterable[T], depth: int = 2) -> Iterator[T]:
     def put(entry: tuple[T | None, BaseException | None]) -> None:
         while not stopped.is_set():
             try:
-                return ready.put(entry, timeout=0.1)
+                ready.put(entry, timeout=0.1)
             except queue.Full:
                 continue
+            return
 
     def fetch() -> None:
         try:
@@ -215,7 +219,9 @@ def _widens(given: pa.DataType, target: pa.DataType) -> bool:
 
 
 def _open_csv(
-    path: Path, column_types: Mapping[str, pa.DataType], columns: Sequence[str] | None = None
+    path: Path,
+    column_types: Mapping[str, pa.DataType],
+    columns: Sequence[str] | None = None,
 ) -> pa_csv.CSVStreamingReader:
     return pa_csv.open_csv(
         path,

@@ -72,7 +72,10 @@ class Compatibility:
         """As tags of a model version: the record as a whole, and its parts to search by."""
         parts = asdict(self)
         requirements = parts.pop("requirements")
-        return {TAG: json.dumps({**parts, "requirements": requirements}, sort_keys=True), **parts}
+        return {
+            TAG: json.dumps({**parts, "requirements": requirements}, sort_keys=True),
+            **parts,
+        }
 
     def differences(self, other: Compatibility) -> list[str]:
         """What keeps `other` from loading what was made with this; empty where they agree.
@@ -142,7 +145,9 @@ def code_fingerprint(modules: Iterable[ModuleType]) -> str:
 def _meaning(module: ModuleType) -> str:
     tree = ast.parse(inspect.getsource(module))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
             node.body = node.body[1:]
     return ast.dump(tree)
 

@@ -18,7 +18,8 @@ from validation.gate import Gate
 class Predict(Protocol):
     """Rows that keep the input contract in, the same rows of the output contract out."""
 
-    def __call__(self, model: Pipeline, rows: DataFrame[Any], /) -> DataFrame[Any]: ...
+    def __call__(self, model: Pipeline, rows: DataFrame[Any], /) -> DataFrame[Any]:
+        """Predict each row."""
 
 
 @dataclass(frozen=True, kw_only=True)

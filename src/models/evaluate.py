@@ -1,6 +1,6 @@
 """Evaluate a version of a model on its hold-out, or on labelled data of your own.
 
-examples:
+Examples:
   python -m models.evaluate --model iris
   python -m models.evaluate --model iris --version 3 --input labelled.parquet
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from pandera.errors import SchemaErrors
@@ -28,7 +28,10 @@ def evaluate(definition: ModelDefinition, settings: EvaluateSettings, registry: 
     else:
         labelled = split(definition, TrainSettings.load()).hold_out
     version, model = load_model(
-        definition, registry, number=settings.version, allow_mismatch=settings.allow_mismatch
+        definition,
+        registry,
+        number=settings.version,
+        allow_mismatch=settings.allow_mismatch,
     )
     scores, _ = scored(definition, model, labelled)
     with registry.run(definition.name, "evaluate"):
@@ -63,4 +66,4 @@ def read_labelled(definition: ModelDefinition, location: Path) -> DataFrame[Any]
                 failures.add(errors, batch.frame, source=batch.source, first_row=batch.first_row)
     if failures:
         raise failures.error()
-    return DataFrame[Any](pd.concat(frames, ignore_index=True))
+    return cast("DataFrame[Any]", pd.concat(frames, ignore_index=True))

@@ -58,9 +58,7 @@ def mismatch(definition: ModelDefinition, version: ModelVersion) -> list[str]:
     recorded = Compatibility.from_tags(version.tags)
     if recorded is None:
         return ["it carries no record of what it was trained with"]
-    return recorded.differences(
-        Compatibility.of_this_process(definition, recorded.requirements)
-    )
+    return recorded.differences(Compatibility.of_this_process(definition, recorded.requirements))
 
 
 def _refusal(version: ModelVersion, differences: list[str]) -> str:

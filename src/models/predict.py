@@ -1,6 +1,6 @@
 """Predict with a model: rows that keep its input contract in, predictions out.
 
-examples:
+Examples:
   python -m models.predict --model iris
   python -m models.predict --model iris --input rows.parquet --output predictions.parquet
   cat rows.csv | python -m models.predict --model iris --input - --output - > predictions.csv

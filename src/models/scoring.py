@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 from pandera.errors import SchemaErrors
-from pandera.typing import DataFrame
 from sklearn.pipeline import Pipeline
 
 from config.errors import InputError, UserError
@@ -41,6 +40,7 @@ from validation.contract import FailureCollector, contract_dtypes
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
+    from pandera.typing import DataFrame
 
 DEFAULT_OUTPUT = "predictions/{model}.parquet"
 
@@ -98,7 +98,7 @@ class Scorer:
     def _predicted(self, rows: pd.DataFrame) -> pd.DataFrame:
         columns = self.definition.input_columns()
         try:
-            predictions = self.definition.predict(self.model, DataFrame[Any](rows[columns]))
+            predictions = self.definition.predict(self.model, cast("DataFrame[Any]", rows[columns]))
         except SchemaErrors as errors:
             failures = FailureCollector()
             failures.add(errors, rows, source=f"{self.version.name}'s predictions", first_row=1)
@@ -237,5 +237,8 @@ def _show(scorer: Scorer, output: str, seconds: float) -> None:
         ("output", "standard output" if output == STANDARD_STREAM else output),
     ]
     show_table(
-        f"{scorer.version.name}: predicted", ["", ""], facts, stderr=output == STANDARD_STREAM
+        f"{scorer.version.name}: predicted",
+        ["", ""],
+        facts,
+        stderr=output == STANDARD_STREAM,
     )

@@ -34,7 +34,8 @@ class EvaluateSettings(Settings):
     section: ClassVar[str] = "evaluate"
 
     input: str | None = Field(
-        None, description="A labelled Parquet or CSV file or folder; default: the hold-out."
+        None,
+        description="A labelled Parquet or CSV file or folder; default: the hold-out.",
     )
     version: str | None = Field(None, description="A version's number; default: the champion.")
     allow_mismatch: bool = Field(False, description="Load a version made with other code.")
@@ -46,7 +47,8 @@ class PredictSettings(Settings):
     section: ClassVar[str] = "predict"
 
     input: str | None = Field(
-        None, description="A Parquet or CSV file, a folder of them, or - ; default: sample data."
+        None,
+        description="A Parquet or CSV file, a folder of them, or - ; default: sample data.",
     )
     output: str | None = Field(
         None, description="A file, a folder, or - ; default: predictions/MODEL.parquet."

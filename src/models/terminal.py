@@ -7,7 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 # Where standard error is no terminal, a line now and then shows that the work goes on.
@@ -21,7 +27,11 @@ def say(message: str) -> None:
 
 
 def show_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, stderr: bool = False
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    stderr: bool = False,
 ) -> None:
     """A small table on standard output, or on standard error."""
     table = Table(box=SIMPLE_HEAD, show_header=any(columns))

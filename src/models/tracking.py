@@ -27,12 +27,12 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
-import mlflow  # noqa: E402
-import mlflow.sklearn  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-from mlflow.models import Model  # noqa: E402
-from mlflow.models.signature import ModelSignature  # noqa: E402
-from mlflow.types import ColSpec, Schema  # noqa: E402
+import mlflow
+import mlflow.sklearn
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+from mlflow.models.signature import ModelSignature
+from mlflow.types import ColSpec, Schema
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -40,7 +40,12 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 STORE_FOLDER = ".mlflow"
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
-_MLFLOW_TYPES = {"float64": "double", "float32": "float", "int64": "long", "int32": "integer"}
+_MLFLOW_TYPES = {
+    "float64": "double",
+    "float32": "float",
+    "int64": "long",
+    "int32": "integer",
+}
 _NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
@@ -92,7 +97,9 @@ class Registry:
             except MlflowException as error:
                 if error.error_code not in _NOT_THERE:
                     raise
-                raise UserError(f"Model {name!r} has no version {number!r} in {self.uri}.") from error
+                raise UserError(
+                    f"Model {name!r} has no version {number!r} in {self.uri}."
+                ) from error
 
     def promote(self, version: ModelVersion) -> None:
         """Let the alias `champion` point at `version`."""
@@ -111,10 +118,14 @@ class Registry:
             UserError: the version is not stored by skops, or holds a type that is not trusted.
         """
         name = f"{version.name} version {version.version}"
-        with tempfile.TemporaryDirectory(prefix="model-") as folder, _readable_errors(self.uri):
+        with (
+            tempfile.TemporaryDirectory(prefix="model-") as folder,
+            _readable_errors(self.uri),
+        ):
             path = Path(
                 mlflow.artifacts.download_artifacts(
-                    artifact_uri=f"models:/{version.name}/{version.version}", dst_path=folder
+                    artifact_uri=f"models:/{version.name}/{version.version}",
+                    dst_path=folder,
                 )
             )
             flavor = Model.load(str(path)).flavors.get("sklearn", {})

@@ -1,6 +1,6 @@
 """Train a model, compare it with the champion, and promote it if its gate holds.
 
-examples:
+Examples:
   python -m models.train --model iris
   python -m models.train --model iris --seed 7 --folds 10
 """

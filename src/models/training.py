@@ -66,13 +66,18 @@ def train(
     truth = rows.training[definition.target]
     unfitted = definition.build_pipeline(settings.seed)
     say(f"{definition.name}: {settings.folds}-fold cross-validation on {len(rows.training):,} rows")
-    cross_validated = _cross_validated(definition, settings, unfitted, rows.training[columns], truth)
+    cross_validated = _cross_validated(
+        definition, settings, unfitted, rows.training[columns], truth
+    )
     fitted = unfitted.fit(rows.training[columns], truth)
     with registry.run(definition.name, "train") as run:
         scores, predictions = scored(definition, fitted, rows.hold_out)
         registry.log_results(
             _parameters(settings, fitted),
-            {**cross_validated, **{f"hold_out_{name}": value for name, value in scores.items()}},
+            {
+                **cross_validated,
+                **{f"hold_out_{name}": value for name, value in scores.items()},
+            },
             {"confusion_matrix.png": pictures(rows.hold_out[definition.target], predictions)}
             if pictures
             else {},
@@ -103,13 +108,20 @@ def _cross_validated(
     truth: pd.Series[Any],
 ) -> dict[str, float]:
     results = cross_validate(
-        pipeline, inputs, truth, cv=settings.folds, scoring=dict(definition.cross_validation)
+        pipeline,
+        inputs,
+        truth,
+        cv=settings.folds,
+        scoring=dict(definition.cross_validation),
     )
     metrics: dict[str, float] = {}
     for name, scorer in definition.cross_validation.items():
         values = results[f"test_{name}"]
         mean = -values.mean() if scorer.startswith("neg_") else values.mean()
-        metrics |= {f"cv_{name}_mean": float(mean), f"cv_{name}_std": float(values.std(ddof=1))}
+        metrics |= {
+            f"cv_{name}_mean": float(mean),
+            f"cv_{name}_std": float(values.std(ddof=1)),
+        }
     return metrics
 
 
@@ -176,9 +188,7 @@ def _show(
                 name,
                 f"{value:.4f}",
                 f"{champion[name]:.4f}" if champion else "-",
-                f"{cross_validated[f'cv_{name}_mean']:.4f} ± {cross_validated[f'cv_{name}_std']:.4f}"
-                if f"cv_{name}_mean" in cross_validated
-                else "-",
+                _mean_and_deviation(cross_validated, name),
             )
             for name, value in scores.items()
         ],
@@ -187,3 +197,9 @@ def _show(
     outcome = "is now the champion" if verdict.passed else "is registered, the champion stays"
     say(f"Gate {'held' if verdict.passed else 'not held'}: {'; '.join(verdict.reasons)}.")
     say(f"{definition.name} version {version.version} {outcome}.")
+
+
+def _mean_and_deviation(cross_validated: Mapping[str, float], name: str) -> str:
+    if f"cv_{name}_mean" not in cross_validated:
+        return "-"
+    return f"{cross_validated[f'cv_{name}_mean']:.4f} ± {cross_validated[f'cv_{name}_std']:.4f}"

@@ -73,7 +73,9 @@ class FailureCollector:
 
     def error(self) -> ContractError:
         """All failures as one error, those of one column together."""
-        return ContractError(tuple(sorted(self._failures.values(), key=lambda f: (f.source, f.column))))
+        return ContractError(
+            tuple(sorted(self._failures.values(), key=lambda f: (f.source, f.column)))
+        )
 
 
 def contract_dtypes(contract: type[pa.DataFrameModel]) -> dict[str, str]:
@@ -81,9 +83,7 @@ def contract_dtypes(contract: type[pa.DataFrameModel]) -> dict[str, str]:
     return {name: str(column.dtype) for name, column in contract.to_schema().columns.items()}
 
 
-def _by_rule(
-    errors: SchemaErrors, frame: pd.DataFrame
-) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def _by_rule(errors: SchemaErrors, frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Yield column, problem and failing cases; a column of a wrong dtype only has that problem."""
     cases = errors.failure_cases
     columns = cases["column"].where(cases["column"].notna(), cases["failure_case"])
@@ -93,9 +93,17 @@ def _by_rule(
             yield str(column), _column_problem(check, errors.schema), group.iloc[:0]
         elif str(check).startswith("dtype("):
             expected = str(check).removeprefix("dtype('").removesuffix("')")
-            yield str(column), f"expected {expected}, got {frame[column].dtype}", group.iloc[:0]
+            yield (
+                str(column),
+                f"expected {expected}, got {frame[column].dtype}",
+                group.iloc[:0],
+            )
         elif column not in wrong_dtype:
-            yield str(column), _EXPECTED.get(check, f"expected {_readable(check)}"), group
+            yield (
+                str(column),
+                _EXPECTED.get(check, f"expected {_readable(check)}"),
+                group,
+            )
 
 
 def _column_problem(check: str, contract: Any) -> str:

@@ -39,7 +39,10 @@ def judge(
 
 def _limits(gate: Gate, challenger: Mapping[str, float]) -> list[tuple[bool, str]]:
     lower = [
-        (challenger[name] >= limit, f"{name} {challenger[name]:.4f}, at least {limit:g}")
+        (
+            challenger[name] >= limit,
+            f"{name} {challenger[name]:.4f}, at least {limit:g}",
+        )
         for name, limit in gate.at_least.items()
     ]
     upper = [

@@ -19,12 +19,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCHER = "3rdparty/python/launcher"
 PLATFORMS = ("linux_x86_64", "linux_arm64", "macos_x86_64", "macos_arm64")
-OFFLINE = {"PIP_NO_INDEX": "1", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_FIND_LINKS": "", "PIP_NO_CACHE_DIR": "1"}
+OFFLINE = {
+    "PIP_NO_INDEX": "1",
+    "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+    "PIP_FIND_LINKS": "",
+    "PIP_NO_CACHE_DIR": "1",
+}
 
 
 def built_pin() -> tuple[str, int]:
     """The sha256 and size of the PEX CLI, as pinned."""
-    found = re.search(r"^# built: (\w+) (\d+)$", (ROOT / LAUNCHER / "pex.txt").read_text(), re.MULTILINE)
+    found = re.search(
+        r"^# built: (\w+) (\d+)$", (ROOT / LAUNCHER / "pex.txt").read_text(), re.MULTILINE
+    )
     assert found
     return found[1], int(found[2])
 
@@ -67,13 +74,17 @@ class Repository:
 
     @classmethod
     def new(cls, root: Path, cache: Path) -> Repository:
-        shutil.copytree(ROOT / LAUNCHER, root / LAUNCHER, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / LAUNCHER, root / LAUNCHER, ignore=shutil.ignore_patterns("__pycache__")
+        )
         for name in ("pants", ".pants.bootstrap"):
             shutil.copy(ROOT / name, root / name)
         (root / "pants.toml").write_text(PANTS_TOML)
         return cls(root, cache)
 
-    def start(self, *command: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *command: str, cwd: Path | None = None, env: dict[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             command,
             cwd=cwd or self.root,
@@ -85,12 +96,19 @@ class Repository:
             start_new_session=True,
         )
 
-    def call(self, *command: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> Result:
+    def call(
+        self, *command: str, cwd: Path | None = None, env: dict[str, str] | None = None
+    ) -> Result:
         return Result.of(self.start(*command, cwd=cwd, env=env))
 
     def source_bootstrap(self, then: str = "") -> Result:
         """As the ordinary `pants` launcher does before it starts Pants."""
-        return self.call("bash", "-c", f'set -eou pipefail; source "$0"; {then}', str(self.root / ".pants.bootstrap"))
+        return self.call(
+            "bash",
+            "-c",
+            f'set -eou pipefail; source "$0"; {then}',
+            str(self.root / ".pants.bootstrap"),
+        )
 
     def replace(self, file: str, pattern: str, by: str) -> None:
         path = self.root / LAUNCHER / file
@@ -100,7 +118,11 @@ class Repository:
 
     def kept(self) -> set[str]:
         """What lies in the cache, without the lock, which stays."""
-        return {path.name for path in self.cache.iterdir()} - {".lock"} if self.cache.exists() else set()
+        return (
+            {path.name for path in self.cache.iterdir()} - {".lock"}
+            if self.cache.exists()
+            else set()
+        )
 
 
 @dataclass(frozen=True)
@@ -117,7 +139,7 @@ class Result:
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """A repository after its first call; its cache is the one set up for all tests that need one."""
+    """A repository after its first call; its cache serves all tests that need one."""
     folder = tmp_path_factory.mktemp("installed")
     repository = Repository.new(folder / "repo", folder / "cache")
     first = repository.call("./pants", "--version")
@@ -131,7 +153,9 @@ def fresh(tmp_path: Path) -> Repository:
     return Repository.new(tmp_path / "repo", tmp_path / "cache")
 
 
-def test_after_the_first_call_neither_another_nor_another_clone_needs_the_network(installed: Repository, tmp_path: Path) -> None:
+def test_after_the_first_call_neither_another_nor_another_clone_needs_the_network(
+    installed: Repository, tmp_path: Path
+) -> None:
     clone = Repository.new(tmp_path / "clone", installed.cache)
     assert clone.call("./pants", "--version", env=OFFLINE) == Result(0, "2.17.1\n", "")
 
@@ -147,7 +171,9 @@ def test_without_network_one_message_and_nothing_kept(fresh: Repository) -> None
 
 def test_a_killed_first_call_is_no_obstacle_to_two_at_once(fresh: Repository) -> None:
     killed = fresh.start("./pants", "--version")
-    wait_until(lambda: any(fresh.cache.glob("*.partial-*/lib/python3.9/site-packages/pip/__init__.py")))
+    wait_until(
+        lambda: any(fresh.cache.glob("*.partial-*/lib/python3.9/site-packages/pip/__init__.py"))
+    )
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     (partial,) = fresh.kept()
@@ -160,7 +186,9 @@ def test_a_killed_first_call_is_no_obstacle_to_two_at_once(fresh: Repository) ->
     assert partial not in fresh.kept()
 
 
-def test_pants_runs_code_from_a_path_with_spaces_and_passes_its_exit_code(installed: Repository, tmp_path: Path) -> None:
+def test_pants_runs_code_from_a_path_with_spaces_and_passes_its_exit_code(
+    installed: Repository, tmp_path: Path
+) -> None:
     cache = tmp_path / "cäche of mine"
     cache.mkdir()
     (venv,) = installed.cache.glob("pants-*")
@@ -176,7 +204,9 @@ def test_pants_runs_code_from_a_path_with_spaces_and_passes_its_exit_code(instal
     assert (result.code, result.out) == (7, "hello\n"), result.err
 
 
-def test_a_link_on_path_serves_the_repository_one_stands_in_else_its_own(installed: Repository, tmp_path: Path) -> None:
+def test_a_link_on_path_serves_the_repository_one_stands_in_else_its_own(
+    installed: Repository, tmp_path: Path
+) -> None:
     other = Repository.new(tmp_path / "other", installed.cache)
     shutil.copytree(other.root, tmp_path / "third")
     for name, root in {"other": other.root, "third": tmp_path / "third"}.items():
@@ -186,11 +216,16 @@ def test_a_link_on_path_serves_the_repository_one_stands_in_else_its_own(install
     links.mkdir()
     (links / "pants").symlink_to(other.root / "pants")
     path = {"PATH": f"{links}:{os.environ['PATH']}"}
-    assert other.call("pants", "list", ":", cwd=tmp_path / "third" / "deep", env=path).out == "deep:third\n"
+    assert (
+        other.call("pants", "list", ":", cwd=tmp_path / "third" / "deep", env=path).out
+        == "deep:third\n"
+    )
     assert other.call("pants", "list", "deep:", cwd=tmp_path, env=path).out == "deep:other\n"
 
 
-def test_without_a_python_3_9_one_message_says_what_to_install(fresh: Repository, tmp_path: Path) -> None:
+def test_without_a_python_3_9_one_message_says_what_to_install(
+    fresh: Repository, tmp_path: Path
+) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
     for tool in ("bash", "cat", "cksum", "env"):
@@ -210,7 +245,9 @@ def test_without_a_python_3_9_one_message_says_what_to_install(fresh: Repository
     assert (process.returncode, process.stdout) == (1, "")
     assert process.stderr.count("pants: ") == 1
     assert f"{tools}/python3.9 does not run" in process.stderr
-    assert f"{tools}/python3 is cpython {sys.version_info[0]}.{sys.version_info[1]}" in process.stderr
+    assert (
+        f"{tools}/python3 is cpython {sys.version_info[0]}.{sys.version_info[1]}" in process.stderr
+    )
     assert "uv python install 3.9" in process.stderr
     assert not fresh.cache.exists()
 
@@ -223,7 +260,9 @@ def test_a_python_given_by_name_is_not_replaced_by_another(fresh: Repository) ->
 
 
 def test_a_wheel_of_pants_with_another_hash_is_refused(fresh: Repository) -> None:
-    fresh.replace("pants.txt", r"((?:    --hash=sha256:\w+ ?\\?\n)+)", "    --hash=sha256:" + "0" * 64 + "\n")
+    fresh.replace(
+        "pants.txt", r"((?:    --hash=sha256:\w+ ?\\?\n)+)", "    --hash=sha256:" + "0" * 64 + "\n"
+    )
     result = fresh.call("./pants", "--version")
     assert (result.code, result.out) == (1, "")
     assert "DO NOT MATCH THE HASHES" in result.err
@@ -238,7 +277,9 @@ def test_a_wheel_of_pants_with_another_hash_is_refused(fresh: Repository) -> Non
     ],
     ids=["wheel", "built file"],
 )
-def test_a_pex_cli_that_is_not_the_pinned_one_is_refused(fresh: Repository, pattern: str, by: str, message: str) -> None:
+def test_a_pex_cli_that_is_not_the_pinned_one_is_refused(
+    fresh: Repository, pattern: str, by: str, message: str
+) -> None:
     fresh.replace("pex.txt", pattern, by)
     result = fresh.source_bootstrap("echo went on")
     assert (result.code, result.out) == (1, "")

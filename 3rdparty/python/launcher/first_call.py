@@ -32,11 +32,22 @@ NEEDS = {"pants": ("bin/python", "bin/pants"), "pex-cli": ("pex",)}
 NATIVE_CLIENT = "lib/python3.9/site-packages/pants/bin/native_client"
 
 # Settings of pip that would send packages elsewhere than into our folder, or add to the lock.
-UNWANTED = ("TARGET", "PREFIX", "ROOT", "CONSTRAINT", "REQUIREMENT", "EDITABLE", "NO_BINARY", "DRY_RUN", "REPORT")
+UNWANTED = (
+    "TARGET",
+    "PREFIX",
+    "ROOT",
+    "CONSTRAINT",
+    "REQUIREMENT",
+    "EDITABLE",
+    "NO_BINARY",
+    "DRY_RUN",
+    "REPORT",
+)
 
 # Pex finds its vendored packages only in a real folder, and Pants copies this file into each sandbox.
 # So it unpacks itself once into PEX_ROOT, which outlives the sandboxes and keeps the bytecode too.
 # PEX_SCRIPT and PEX_PYTHON are what a PEX's own start-up code takes out of the environment.
+# Pants 2.17 can name no pip after 23.1.2, which knows neither CPython 3.13 nor the resolver that Pex needs.
 # Any change here changes the file's sha256 in pex.txt and in pants.toml.
 PEX_MAIN = """\
 import os
@@ -58,6 +69,8 @@ if not os.path.isdir(unpacked):
         shutil.rmtree(beside, ignore_errors=True)
 sys.path[0] = unpacked
 os.environ.pop("PEX_PYTHON", None)
+if "--pip-version" in sys.argv:
+    sys.argv[sys.argv.index("--pip-version") + 1] = "@PIP@"
 script = {"pex": "pex.bin.pex", "pex3": "pex.cli.pex"}[os.environ.pop("PEX_SCRIPT", "pex")]
 sys.exit(import_module(script).main())
 """
@@ -69,7 +82,11 @@ class SetupError(Exception):
 
 def say(message: str) -> None:
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    print(f"\033[36mpants:\033[0m {message}" if colour else f"pants: {message}", file=sys.stderr, flush=True)
+    print(
+        f"\033[36mpants:\033[0m {message}" if colour else f"pants: {message}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def pinned(pattern: str, file: Path) -> tuple[str, ...]:
@@ -111,16 +128,30 @@ def reason(output: str) -> str:
     """What pip or Python said went wrong, without the rest."""
     lines = [line.rstrip() for line in output.splitlines() if line.strip()]
     errors = [number for number, line in enumerate(lines) if line.startswith("ERROR:")]
-    told = takewhile(lambda line: "Traceback" not in line, lines[errors[0] :]) if errors else lines[-1:]
+    told = (
+        takewhile(lambda line: "Traceback" not in line, lines[errors[0] :])
+        if errors
+        else lines[-1:]
+    )
     return "\n".join("  " + line for line in list(told)[:8])
 
 
 def pip(python: Path, *args: str) -> None:
-    environment = {key: value for key, value in os.environ.items() if key not in {f"PIP_{name}" for name in UNWANTED}}
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in {f"PIP_{name}" for name in UNWANTED}
+    }
     environment.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
     # pip writes its progress to stdout, which belongs to the goal that Pants will run.
     volume = () if sys.stderr.isatty() else ("--quiet",)
-    options = ("--require-hashes", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check")
+    options = (
+        "--require-hashes",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--no-input",
+        "--disable-pip-version-check",
+    )
     done = subprocess.run(
         [str(python), "-I", "-m", "pip", args[0], *volume, *options, *args[1:]],
         stdin=subprocess.DEVNULL,
@@ -143,7 +174,9 @@ def make_venv(folder: Path) -> Path:
         venv.EnvBuilder(symlinks=True, with_pip=True).create(folder)
     except subprocess.CalledProcessError as error:
         said = (error.output or b"").decode(errors="replace")
-        raise SetupError(f"{sys.executable} could not make a virtual environment:\n{reason(said)}") from error
+        raise SetupError(
+            f"{sys.executable} could not make a virtual environment:\n{reason(said)}"
+        ) from error
     return folder / "bin" / "python"
 
 
@@ -157,16 +190,25 @@ def renamed_in_scripts(venv_folder: Path, final: Path) -> None:
 
 def make_pants(partial: Path, final: Path) -> None:
     (version,) = pinned(r"^pantsbuild-pants==(\S+)", PANTS_LOCK)
-    say(f"first call on this machine: installing Pants {version} into {final} (about half a minute, once)")
+    say(
+        f"first call on this machine: installing Pants {version} into {final} (about half a minute, once)"
+    )
     python = make_venv(partial)
     pip(python, "install", "--no-warn-script-location", "--requirement", str(PANTS_LOCK))
     tried = subprocess.run(
-        [str(python), "-I", "-c", "import pants.bin.pants_loader, pants.engine.internals.native_engine"],
+        [
+            str(python),
+            "-I",
+            "-c",
+            "import pants.bin.pants_loader, pants.engine.internals.native_engine",
+        ],
         stderr=subprocess.PIPE,
         text=True,
     )
     if tried.returncode:
-        raise SetupError(f"Pants {version} was installed but does not start on this machine:\n{reason(tried.stderr)}")
+        raise SetupError(
+            f"Pants {version} was installed but does not start on this machine:\n{reason(tried.stderr)}"
+        )
     # The wheel holds it as a plain file.
     (partial / NATIVE_CLIENT).chmod(0o755)
     renamed_in_scripts(partial, final)
@@ -177,11 +219,11 @@ def python_with_pip(scratch: Path) -> Path:
     return Path(sys.executable) if importlib.util.find_spec("pip") else make_venv(scratch / "venv")
 
 
-def zip_of_wheel(wheel: Path, key: str, out: Path) -> None:
+def zip_of_wheel(wheel: Path, main: str, out: Path) -> None:
     """The same bytes on every Python and system: sorted, stored, undated."""
     with zipfile.ZipFile(wheel) as packed:
         files = {name: packed.read(name) for name in packed.namelist()}
-    files["__main__.py"] = PEX_MAIN.replace("@KEY@", key).encode()
+    files["__main__.py"] = main.encode()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as zipped:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
@@ -192,16 +234,26 @@ def zip_of_wheel(wheel: Path, key: str, out: Path) -> None:
 
 def make_pex_cli(partial: Path, final: Path) -> None:
     version, wheel_sha = pinned(r"^pex==(\S+)\s+\\\s+--hash=sha256:(\w+)", PEX_PIN)
+    (pip_version,) = pinned(r"^# pip: (\S+)$", PEX_PIN)
     expected = pinned(r"^# built: (\w+) (\d+)$", PEX_PIN)
     say(f"building the PEX CLI {version} from its wheel into {final} (a few seconds, once)")
     with tempfile.TemporaryDirectory(dir=partial) as scratch:
         # One wheel for all: there is another for 3.12 and newer, without what Pants' own 3.9 needs.
         pip(
             python_with_pip(Path(scratch)),
-            *("download", "--python-version=3.9", f"--dest={scratch}", "--requirement", str(PEX_PIN)),
+            *(
+                "download",
+                "--python-version=3.9",
+                f"--dest={scratch}",
+                "--requirement",
+                str(PEX_PIN),
+            ),
         )
         (wheel,) = Path(scratch).glob("*.whl")
-        zip_of_wheel(wheel, f"{version}-{wheel_sha[:16]}", partial / "pex")
+        main = PEX_MAIN.replace("@KEY@", f"{version}-{wheel_sha[:16]}").replace(
+            "@PIP@", pip_version
+        )
+        zip_of_wheel(wheel, main, partial / "pex")
     built = (partial / "pex").read_bytes()
     found = (hashlib.sha256(built).hexdigest(), str(len(built)))
     if found != expected:

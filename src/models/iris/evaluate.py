@@ -1,6 +1,6 @@
 """Evaluate the iris champion, or another version, on flowers whose species is known.
 
-examples:
+Examples:
   ./pants run src/models/iris:evaluate
   ./pants run src/models/iris:evaluate -- --version 3 --input labelled.csv
   python -m models.iris.evaluate

@@ -24,9 +24,7 @@ def build_pipeline(seed: int) -> Pipeline:
 
 
 @pa.check_types(lazy=True)
-def predict_species(
-    model: Pipeline, flowers: DataFrame[Flowers]
-) -> DataFrame[SpeciesPredictions]:
+def predict_species(model: Pipeline, flowers: DataFrame[Flowers]) -> DataFrame[SpeciesPredictions]:
     """The most probable species of each flower, with the probability of every species."""
     probabilities = model.predict_proba(flowers)
     species = pd.Categorical.from_codes(probabilities.argmax(axis=1), categories=model.classes_)

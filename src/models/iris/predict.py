@@ -1,6 +1,6 @@
 """Predict the species of iris flowers.
 
-examples:
+Examples:
   ./pants run src/models/iris:predict
   ./pants run src/models/iris:predict -- --input flowers.csv --output species.parquet
   python -m models.iris.predict --input flowers/ --output species/

@@ -1,6 +1,6 @@
 """Train the iris model, and make it champion if it beats the present one.
 
-examples:
+Examples:
   ./pants run src/models/iris:train
   ./pants run src/models/iris:train -- --seed 7 --folds 10
   python -m models.iris.train
