@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-LAUNCHER = "3rdparty/python/launcher"
+from integration.commands import LAUNCHER, ROOT, Result, copy_launcher, start
+
 PLATFORMS = ("linux_x86_64", "linux_arm64", "macos_x86_64", "macos_arm64")
 OFFLINE = {
     "PIP_NO_INDEX": "1",
@@ -74,26 +74,17 @@ class Repository:
 
     @classmethod
     def new(cls, root: Path, cache: Path) -> Repository:
-        shutil.copytree(
-            ROOT / LAUNCHER, root / LAUNCHER, ignore=shutil.ignore_patterns("__pycache__")
-        )
-        for name in ("pants", ".pants.bootstrap"):
-            shutil.copy(ROOT / name, root / name)
+        copy_launcher(root)
         (root / "pants.toml").write_text(PANTS_TOML)
         return cls(root, cache)
 
     def start(
         self, *command: str, cwd: Path | None = None, env: dict[str, str] | None = None
     ) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command,
+        return start(
+            *command,
             cwd=cwd or self.root,
-            env={**os.environ, "PANTS_SETUP_CACHE": str(self.cache), **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
+            env={"PANTS_SETUP_CACHE": str(self.cache), **(env or {})},
         )
 
     def call(
@@ -123,18 +114,6 @@ class Repository:
             if self.cache.exists()
             else set()
         )
-
-
-@dataclass(frozen=True)
-class Result:
-    code: int
-    out: str
-    err: str
-
-    @classmethod
-    def of(cls, process: subprocess.Popen[str]) -> Result:
-        out, err = process.communicate(timeout=180)
-        return cls(process.returncode, out, err)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,49 @@
+"""Commands that the tests start, and the launcher that many of them start."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+# In Pants' sandbox: a folder with the files that this folder's BUILD names, and nothing else.
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCHER = "3rdparty/python/launcher"
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @classmethod
+    def of(cls, process: subprocess.Popen[str], *, timeout: float = 180) -> Result:
+        out, err = process.communicate(timeout=timeout)
+        return cls(process.returncode, out, err)
+
+
+def start(
+    *command: str | Path, cwd: Path, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """Start a command in a process group of its own, `env` laid over this process' environment."""
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def copy_launcher(root: Path) -> None:
+    """Make a folder in which `./pants` works, once a pants.toml is there."""
+    shutil.copytree(ROOT / LAUNCHER, root / LAUNCHER, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pants", ".pants.bootstrap"):
+        shutil.copy(ROOT / name, root / name)
