@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from config.errors import InputError
 from data_access_layer.files import Format
 
 
@@ -26,12 +27,33 @@ class TableWriter:
         self._schema: pa.Schema | None = None
 
     def write(self, frame: pd.DataFrame) -> None:
-        """Append the rows of `frame`; the first frame sets the schema."""
-        table = pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False)
-        if self._writer is None:
-            self._schema = table.schema
-            self._writer = self._open(table.schema)
-        self._writer.write_table(table)
+        """Append the rows of `frame`; the first frame sets the schema.
+
+        Raises:
+            InputError: the columns of `frame` are not those of the first one, or the format does
+                not know the type of one.
+        """
+        try:
+            self._check_columns(frame)
+            table = pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False)
+            if self._writer is None:
+                self._schema = table.schema
+                self._writer = self._open(table.schema)
+            self._writer.write_table(table)
+        except pa.ArrowException as error:
+            reason = ". ".join(str(part).rstrip(".") for part in error.args)
+            raise InputError(f"The rows cannot be written as {self._format}: {reason}.") from error
+
+    def _check_columns(self, frame: pd.DataFrame) -> None:
+        if self._schema is None:
+            return
+        given, expected = {str(name) for name in frame}, set(self._schema.names)
+        if given != expected:
+            odd = ", ".join(map(repr, sorted(given ^ expected)))
+            raise InputError(
+                f"The tables do not have the same columns: {odd} is not in all of them. "
+                "Give them the same columns, or handle them one by one."
+            )
 
     def _open(self, schema: pa.Schema) -> pq.ParquetWriter | pa_csv.CSVWriter:
         if self._format == "csv":
