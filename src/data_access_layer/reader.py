@@ -309,7 +309,7 @@ def _header(path: Path, name: str, expected: Mapping[str, str]) -> list[str]:
                     f"The header is {delimiter.join(parts)!r}."
                 )
     except UnicodeDecodeError as error:
-        raise InputError(_not_utf8(path, name)) from error
+        raise InputError(_not_utf8(path, name) or f"{name}: {error}") from error
     except csv.Error as error:
         raise InputError(f"{name}: not a CSV file ({error}).") from error
     except OSError as error:
@@ -337,26 +337,28 @@ def _csv_problem(
     if "Empty CSV file" in said:
         return f"{name}: the file has no rows."
     if "invalid UTF8" in said:
-        return _not_utf8(path, name)
+        return _not_utf8(path, name) or f"{name}: {said}"
     if "CSV parse error: Expected" in said:
         return _uneven_rows(path, name, len(header)) or f"{name}: {said}"
     column = re.match(r"In CSV column #(\d+): ", said)
     if column is None:
         return f"{name}: {said}"
     found = [_unparsed(path, each, kind) for each, kind in types.items() if _parsed(kind)]
-    return "\n".join(f"{name}: {problem}" for problem in found if problem) or (
-        f"{name}: column {header[int(column[1])]!r}: {said[column.end() :]}"
+    return (
+        "\n".join(f"{name}: {problem}" for problem in found if problem)
+        or _not_utf8(path, name)
+        or f"{name}: column {header[int(column[1])]!r}: {said[column.end() :]}"
     )
 
 
-def _not_utf8(path: Path, name: str) -> str:
+def _not_utf8(path: Path, name: str) -> str | None:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
                 line.decode()
             except UnicodeDecodeError as error:
                 return f"{name}: not a CSV file in UTF-8 (line {number:,}: {error.reason})."
-    return f"{name}: not a CSV file in UTF-8."
+    return None
 
 
 def _parsed(kind: pa.DataType) -> bool:
