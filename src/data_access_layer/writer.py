@@ -22,6 +22,7 @@ class TableWriter:
 
     def __init__(self, target: str | IO[bytes], *, format: Format) -> None:
         self._target = target
+        self._file: pa.OSFile | None = None
         self._format = format
         self._writer: pq.ParquetWriter | pa_csv.CSVWriter | None = None
         self._schema: pa.Schema | None = None
@@ -56,16 +57,24 @@ class TableWriter:
             )
 
     def _open(self, schema: pa.Schema) -> pq.ParquetWriter | pa_csv.CSVWriter:
+        # Opened here, because Arrow leaves its own file open where a writer cannot be closed.
+        if isinstance(self._target, str):
+            self._file = pa.OSFile(self._target, "wb")
+        sink = self._file or self._target
         if self._format == "csv":
-            return pa_csv.CSVWriter(self._target, schema.remove_metadata())
+            return pa_csv.CSVWriter(sink, schema.remove_metadata())
         # A dictionary of floating-point numbers is as large as the numbers, and slow to make.
         dictionary = [field.name for field in schema if not pa.types.is_floating(field.type)]
-        return pq.ParquetWriter(self._target, schema, use_dictionary=dictionary)
+        return pq.ParquetWriter(sink, schema, use_dictionary=dictionary)
 
     def close(self) -> None:
         """Write what a format needs at its end."""
-        if self._writer is not None:
-            self._writer.close()
+        try:
+            if self._writer is not None:
+                self._writer.close()
+        finally:
+            if self._file is not None:
+                self._file.close()
 
     def __enter__(self) -> Self:
         return self

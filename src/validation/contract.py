@@ -84,7 +84,7 @@ class FailureCollector:
 
 def contract_dtypes(contract: type[pa.DataFrameModel]) -> dict[str, str]:
     """The columns that a contract names, each with its pandas dtype as text."""
-    return {name: str(column.dtype) for name, column in contract.to_schema().columns.items()}
+    return {name: _dtype(column) for name, column in contract.to_schema().columns.items()}
 
 
 def _by_rule(errors: SchemaErrors, frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -99,16 +99,19 @@ def _by_rule(errors: SchemaErrors, frame: pd.DataFrame) -> Iterator[tuple[str, s
         if check in _COLUMN_CHECKS:
             yield name, _column_problem(check, errors.schema), group.iloc[:0]
         elif check.startswith("dtype("):
-            expected = check.removeprefix("dtype('").removesuffix("')")
-            yield (name, *_dtype_problem(expected, errors.schema.columns[column], frame[column]))
+            yield (name, *_dtype_problem(errors.schema.columns[column], frame[column]))
         elif column not in wrong_dtype:
             yield name, _EXPECTED.get(check, f"expected {_readable(check)}"), group
 
 
-def _dtype_problem(
-    expected: str, column: Any, values: pd.Series[Any]
-) -> tuple[str, pd.DataFrame]:
+def _dtype(column: Any) -> str:
+    """As pandas calls it; pandera would call text by what stores it."""
+    return str(column.dtype.type)
+
+
+def _dtype_problem(column: Any, values: pd.Series[Any]) -> tuple[str, pd.DataFrame]:
     """Whole numbers are floating-point where one is missing: then that one is the problem."""
+    expected = _dtype(column)
     if expected.lower().startswith(("int", "uint")) and pd.api.types.is_float_dtype(values):
         odd = values[values.isna() | (values % 1 != 0)]
         if len(odd):

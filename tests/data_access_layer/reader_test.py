@@ -238,7 +238,7 @@ def test_a_file_that_is_not_in_utf8_names_the_line(
     csv: Path, monkeypatch: pytest.MonkeyPatch, good: int
 ) -> None:
     monkeypatch.setattr(reader, "CSV_BLOCK_BYTES", 1000)
-    reason = "invalid continuation byte"
+    reason = "invalid start byte"
     for column in ("label", "size"):
         csv.write_bytes(f"{column}\n".encode() + b"1\n" * good + "Köln\n".encode("latin-1"))
         message = f"t: not a CSV file in UTF-8 (line {good + 2:,}: {reason})."
