@@ -12,15 +12,17 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NoReturn, Self, get_args
+from typing import Any, ClassVar, Literal, NoReturn, Self, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import Secret, SecretBytes, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     CliSettingsSource,
@@ -33,6 +35,9 @@ from config.errors import InputError, SettingsError
 
 PREFIX = "DATASCIENCE_"
 Environment = Literal["dev", "staging", "prod"]
+MASK = "**********"
+# Sections of other programs are none of our business; one as close as this to ours is a slip.
+SLIP = 0.8
 type Source = PydanticBaseSettingsSource
 
 
@@ -73,7 +78,7 @@ class Settings(BaseSettings):
         """
         layers = [
             _packaged_layer(cls, environment or _chosen_environment()),
-            *_file_layers(cls, file or os.environ.get(f"{PREFIX}CONFIG")),
+            *_file_layers(cls, os.environ.get(f"{PREFIX}CONFIG") if file is None else file),
             _environment_layer(cls),
             _Layer(
                 dict.fromkeys(command_line or {}, "the command line"),
@@ -123,6 +128,11 @@ def _packaged_layer(settings: type[Settings], environment: str) -> _Layer:
 def _file_layers(settings: type[Settings], file: Path | str | None) -> list[_Layer]:
     if file is None:
         return []
+    if not str(file):
+        raise InputError(
+            f"The name of the settings file is empty: name one with --config or {PREFIX}CONFIG, "
+            "or set neither."
+        )
     try:
         return [_toml_layer(settings, str(file), Path(file).read_bytes())]
     except OSError as error:
@@ -134,23 +144,49 @@ def _toml_layer(settings: type[Settings], name: str, content: bytes) -> _Layer:
         sections = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{name}: not a TOML file: {error}.") from error
+    ours = _sections()
+    for other, table in sections.items():
+        close = difflib.get_close_matches(other, ours, n=1, cutoff=SLIP)
+        if not isinstance(table, dict) and other not in ours:
+            raise SettingsError(other, name, "stands in no section; put it below its [section].")
+        if close and other not in ours:
+            raise SettingsError(other, name, f"unknown section; did you mean [{close[0]}]?")
     section = sections.get(settings.section, {})
     if not isinstance(section, dict):
         raise SettingsError(
             settings.section,
             name,
-            f"expected a table [{settings.section}], got {section!r}.",
+            f"expected a table [{settings.section}], got {type(section).__name__}.",
         )
     return _Layer(dict.fromkeys(section, f"{name}, [{settings.section}]"), section)
+
+
+def _sections() -> set[str]:
+    return {settings.section for settings in Settings.__subclasses__()}
+
+
+class _EnvironmentSource(EnvSettingsSource):
+    def prepare_field_value(
+        self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool
+    ) -> Any:
+        try:
+            return super().prepare_field_value(field_name, field, value, value_is_complex)
+        except ValueError:
+            # Not chained: what could not be parsed may be a secret.
+            raise SettingsError(
+                field_name,
+                f"environment variable {self.env_prefix}{field_name.upper()}",
+                f"expected JSON{_got(field, value)}.",
+            ) from None
 
 
 def _environment_layer(settings: type[Settings]) -> _Layer:
     prefix = environment_prefix(settings)
     known = {f"{prefix}{name.upper()}" for name in settings.model_fields}
     for variable in sorted(os.environ):
-        if variable.startswith(prefix) and variable not in known:
+        if variable.upper().startswith(prefix) and variable.upper() not in known:
             raise SettingsError(variable, "environment variable", _unknown(variable, known))
-    values = EnvSettingsSource(settings, env_prefix=prefix)()
+    values = _EnvironmentSource(settings, env_prefix=prefix)()
     origins = {name: f"environment variable {prefix}{name.upper()}" for name in values}
     return _Layer(origins, values)
 
@@ -165,20 +201,52 @@ def _validated[S: Settings](
         key = str(first["loc"][0]) if first["loc"] else settings.section
         if first["type"] == "extra_forbidden":
             problem = _unknown(key, settings.model_fields)
+        elif key in settings.model_fields and key in values:
+            problem = _wrong(settings.model_fields[key], values[key], first["msg"])
         else:
             problem = first["msg"] + "."
         raise SettingsError(key, origins.get(key, settings.__name__), problem) from None
 
 
-def _unknown(key: str, known: Sequence[str] | Mapping[str, Any] | set[str]) -> str:
-    close = difflib.get_close_matches(key, list(known), n=1)
-    hint = (
-        f"; did you mean {close[0]!r}?" if close else f"; known keys: {', '.join(sorted(known))}."
+def _wrong(field: FieldInfo, value: Any, message: str) -> str:
+    if _is_secret(field.annotation) and str(value):
+        message = message.replace(str(value), MASK)
+    return f"{message}{_got(field, value)}."
+
+
+def _got(field: FieldInfo, value: Any) -> str:
+    return "" if _is_secret(field.annotation) else f", got {value!r}"
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Whether a value of this type holds a secret, perhaps inside a container."""
+    kind = get_origin(annotation) or annotation
+    return (isinstance(kind, type) and issubclass(kind, SecretStr | SecretBytes | Secret)) or any(
+        _is_secret(part) for part in get_args(annotation)
     )
-    return f"unknown key{hint}"
+
+
+def _unknown(key: str, known: Iterable[str]) -> str:
+    return f"unknown key{_hint(key, known, 'known keys')}"
+
+
+def _hint(name: str, known: Iterable[str], label: str) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; {label}: {', '.join(sorted(known))}."
 
 
 class _Parser(argparse.ArgumentParser):
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuse what is unknown, without its value: that may be a secret."""
+        known, unknown = super().parse_known_args(args, namespace)
+        options = [argument.partition("=")[0] for argument in unknown if argument[:1] == "-"]
+        if options:
+            hint = _hint(options[0], self._option_string_actions, "known options")
+            raise InputError(f"unknown option {options[0]!r}{hint}")
+        if unknown:
+            self.error("a value stands there without its option")
+        return known, unknown
+
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}. See `{self.prog} --help`.")
 
@@ -186,7 +254,17 @@ class _Parser(argparse.ArgumentParser):
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str | None:
         # What happens without the option is said in its description.
-        return (action.help or "").replace(" (default: None)", "")
+        return re.sub(r" \(default: (None|\(\)|\*+)?\)$", "", action.help or "")
+
+
+def _add_argument(parser: argparse.ArgumentParser, *names: str, **details: Any) -> argparse.Action:
+    """As argparse itself would name the values of text, and not by a Python type."""
+    metavar = details.get("metavar", "")
+    if metavar in ("int", "float"):
+        details["metavar"] = "NUMBER"
+    elif metavar[:1] not in ("", "{"):
+        details["metavar"] = names[-1].lstrip("-").replace("-", "_").upper()
+    return parser.add_argument(*names, **details)
 
 
 def parse_command_line[S: Settings](
@@ -211,8 +289,8 @@ def parse_command_line[S: Settings](
         formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--environment", choices=get_args(Environment), help="default: dev")
-    parser.add_argument("--config", metavar="FILE", help="a TOML file laid over the environment's")
+    parser.add_argument("--environment", choices=get_args(Environment), help=f"default: ${PREFIX}ENVIRONMENT, then dev")
+    parser.add_argument("--config", metavar="FILE", help=f"a TOML file laid over the environment's; default: ${PREFIX}CONFIG")
     for name, values in (choices or {}).items():
         parser.add_argument(f"--{name}", choices=values, required=True, help="which one")
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -220,6 +298,7 @@ def parse_command_line[S: Settings](
         settings,
         cli_parse_args=arguments,
         root_parser=parser,
+        add_argument_method=_add_argument,
         cli_implicit_flags=True,
         cli_kebab_case=True,
         cli_hide_none_type=True,

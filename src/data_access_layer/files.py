@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from config.errors import InputError
+from config.errors import InputError, UserError
 
 Format = Literal["parquet", "csv"]
 FORMATS: dict[str, Format] = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
@@ -50,6 +50,9 @@ def table_files(location: Path) -> list[Path]:
         )
     except OSError as error:
         raise InputError(f"{location}: cannot be read: {error.strerror}.") from error
+    for file in files:
+        if file.is_dir():
+            raise InputError(f"{file}: is a folder inside a folder; expected a file.")
     if not files:
         raise InputError(f"{location}: the folder holds no file that ends in {', '.join(FORMATS)}.")
     return files
@@ -65,7 +68,13 @@ def standard_input_file() -> Iterator[Path]:
         start = sys.stdin.buffer.read(len(PARQUET_MAGIC))
         suffix = ".parquet" if start == PARQUET_MAGIC else ".csv"
         path = Path(folder) / f"standard-input{suffix}"
-        with path.open("wb") as file:
-            file.write(start)
-            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+        try:
+            with path.open("wb") as file:
+                file.write(start)
+                shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+        except OSError as error:
+            raise UserError(
+                f"standard input: cannot be kept in {folder}: {error.strerror}. "
+                "Free some space or set TMPDIR to another folder."
+            ) from error
         yield path

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import queue
+import re
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -72,8 +76,8 @@ class TableFile:
     """One file of a table, read in batches.
 
     `dtypes` are the columns that the reader's contract knows, by their pandas dtype. A CSV file's
-    columns are parsed as that; a Parquet file's numbers are widened to it, never narrowed; all
-    other columns keep the type that they have.
+    columns are parsed as that, and an empty cell is a missing value; a Parquet file's numbers are
+    widened to it, never narrowed; all other columns keep the type that they have.
     """
 
     path: Path
@@ -82,7 +86,7 @@ class TableFile:
 
     def row_count(self) -> int | None:
         """Rows in the file where its format says so without reading it, else None."""
-        if format_of(self.path) == "csv" or self.path.stat().st_size == 0:
+        if format_of(self.path) == "csv" or _size(self.path, self.name) == 0:
             return None
         with _parquet(self.path, self.name) as file:
             return int(file.metadata.num_rows)
@@ -97,14 +101,13 @@ class TableFile:
         first_row = 1
         for record_batch in self._record_batches(batch_rows):
             if record_batch.num_rows:
-                frame = record_batch.to_pandas(split_blocks=True)
-                yield Batch(self.name, first_row, frame)
+                yield Batch(self.name, first_row, _frame(record_batch, self.dtypes))
                 first_row += record_batch.num_rows
         if first_row == 1:
             raise InputError(f"{self.name}: the file has no rows.")
 
     def _record_batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        if self.path.stat().st_size == 0:
+        if _size(self.path, self.name) == 0:
             raise InputError(f"{self.name}: the file is empty.")
         if format_of(self.path) == "parquet":
             return self._parquet_batches(batch_rows)
@@ -112,6 +115,7 @@ class TableFile:
 
     def _parquet_batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
         with _parquet(self.path, self.name) as file:
+            _check_once(file.schema_arrow.names, self.name)
             batches = file.iter_batches(batch_size=batch_rows)
             while True:
                 try:
@@ -120,21 +124,23 @@ class TableFile:
                     raise InputError(_damaged(self.name, error)) from error
                 if batch is None:
                     return
-                yield _widened(batch, self.dtypes)
+                yield _widened(batch, self.dtypes, self.name)
 
     def _csv_batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
         header = _header(self.path, self.name, self.dtypes)
-        column_types = {
-            name: pa.from_numpy_dtype(dtype)
-            for name, dtype in self.dtypes.items()
-            if name in header and _is_number(dtype)
-        }
+        known = {name: _arrow_type(dtype) for name, dtype in self.dtypes.items() if name in header}
+        types = {name: kind for name, kind in known.items() if kind is not None}
         try:
-            for batch in _open_csv(self.path, column_types):
-                for start in range(0, batch.num_rows, batch_rows):
-                    yield batch.slice(start, batch_rows)
+            with _open_csv(self.path, types) as batches:
+                # What the first rows of the other columns look like holds for all rows.
+                types = {field.name: field.type for field in batches.schema}
+                for batch in batches:
+                    for start in range(0, batch.num_rows, batch_rows):
+                        yield _empty_as_missing(batch.slice(start, batch_rows))
         except (pa.ArrowException, UnicodeDecodeError) as error:
-            raise InputError(_csv_problem(self.path, self.name, column_types, error)) from error
+            raise InputError(_csv_problem(self.path, self.name, header, types, error)) from error
+        except OSError as error:
+            raise InputError(_unreadable(self.name, error)) from error
 
 
 def prefetched[T](items: Iterable[T], depth: int = 2) -> Iterator[T]:
@@ -190,44 +196,101 @@ def _damaged(name: str, error: Exception) -> str:
     return f"{name}: not a whole Parquet file ({reason}). Was it cut off while it was copied?"
 
 
-def _is_number(dtype: str) -> bool:
-    return bool(pd.api.types.is_numeric_dtype(dtype))
+def _size(path: Path, name: str) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise InputError(_unreadable(name, error)) from error
 
 
-def _widened(batch: pa.RecordBatch, dtypes: Mapping[str, str]) -> pa.RecordBatch:
+def _unreadable(name: str, error: OSError) -> str:
+    return f"{name}: cannot be read: {error.strerror or error}."
+
+
+def _check_once(columns: Sequence[str], name: str) -> None:
+    twice = [column for column, count in Counter(columns).items() if count > 1]
+    if twice:
+        raise InputError(f"{name}: expected each column once, got {twice[0]!r} twice.")
+
+
+def _arrow_type(dtype: str) -> pa.DataType | None:
+    """What Arrow calls a pandas dtype; None where Arrow is to look at the values."""
+    known = pd.api.types.pandas_dtype(dtype)
+    if isinstance(known, pd.DatetimeTZDtype):
+        return pa.timestamp(known.unit, str(known.tz))
+    if isinstance(known, pd.StringDtype | pd.CategoricalDtype) or known == object:
+        return pa.string()
+    plain = getattr(known, "numpy_dtype", known)
+    return pa.from_numpy_dtype(plain) if isinstance(plain, np.dtype) else None
+
+
+def _frame(batch: pa.RecordBatch, dtypes: Mapping[str, str]) -> pd.DataFrame:
+    """The rows, numbered from 0; what pandas kept as an index is a column like the others."""
+    frame = batch.to_pandas(split_blocks=True)
+    frame = frame.reset_index(drop=isinstance(frame.index, pd.RangeIndex))
+    for name in batch.schema.names:
+        dtype = pd.api.types.pandas_dtype(dtypes.get(name, "O"))
+        # As numbers, a nullable column with missing values would have become floating-point.
+        if hasattr(dtype, "numpy_dtype") and batch.column(name).type == _arrow_type(str(dtype)):
+            frame[name] = dtype.__from_arrow__(batch.column(name))
+    return frame
+
+
+def _widened(batch: pa.RecordBatch, dtypes: Mapping[str, str], name: str) -> pa.RecordBatch:
     for index, field in enumerate(batch.schema):
-        dtype = dtypes.get(field.name)
-        if dtype is None or not _is_number(dtype):
+        target = _arrow_type(dtypes[field.name]) if field.name in dtypes else None
+        if target is None or field.type == target or not _widens(field.type, target):
             continue
-        target = pa.from_numpy_dtype(dtype)
-        if field.type != target and _widens(field.type, target):
-            batch = batch.set_column(index, field.name, pc.cast(batch.column(index), target))
+        try:
+            column = pc.cast(batch.column(index), target)
+        except pa.ArrowInvalid as error:
+            raise InputError(
+                f"{name}: column {field.name!r}: {field.type} does not fit into {target} without "
+                f"loss ({error})."
+            ) from error
+        batch = batch.set_column(index, field.name, column)
     return batch
 
 
 def _widens(given: pa.DataType, target: pa.DataType) -> bool:
     if pa.types.is_floating(target):
         return bool(
-            pa.types.is_integer(given)
+            pa.types.is_null(given)
+            or pa.types.is_integer(given)
             or (pa.types.is_floating(given) and given.bit_width < target.bit_width)
         )
+    if not (pa.types.is_integer(given) and pa.types.is_integer(target)):
+        return False
+    same_sign = pa.types.is_signed_integer(given) == pa.types.is_signed_integer(target)
     return bool(
-        pa.types.is_signed_integer(given)
-        and pa.types.is_signed_integer(target)
-        and given.bit_width < target.bit_width
+        given.bit_width < target.bit_width and (same_sign or pa.types.is_unsigned_integer(given))
     )
+
+
+def _empty_as_missing(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Arrow does so itself for all but text, where it would also take the text NA for missing."""
+    for index, field in enumerate(batch.schema):
+        if pa.types.is_string(field.type):
+            texts = batch.column(index)
+            column = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+            batch = batch.set_column(index, field.name, column)
+    return batch
 
 
 def _open_csv(
     path: Path,
     column_types: Mapping[str, pa.DataType],
     columns: Sequence[str] | None = None,
+    *,
+    missing_texts: bool = False,
 ) -> pa_csv.CSVStreamingReader:
     return pa_csv.open_csv(
         path,
         read_options=pa_csv.ReadOptions(block_size=CSV_BLOCK_BYTES),
         convert_options=pa_csv.ConvertOptions(
-            column_types=dict(column_types), include_columns=columns
+            column_types=dict(column_types),
+            include_columns=columns,
+            strings_can_be_null=missing_texts,
         ),
     )
 
@@ -235,52 +298,124 @@ def _open_csv(
 def _header(path: Path, name: str, expected: Mapping[str, str]) -> list[str]:
     """The column names; a header that another delimiter would split into them is refused."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            line = file.readline()
+        header = _first_row(path, ",")
+        for delimiter in DELIMITERS[1:]:
+            parts = _first_row(path, delimiter)
+            if len(parts) > len(header) and set(parts) & set(expected) > set(header) & set(
+                expected
+            ):
+                raise InputError(
+                    f"{name}: the columns are separated by {delimiter!r}, expected ','. "
+                    f"The header is {delimiter.join(parts)!r}."
+                )
     except UnicodeDecodeError as error:
-        raise InputError(f"{name}: not a CSV file in UTF-8 ({error.reason}).") from error
-    header = next(csv.reader([line]), [])
-    for delimiter in DELIMITERS[1:]:
-        parts = next(csv.reader([line], delimiter=delimiter), [])
-        if len(parts) > len(header) and set(parts) & set(expected) > set(header) & set(expected):
-            raise InputError(
-                f"{name}: the columns are separated by {delimiter!r}, expected ','. "
-                f"The header is {line.strip()!r}."
-            )
+        raise InputError(_not_utf8(path, name) or f"{name}: {error}") from error
+    except csv.Error as error:
+        raise InputError(f"{name}: not a CSV file ({error}).") from error
+    except OSError as error:
+        raise InputError(_unreadable(name, error)) from error
+    if not header:
+        raise InputError(f"{name}: the file is empty.")
+    _check_once(header, name)
     return header
 
 
+def _first_row(path: Path, delimiter: str) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return next((row for row in csv.reader(file, delimiter=delimiter) if row), [])
+
+
 def _csv_problem(
-    path: Path, name: str, column_types: Mapping[str, pa.DataType], error: Exception
+    path: Path,
+    name: str,
+    header: Sequence[str],
+    types: Mapping[str, pa.DataType],
+    error: Exception,
 ) -> str:
-    """Say which rows of which columns are no numbers; else what Arrow said."""
-    problems = [
-        _not_numbers(path, column, dtype)
-        for column, dtype in column_types.items()
-        if "conversion error" in str(error)
-    ]
-    found = [problem for problem in problems if problem]
-    if not found:
-        return f"{name}: {str(error).splitlines()[0]}"
-    return "\n".join(f"{name}: {problem}" for problem in found)
+    """Say which rows of which columns are wrong; else what Arrow said."""
+    said = str(error).splitlines()[0]
+    if "Empty CSV file" in said:
+        return f"{name}: the file has no rows."
+    if "invalid UTF8" in said:
+        return _not_utf8(path, name) or f"{name}: {said}"
+    if "CSV parse error: Expected" in said:
+        return _uneven_rows(path, name, len(header)) or f"{name}: {said}"
+    column = re.match(r"In CSV column #(\d+): ", said)
+    if column is None:
+        return f"{name}: {said}"
+    found = [_unparsed(path, each, kind) for each, kind in types.items() if _parsed(kind)]
+    return (
+        "\n".join(f"{name}: {problem}" for problem in found if problem)
+        or _not_utf8(path, name)
+        or f"{name}: column {header[int(column[1])]!r}: {said[column.end() :]}"
+    )
 
 
-def _not_numbers(path: Path, column: str, dtype: pa.DataType) -> str | None:
+def _not_utf8(path: Path, name: str) -> str | None:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return f"{name}: not a CSV file in UTF-8 (line {number:,}: {error.reason})."
+    return None
+
+
+def _parsed(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    )
+
+
+def _wrong_texts(texts: pd.Series[Any], kind: pa.DataType) -> pd.Series[Any]:
+    """Those of `texts` that are no values of that type."""
+    given = texts[texts.notna()].str.strip()
+    if pa.types.is_boolean(kind):
+        options = pa_csv.ConvertOptions()
+        return given[~given.isin([*options.true_values, *options.false_values])]
+    numbers = pd.to_numeric(given, errors="coerce")
+    wrong = numbers.isna()
+    if pa.types.is_integer(kind):
+        limits = np.iinfo(kind.to_pandas_dtype())
+        wrong |= ~given.str.fullmatch(r"-?\d+") | (numbers < limits.min) | (numbers > limits.max)
+    return given[wrong]
+
+
+def _unparsed(path: Path, column: str, kind: pa.DataType) -> str | None:
     rows: list[int] = []
     example: object = None
     count, row = 0, 1
-    for batch in _open_csv(path, {column: pa.string()}, columns=[column]):
-        texts = batch.to_pandas()[column]
-        wrong = texts[texts.notna() & pd.to_numeric(texts, errors="coerce").isna()]
-        if count == 0 and len(wrong):
-            example = wrong.iloc[0]
-        count += len(wrong)
-        rows += [row + int(index) for index in islice(wrong.index, SHOWN_ROWS - len(rows))]
-        row += batch.num_rows
+    # Another problem further down is for the next run to tell.
+    with suppress(pa.ArrowException):
+        for batch in _open_csv(path, {column: pa.string()}, columns=[column], missing_texts=True):
+            wrong = _wrong_texts(batch.to_pandas()[column], kind)
+            if count == 0 and len(wrong):
+                example = wrong.iloc[0]
+            count += len(wrong)
+            rows += [row + int(index) for index in islice(wrong.index, SHOWN_ROWS - len(rows))]
+            row += batch.num_rows
     if not count:
         return None
+    expected = np.dtype(kind.to_pandas_dtype())
+    return f"column {column!r}: expected {expected}, got e.g. {example!r} {_in_rows(count, rows)}."
+
+
+def _uneven_rows(path: Path, name: str, columns: int) -> str | None:
+    rows: list[int] = []
+    example = count = number = 0
+    with path.open(encoding="utf-8-sig", newline="", errors="replace") as file, suppress(csv.Error):
+        for number, row in enumerate((row for row in csv.reader(file) if row), start=0):
+            if len(row) != columns:
+                example = example or len(row)
+                count += 1
+                rows += [number] * (len(rows) < SHOWN_ROWS)
+    if not count:
+        return None
+    cut_off = rows == [number] and example < columns
+    last = ". Was it cut off while it was copied?" if cut_off else "."
+    return f"{name}: expected {columns} columns, got e.g. {example} {_in_rows(count, rows)}{last}"
+
+
+def _in_rows(count: int, rows: Sequence[int]) -> str:
     more = ", …" if count > len(rows) else ""
-    return (
-        f"column {column!r}: expected {dtype}, got e.g. {example!r} "
-        f"in {count:,} row{'s' if count > 1 else ''}: {', '.join(map(str, rows))}{more}."
-    )
+    return f"in {count:,} row{'s' if count > 1 else ''}: {', '.join(map(str, rows))}{more}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,13 +26,14 @@ def staged(destination: Path) -> Iterator[Path]:
     """Yield a path beside `destination`; what stands there at the end takes its place.
 
     Where the body raises, nothing has changed. A folder that stood at the destination is replaced
-    as a whole.
+    as a whole; where a link stands there, what it leads to is replaced and the link stays.
 
     Raises:
-        InputError: the destination's folder cannot be made or written.
+        InputError: the destination's folder cannot be made or written, or a folder would replace a
+            file, or a file a folder.
         UserError: the disk is full.
     """
-    destination = destination.absolute()
+    destination = destination.resolve()
     staging = _staging(destination)
     try:
         yield staging
@@ -53,8 +55,10 @@ def _staging(destination: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _recover(destination)
-        for left_behind in folder.glob(STAGING.format(name=destination.name, process="*")):
-            if not _alive(int(left_behind.name.rpartition("-")[2])):
+        pattern = re.escape(STAGING.format(name=destination.name, process=""))
+        for left_behind in list(folder.iterdir()):
+            written_by = re.fullmatch(rf"{pattern}(\d+)", left_behind.name)
+            if written_by and not _at_work(int(written_by[1])):
                 _remove(left_behind)
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -64,13 +68,18 @@ def _staging(destination: Path) -> Path:
 
 
 def _replace(staging: Path, destination: Path) -> None:
-    if not destination.is_dir() or destination.is_symlink():
+    if destination.exists() and destination.is_dir() != staging.is_dir():
+        kind = "a folder" if destination.is_dir() else "a file"
+        raise InputError(f"{destination}: is {kind}, and would be replaced by something else.")
+    if not destination.is_dir():
         os.replace(staging, destination)
         return
     replaced = destination.parent / REPLACED.format(name=destination.name)
-    os.replace(destination, replaced)
-    os.replace(staging, destination)
-    _remove(replaced)
+    try:
+        os.replace(destination, replaced)
+        os.replace(staging, destination)
+    finally:
+        _recover(destination)
 
 
 def _recover(destination: Path) -> None:
@@ -81,7 +90,10 @@ def _recover(destination: Path) -> None:
     _remove(replaced)
 
 
-def _alive(process: int) -> bool:
+def _at_work(process: int) -> bool:
+    """Whether another process of that number lives; in containers, ours often had it before us."""
+    if process == os.getpid():
+        return False
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
@@ -13,6 +14,8 @@ from pandera.errors import SchemaErrors
 from config.errors import InputError
 
 SHOWN_ROWS = 5
+_NO_CASES = pd.DataFrame({"failure_case": [], "index": []})
+_COLUMN_CHECKS = ("column_in_dataframe", "column_in_schema")
 _EXPECTED = {
     "not_nullable": "expected no missing values",
     "field_uniqueness": "expected each value once",
@@ -64,12 +67,13 @@ class FailureCollector:
             failure = self._failures.setdefault(
                 (source, column, problem), Failure(source, column, problem)
             )
-            rows = cases["index"].dropna()
-            if failure.count == 0 and len(rows):
-                failure.example = cases["failure_case"].iloc[0]
-            failure.count += len(rows)
+            cases = cases.dropna(subset="index").sort_values("index", kind="stable")
+            if failure.count == 0 and len(cases):
+                example = cases["failure_case"].iloc[0]
+                failure.example = example.item() if isinstance(example, np.generic) else example
+            failure.count += len(cases)
             room = SHOWN_ROWS - len(failure.rows)
-            failure.rows += [first_row + int(row) for row in rows.sort_values().iloc[:room]]
+            failure.rows += [first_row + int(row) for row in cases["index"].iloc[:room]]
 
     def error(self) -> ContractError:
         """All failures as one error, those of one column together."""
@@ -80,30 +84,42 @@ class FailureCollector:
 
 def contract_dtypes(contract: type[pa.DataFrameModel]) -> dict[str, str]:
     """The columns that a contract names, each with its pandas dtype as text."""
-    return {name: str(column.dtype) for name, column in contract.to_schema().columns.items()}
+    return {name: _dtype(column) for name, column in contract.to_schema().columns.items()}
 
 
 def _by_rule(errors: SchemaErrors, frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Yield column, problem and failing cases; a column of a wrong dtype only has that problem."""
     cases = errors.failure_cases
-    columns = cases["column"].where(cases["column"].notna(), cases["failure_case"])
-    wrong_dtype = set(columns[cases["check"].astype(str).str.startswith("dtype(")])
-    for (column, check), group in cases.groupby([columns, "check"], sort=False):
-        if check in ("column_in_dataframe", "column_in_schema"):
-            yield str(column), _column_problem(check, errors.schema), group.iloc[:0]
-        elif str(check).startswith("dtype("):
-            expected = str(check).removeprefix("dtype('").removesuffix("')")
-            yield (
-                str(column),
-                f"expected {expected}, got {frame[column].dtype}",
-                group.iloc[:0],
-            )
+    checks = cases["check"].astype(str)
+    # Of a column that is missing or not expected, and of no other, the name is the failing case.
+    columns = cases["column"].where(~checks.isin(_COLUMN_CHECKS), cases["failure_case"])
+    wrong_dtype = set(columns[checks.str.startswith("dtype(")])
+    for (column, check), group in cases.groupby([columns, checks], sort=False):
+        name = str(column)
+        if check in _COLUMN_CHECKS:
+            yield name, _column_problem(check, errors.schema), group.iloc[:0]
+        elif check.startswith("dtype("):
+            yield (name, *_dtype_problem(errors.schema.columns[column], frame[column]))
         elif column not in wrong_dtype:
-            yield (
-                str(column),
-                _EXPECTED.get(check, f"expected {_readable(check)}"),
-                group,
-            )
+            yield name, _EXPECTED.get(check, f"expected {_readable(check)}"), group
+
+
+def _dtype(column: Any) -> str:
+    """As pandas calls it; pandera would call text by what stores it."""
+    return str(column.dtype.type)
+
+
+def _dtype_problem(column: Any, values: pd.Series[Any]) -> tuple[str, pd.DataFrame]:
+    """Whole numbers are floating-point where one is missing: then that one is the problem."""
+    expected = _dtype(column)
+    if expected.lower().startswith(("int", "uint")) and pd.api.types.is_float_dtype(values):
+        odd = values[values.isna() | (values % 1 != 0)]
+        if len(odd):
+            return f"expected {expected}", pd.DataFrame({"failure_case": odd, "index": odd.index})
+    if expected == "category" and isinstance(values.dtype, pd.CategoricalDtype):
+        wanted, given = (list(dtype.categories) for dtype in (column.dtype.type, values.dtype))
+        return f"expected the categories {wanted}, got {given}", _NO_CASES
+    return f"expected {expected}, got {values.dtype}", _NO_CASES
 
 
 def _column_problem(check: str, contract: Any) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,35 +35,40 @@ def judge(
     gate: Gate, challenger: Mapping[str, float], champion: Mapping[str, float] | None
 ) -> Verdict:
     """Hold the challenger's metrics against the gate, and against the champion's where one is."""
-    checks = [*_limits(gate, challenger), _comparison(gate, challenger, champion)]
+    checks = [
+        *(_limit(name, challenger, limit, "at least") for name, limit in gate.at_least.items()),
+        *(
+            _limit(name, challenger, limit, "at most")
+            for name, limit in (gate.at_most or {}).items()
+        ),
+        _comparison(gate, challenger, champion),
+    ]
     return Verdict(all(passed for passed, _ in checks), tuple(reason for _, reason in checks))
 
 
-def _limits(gate: Gate, challenger: Mapping[str, float]) -> list[tuple[bool, str]]:
-    lower = [
-        (
-            challenger[name] >= limit,
-            f"{name} {challenger[name]:.4f}, at least {limit:g}",
-        )
-        for name, limit in gate.at_least.items()
-    ]
-    upper = [
-        (challenger[name] <= limit, f"{name} {challenger[name]:.4f}, at most {limit:g}")
-        for name, limit in (gate.at_most or {}).items()
-    ]
-    return lower + upper
+def _limit(
+    name: str, challenger: Mapping[str, float], limit: float, kind: Literal["at least", "at most"]
+) -> tuple[bool, str]:
+    value = challenger.get(name)
+    if value is None:
+        return False, f"{name} was not measured, {kind} {limit:g}"
+    passed = value >= limit if kind == "at least" else value <= limit
+    return passed, f"{name} {value:.4f}, {kind} {limit:g}"
 
 
 def _comparison(
     gate: Gate, challenger: Mapping[str, float], champion: Mapping[str, float] | None
 ) -> tuple[bool, str]:
+    own = challenger.get(gate.metric, math.nan)
+    if math.isnan(own):
+        return False, f"{gate.metric} is no number, so nothing can be said"
     if champion is None:
         return True, "there is no champion yet"
-    gain = challenger[gate.metric] - champion[gate.metric]
-    if not gate.higher_is_better:
-        gain = -gain
-    text = f"{gate.metric} {challenger[gate.metric]:.4f}, champion's {champion[gate.metric]:.4f}"
-    passed = gain > gate.margin
-    return passed, f"{text}: {'better' if passed else 'not better'}" + (
-        f" by more than {gate.margin:g}" if gate.margin else ""
+    other = champion.get(gate.metric, math.nan)
+    gain = own - other if gate.higher_is_better else other - own
+    # Any number is better than none.
+    passed = math.isnan(other) or gain > gate.margin
+    return passed, (
+        f"{gate.metric} {own:.4f}, champion's {other:.4f}: {'better' if passed else 'not better'}"
+        + (f" by more than {gate.margin:g}" if gate.margin else "")
     )

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import io
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from config.errors import InputError
+from data_access_layer.files import format_of, standard_input_file, table_files
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [("a.parquet", "parquet"), ("a.b.PQ", "parquet"), ("a.csv", "csv"), ("a.CSV", "csv")],
+)
+def test_the_ending_names_the_format(name: str, format: str) -> None:
+    assert format_of(Path(name)) == format
+
+
+@pytest.mark.parametrize("name", ["rows.csv.gz", "rows", ".csv", "-"])
+def test_an_unknown_ending_lists_the_known_ones(name: str) -> None:
+    message = f"{name}: cannot tell the format from the ending {Path(name).suffix!r}; "
+    with pytest.raises(
+        InputError, match=re.escape(message + "expected one of .parquet, .pq, .csv.")
+    ):
+        format_of(Path(name))
+
+
+def test_a_file_stands_for_itself(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.touch()
+    assert table_files(file) == [file]
+
+
+def test_a_folder_stands_for_its_tables_by_name_without_hidden_and_other_files(
+    tmp_path: Path,
+) -> None:
+    for name in ("b.csv", "a.parquet", "c.PQ", ".hidden.csv", "_SUCCESS", "_meta.csv", "notes.md"):
+        (tmp_path / name).touch()
+    assert [file.name for file in table_files(tmp_path)] == ["a.parquet", "b.csv", "c.PQ"]
+
+
+def test_a_folder_without_tables_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").touch()
+    with pytest.raises(InputError, match=re.escape(f"{tmp_path}: the folder holds no file that")):
+        table_files(tmp_path)
+
+
+def test_a_folder_that_is_named_as_a_table_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "b.parquet").mkdir()
+    message = f"{tmp_path}/b.parquet: is a folder inside a folder; expected a file."
+    with pytest.raises(InputError, match=re.escape(message)):
+        table_files(tmp_path)
+
+
+def test_what_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    loop = tmp_path / "loop.csv"
+    loop.symlink_to(loop)
+    for path, reason in {
+        tmp_path / "no.csv": "No such file or directory",
+        loop: "Too many levels of symbolic links",
+    }.items():
+        with pytest.raises(InputError, match=re.escape(f"{path}: cannot be read: {reason}.")):
+            table_files(path)
+
+
+@pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"", b"a"])
+def test_standard_input_is_csv_where_it_does_not_start_as_parquet(
+    monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    with standard_input_file() as path:
+        assert (format_of(path), path.read_bytes()) == ("csv", content)
+    assert not path.parent.exists()
+
+
+def test_standard_input_may_be_parquet(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pa.table({"a": [1, 2]})
+    stream = io.BytesIO()
+    pq.write_table(table, stream)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stream.getvalue())))
+    with standard_input_file() as path:
+        assert format_of(path) == "parquet"
+        assert pq.read_table(path).equals(table)
+
+
+def test_standard_input_without_room_to_keep_it_is_one_message(tmp_path: Path) -> None:
+    program = """
+from config.errors import UserError
+from data_access_layer.files import standard_input_file
+try:
+    with standard_input_file():
+        print("kept")
+except UserError as error:
+    print(error)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        input="a\n" * 100_000,
+        env={"PYTHONPATH": ":".join(filter(None, sys.path)), "TMPDIR": str(tmp_path)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout.startswith(f"standard input: cannot be kept in {tmp_path}/table-"), result
+    assert result.stdout.endswith("Free some space or set TMPDIR to another folder.\n")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,372 @@
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pandas.testing import assert_frame_equal
+
+from config.errors import InputError
+from data_access_layer import reader
+from data_access_layer.reader import FrameTable, Table, TableFile, prefetched
+
+DTYPES = {"size": "float64", "count": "int64", "label": "str"}
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    return tmp_path / "rows.csv"
+
+
+@pytest.fixture
+def parquet(tmp_path: Path) -> Path:
+    return tmp_path / "rows.parquet"
+
+
+def rows(path: Path, dtypes: Mapping[str, str] = DTYPES, *, batch_rows: int = 1000) -> pd.DataFrame:
+    batches = TableFile(path, dtypes, "t").batches(batch_rows)
+    return pd.concat([batch.frame for batch in batches], ignore_index=True)
+
+
+def parquet_rows(path: Path, table: pa.Table, dtypes: Mapping[str, str] = DTYPES) -> pd.DataFrame:
+    pq.write_table(table, path)
+    return rows(path, dtypes)
+
+
+def error(path: Path, dtypes: Mapping[str, str] = DTYPES) -> str:
+    with pytest.raises(InputError) as raised:  # noqa: PT011  the callers compare the message
+        list(TableFile(path, dtypes, "t").batches())
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_batches_hold_the_rows_in_order_and_count_them_from_1(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Several blocks of CSV and several row groups of Parquet, none a multiple of the batch.
+    monkeypatch.setattr(reader, "CSV_BLOCK_BYTES", 1000)
+    expected = pd.DataFrame({"count": np.arange(1, 1001)})
+    path = tmp_path / f"t.{ending}"
+    if ending == "csv":
+        expected.to_csv(path, index=False)
+    else:
+        expected.to_parquet(path, row_group_size=300)
+    batches = list(TableFile(path, DTYPES, "t").batches(70))
+    assert all(0 < len(batch.frame) <= 70 for batch in batches)
+    assert [batch.first_row for batch in batches] == [b.frame["count"].iloc[0] for b in batches]
+    assert {batch.source for batch in batches} == {"t"}
+    assert all(batch.frame.index.equals(pd.RangeIndex(len(batch.frame))) for batch in batches)
+    assert_frame_equal(pd.concat([b.frame for b in batches], ignore_index=True), expected)
+
+
+def test_a_frame_is_a_table_too() -> None:
+    frame = pd.DataFrame({"a": [1, 2, 3]}, index=[5, 6, 9])
+    table: Table = FrameTable(frame, "f")
+    assert table.row_count() == 3
+    first, second = table.batches(2)
+    assert (first.source, first.first_row, second.first_row) == ("f", 1, 3)
+    assert_frame_equal(first.frame, pd.DataFrame({"a": [1, 2]}))
+    assert_frame_equal(second.frame, pd.DataFrame({"a": [3]}))
+
+
+def test_the_number_of_rows_is_known_before_only_where_the_format_says_it(
+    csv: Path, parquet: Path, tmp_path: Path
+) -> None:
+    csv.write_text("a\n1\n")
+    pq.write_table(pa.table({"a": [1, 2]}), parquet)
+    (tmp_path / "empty.parquet").touch()
+    known = [
+        TableFile(path, {}, "t").row_count() for path in (csv, parquet, tmp_path / "empty.parquet")
+    ]
+    assert known == [None, 2, None]
+
+
+def test_csv_columns_of_the_contract_are_parsed_as_it_says_and_others_as_they_look(
+    csv: Path,
+) -> None:
+    csv.write_bytes(b"\xef\xbb\xbfsize,count,label,other\r\n1,2,007,3\r\n,4,NA,\r\n")
+    expected = pd.DataFrame(
+        {"size": [1.0, None], "count": [2, 4], "label": ["007", "NA"], "other": [3, None]}
+    )
+    assert_frame_equal(rows(csv), expected)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "text", "expected"),
+    [
+        ("bool", "true\nFALSE\n", pd.Series([True, False])),
+        ("int8", "1\n2\n", pd.Series([1, 2], dtype="int8")),
+        ("Int64", "1152921504606846977\nNA\n", pd.Series([2**60 + 1, None], dtype="Int64")),
+        ("datetime64[ns]", "2020-01-01\n", pd.Series(np.array(["2020-01-01"], "datetime64[ns]"))),
+        (
+            "datetime64[ns, UTC]",
+            "2020-01-01T02:00+02:00\n",
+            pd.Series(np.array(["2020-01-01"], "datetime64[ns]")).dt.tz_localize("UTC"),
+        ),
+        ("category", "01\n", pd.Series(["01"], dtype="str")),
+        ("object", "01\n", pd.Series(["01"], dtype="str")),
+    ],
+)
+def test_each_dtype_of_a_contract_is_parsed_from_csv(
+    csv: Path, dtype: str, text: str, expected: pd.Series[object]
+) -> None:
+    csv.write_text("value\n" + text)
+    assert_frame_equal(rows(csv, {"value": dtype}), expected.to_frame("value"))
+
+
+def test_an_empty_cell_is_a_missing_value_also_of_text(csv: Path) -> None:
+    csv.write_text('label,other\nx,y\n,""\n')
+    assert_frame_equal(rows(csv), pd.DataFrame({"label": ["x", None], "other": ["y", None]}))
+
+
+@pytest.mark.parametrize(
+    ("given", "dtype"),
+    [
+        (pa.array([1.5, 2], pa.float32()), "float64"),
+        (pa.array([1, None], pa.int32()), "float64"),
+        (pa.array([2**53]), "float64"),
+        (pa.nulls(2), "float64"),
+        (pa.array([1, -2], pa.int8()), "int64"),
+        (pa.array([1, 255], pa.uint8()), "int64"),
+        (pa.array([1, 255], pa.uint8()), "uint16"),
+        (pa.array([1, None], pa.int16()), "Int64"),
+    ],
+)
+def test_numbers_of_parquet_are_widened_to_the_contract(
+    parquet: Path, given: pa.Array, dtype: str
+) -> None:
+    expected = pd.DataFrame({"n": pd.Series(given.to_pylist(), dtype=dtype)})
+    assert_frame_equal(parquet_rows(parquet, pa.table({"n": given}), {"n": dtype}), expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "dtype"),
+    [
+        (pa.array([1.0, 2.0]), "float32"),
+        (pa.array([1.0, 2.0]), "int64"),
+        (pa.array([1, 2]), "int32"),
+        (pa.array([1, 2], pa.uint64()), "int64"),
+        (pa.array([1, 2]), "uint64"),
+        (pa.array([1, 2]), "bool"),
+        (pa.array(["1", "2"]), "float64"),
+        (pa.array([1, 2]), "str"),
+    ],
+)
+def test_nothing_of_parquet_is_narrowed_or_turned_into_another_kind(
+    parquet: Path, given: pa.Array, dtype: str
+) -> None:
+    table = pa.table({"n": given})
+    assert_frame_equal(parquet_rows(parquet, table, {"n": dtype}), table.to_pandas())
+
+
+def test_a_whole_number_that_a_float_cannot_hold_is_told_not_rounded(parquet: Path) -> None:
+    pq.write_table(pa.table({"size": [1, 2**53 + 1]}), parquet)
+    message = error(parquet)
+    assert message.startswith("t: column 'size': int64 does not fit into double without loss (")
+    assert "9007199254740993" in message
+
+
+def test_an_index_of_pandas_is_a_column_and_rows_are_numbered_anew(parquet: Path) -> None:
+    pd.DataFrame({"size": [1.0, 2.0]}, index=pd.Index(["x", "y"], name="id")).to_parquet(parquet)
+    assert_frame_equal(rows(parquet), pd.DataFrame({"id": ["x", "y"], "size": [1.0, 2.0]}))
+    # The rows that were left over when others were dropped.
+    pd.DataFrame({"size": [1.0, 2.0]}, index=[7, 9]).to_parquet(parquet)
+    assert_frame_equal(rows(parquet), pd.DataFrame({"index": [7, 9], "size": [1.0, 2.0]}))
+    pd.DataFrame({"size": [1.0, 2.0]}, index=pd.RangeIndex(7, 9)).to_parquet(parquet)
+    assert_frame_equal(rows(parquet), pd.DataFrame({"size": [1.0, 2.0]}))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "t: the file is empty."),
+        ("\n\n", "t: the file is empty."),
+        ("size,count\n", "t: the file has no rows."),
+        ("size,count", "t: the file has no rows."),
+        (
+            "size;count\n1,5;2\n",
+            "t: the columns are separated by ';', expected ','. The header is 'size;count'.",
+        ),
+        (
+            "size\tcount\n",
+            "t: the columns are separated by '\\t', expected ','. The header is 'size\\tcount'.",
+        ),
+        ("size,size\n1,2\n", "t: expected each column once, got 'size' twice."),
+        (
+            "size,count\n1,2\n3\n4,5,6\n7,8\n",
+            "t: expected 2 columns, got e.g. 1 in 2 rows: 2, 3.",
+        ),
+        (
+            "size,count\n1,2\n3,4\n5",
+            "t: expected 2 columns, got e.g. 1 in 1 row: 3. Was it cut off while it was copied?",
+        ),
+        (
+            "size,count\n1,2\nzwei,\n,4.5\n,3\n",
+            "t: column 'size': expected float64, got e.g. 'zwei' in 1 row: 2.\n"
+            "t: column 'count': expected int64, got e.g. '4.5' in 1 row: 3.",
+        ),
+        (
+            "count\n99999999999999999999\n",
+            "t: column 'count': expected int64, got e.g. '99999999999999999999' in 1 row: 1.",
+        ),
+        (
+            "size\n" + "1\nx\n" * 1001,
+            "t: column 'size': expected float64, got e.g. 'x' in 1,001 rows: 2, 4, 6, 8, 10, ….",
+        ),
+    ],
+)
+def test_a_wrong_csv_file_says_what_and_where(csv: Path, content: str, message: str) -> None:
+    csv.write_text(content)
+    assert error(csv) == message
+
+
+def test_a_wrong_truth_value_is_told_without_the_right_ones(csv: Path) -> None:
+    csv.write_text("flag\ntrue\nja\n0\n")
+    message = "t: column 'flag': expected bool, got e.g. 'ja' in 1 row: 2."
+    assert error(csv, {"flag": "bool"}) == message
+
+
+@pytest.mark.parametrize("good", [0, 5000])
+def test_a_file_that_is_not_in_utf8_names_the_line(
+    csv: Path, monkeypatch: pytest.MonkeyPatch, good: int
+) -> None:
+    monkeypatch.setattr(reader, "CSV_BLOCK_BYTES", 1000)
+    reason = "invalid start byte"
+    for column in ("label", "size"):
+        csv.write_bytes(f"{column}\n".encode() + b"1\n" * good + "Köln\n".encode("latin-1"))
+        message = f"t: not a CSV file in UTF-8 (line {good + 2:,}: {reason})."
+        assert error(csv) == message
+
+
+def test_what_the_first_rows_look_like_holds_for_a_column_without_contract(
+    csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "CSV_BLOCK_BYTES", 1000)
+    csv.write_text("size,other\n" + "1,1\n" * 1000 + "1,x\n")
+    assert error(csv) == "t: column 'other': expected int64, got e.g. 'x' in 1 row: 1001."
+    csv.write_text("size,other\n" + "1,2020-01-01\n" * 1000 + "1,x\n")
+    assert error(csv).startswith("t: column 'other': CSV conversion error to date32[day]: ")
+
+
+def test_rows_before_an_error_further_down_are_still_yielded(
+    csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "CSV_BLOCK_BYTES", 1000)
+    csv.write_text("size\n" + "1\n" * 1000 + "x\n" + "1\n" * 1000 + "1,2\n")
+    batches = TableFile(csv, DTYPES, "t").batches()
+    assert next(batches).first_row == 1
+    # The second problem does not get into the way of the first.
+    with pytest.raises(InputError, match=re.escape("got e.g. 'x' in 1 row: 1001.")):
+        list(batches)
+
+
+def test_a_parquet_file_that_is_not_whole_is_told(parquet: Path) -> None:
+    pq.write_table(pa.table({"size": np.random.default_rng(0).random(10_000)}), parquet)
+    whole = parquet.read_bytes()
+    cut = whole[: len(whole) // 2]
+    holed = whole[:4] + bytes(5000) + whole[5004:]
+    for content in (cut, holed, b"size\n1\n"):
+        parquet.write_bytes(content)
+        message = error(parquet)
+        assert message.startswith("t: not a whole Parquet file (")
+        assert message.endswith("). Was it cut off while it was copied?")
+    parquet.write_bytes(b"")
+    assert error(parquet) == "t: the file is empty."
+    pq.write_table(pa.table({"size": pa.array([], pa.float64())}), parquet)
+    assert error(parquet) == "t: the file has no rows."
+
+
+def test_a_parquet_file_may_not_hold_a_column_twice(parquet: Path) -> None:
+    pq.write_table(pa.table([[1.0], [2.0]], names=["size", "size"]), parquet)
+    assert error(parquet) == "t: expected each column once, got 'size' twice."
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"t.{ending}"
+    assert error(path) == "t: cannot be read: No such file or directory."
+    path.symlink_to(path)
+    assert error(path) == "t: cannot be read: Too many levels of symbolic links."
+
+
+def test_a_folder_is_no_csv_file(csv: Path) -> None:
+    csv.mkdir()
+    assert error(csv) == "t: cannot be read: Is a directory."
+
+
+def test_an_unknown_ending_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows.txt"
+    path.write_text("size\n1\n")
+    assert error(path).startswith(f"{path}: cannot tell the format from the ending '.txt'; ")
+
+
+def test_files_of_one_folder_keep_their_own_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("size,other\n1,2\n")
+    pq.write_table(pa.table({"other": ["x"], "size": [3]}), tmp_path / "b.parquet")
+    assert_frame_equal(rows(tmp_path / "a.csv"), pd.DataFrame({"size": [1.0], "other": [2]}))
+    assert_frame_equal(
+        rows(tmp_path / "b.parquet"), pd.DataFrame({"other": ["x"], "size": [3.0]})
+    )
+
+
+def test_prefetched_keeps_the_order_and_is_as_long() -> None:
+    assert list(prefetched(range(100))) == list(range(100))
+    assert list(prefetched([])) == []
+
+
+def test_prefetched_reads_ahead_of_its_consumer() -> None:
+    second = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        second.set()
+        yield 2
+
+    ahead = prefetched(items())
+    assert next(ahead) == 1
+    assert second.wait(timeout=10)
+    assert list(ahead) == [2]
+
+
+def test_prefetched_raises_an_error_at_its_place() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise InputError("the third")
+
+    got: list[int] = []
+    with pytest.raises(InputError, match="the third"):
+        got.extend(prefetched(items()))  # noqa: B038
+    seen = prefetched(items())
+    assert [next(seen), next(seen)] == [1, 2]
+    with pytest.raises(InputError, match="the third"):
+        next(seen)
+
+
+def test_leaving_early_stops_the_threads_and_closes_what_they_read() -> None:
+    closed: list[str] = []
+
+    def items() -> Iterator[int]:
+        try:
+            while True:
+                time.sleep(0.001)
+                yield 1
+        finally:
+            closed.append("source")
+
+    before = set(threading.enumerate())
+    twice = prefetched(prefetched(items()))
+    assert next(twice) == 1
+    assert len(set(threading.enumerate()) - before) == 2
+    twice.close()  # type: ignore[attr-defined]
+    assert set(threading.enumerate()) == before
+    assert closed == ["source"]
+
+

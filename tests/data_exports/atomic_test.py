@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from config.errors import InputError, UserError
+from data_access_layer.writer import TableWriter
+from data_exports.atomic import staged
+
+
+def content(path: Path) -> object:
+    """All that lies at a path, hidden files too."""
+    if path.is_dir():
+        return {entry.name: content(entry) for entry in path.iterdir()}
+    return path.read_text()
+
+
+def write(destination: Path, text: str, *, folder: bool) -> None:
+    with staged(destination) as staging:
+        fill(staging, text, folder=folder)
+
+
+def fill(staging: Path, text: str, *, folder: bool) -> None:
+    if folder:
+        staging.mkdir()
+        (staging / text).write_text(text)
+    else:
+        staging.write_text(text)
+
+
+def filled(text: str, *, folder: bool) -> object:
+    return {text: text} if folder else text
+
+
+def child(
+    program: str, *arguments: object, before: Callable[[], None] | None = None
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PREAMBLE + program, *map(str, arguments)],
+        env={"PYTHONPATH": ":".join(filter(None, sys.path))},
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=before,
+    )
+
+
+PREAMBLE = """
+import os, shutil, signal, sys, time
+from pathlib import Path
+from config.errors import UserError
+from data_exports.atomic import staged
+destination, folder = Path(sys.argv[1]), sys.argv[2:] == ["True"]
+"""
+
+WRITE_AND_WAIT = """
+with staged(destination) as staging:
+    if folder:
+        staging.mkdir()
+        (staging / "half").write_text("half")
+    else:
+        staging.write_text("half")
+    print("half-written", flush=True)
+    time.sleep(300)
+"""
+
+
+@pytest.fixture(params=[False, True], ids=["file", "folder"])
+def folder(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+def killed(tmp_path: Path, folder: bool) -> Iterator[subprocess.Popen[str]]:
+    """A run that was killed while it wrote, over an earlier output."""
+    write(tmp_path / "out", "earlier", folder=folder)
+    with child(WRITE_AND_WAIT, tmp_path / "out", folder) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "half-written\n"
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        yield process
+
+
+def test_what_is_written_appears_at_the_end_and_as_a_whole(tmp_path: Path, folder: bool) -> None:
+    destination = tmp_path / "new" / "folders" / "out"
+    with staged(destination) as staging:
+        fill(staging, "first", folder=folder)
+        assert not destination.exists()
+        # A rename is atomic within one folder.
+        assert staging.parent == destination.parent
+    assert content(destination.parent) == {"out": filled("first", folder=folder)}
+    with staged(destination) as staging:
+        fill(staging, "second", folder=folder)
+        assert content(destination) == filled("first", folder=folder)
+    assert content(destination.parent) == {"out": filled("second", folder=folder)}
+
+
+@pytest.mark.parametrize("error", [ValueError("ours"), KeyboardInterrupt("ours"), OSError("ours")])
+@pytest.mark.parametrize("earlier", [True, False])
+def test_where_the_body_raises_nothing_changes_and_nothing_is_left(
+    tmp_path: Path, folder: bool, error: BaseException, earlier: bool
+) -> None:
+    if earlier:
+        write(tmp_path / "out", "earlier", folder=folder)
+    before = content(tmp_path)
+    with pytest.raises(type(error), match="ours"), staged(tmp_path / "out") as staging:
+        fill(staging, "half", folder=folder)
+        raise error
+    assert content(tmp_path) == before
+
+
+def test_where_the_body_writes_nothing_nothing_changes(tmp_path: Path, folder: bool) -> None:
+    write(tmp_path / "out", "earlier", folder=folder)
+    before = content(tmp_path)
+    with staged(tmp_path / "out"):
+        pass
+    assert content(tmp_path) == before
+
+
+def test_a_killed_run_leaves_the_earlier_output_and_the_next_run_clears_up(
+    tmp_path: Path, folder: bool, killed: subprocess.Popen[str]
+) -> None:
+    left_behind = f".out.writing-{killed.pid}"
+    assert content(tmp_path) == {
+        "out": filled("earlier", folder=folder),
+        left_behind: filled("half", folder=folder),
+    }
+    write(tmp_path / "out", "next", folder=folder)
+    assert content(tmp_path) == {"out": filled("next", folder=folder)}
+
+
+def test_a_killed_run_of_the_same_process_number_is_cleared_up(
+    tmp_path: Path, folder: bool
+) -> None:
+    # In containers all runs tend to have the same one.
+    fill(tmp_path / f".out.writing-{os.getpid()}", "half", folder=folder)
+    write(tmp_path / "out", "next", folder=folder)
+    assert content(tmp_path) == {"out": filled("next", folder=folder)}
+
+
+def test_what_others_write_is_left_alone(tmp_path: Path, folder: bool) -> None:
+    with child(WRITE_AND_WAIT, tmp_path / "out", folder) as process:
+        assert process.stdout
+        process.stdout.readline()
+        for name in (".out.writing-abc", ".outer.writing-99999999", "out.writing-99999999"):
+            (tmp_path / name).write_text("foreign")
+        before = content(tmp_path)
+        assert isinstance(before, dict)
+        write(tmp_path / "out", "next", folder=folder)
+        assert content(tmp_path) == {**before, "out": filled("next", folder=folder)}
+        process.kill()
+
+
+def test_a_name_with_special_characters_is_cleared_up_too(tmp_path: Path) -> None:
+    # What a pattern of file names would take for a choice of characters.
+    (tmp_path / ".a[b]*.writing-99999999").write_text("half")
+    write(tmp_path / "a[b]*", "next", folder=False)
+    assert content(tmp_path) == {"a[b]*": "next"}
+
+
+# Kills itself just before the call of that number of a function.
+KILLED_AT = """
+def killed_at(module, name, number):
+    function, calls = getattr(module, name), []
+    def counting(*arguments, **options):
+        calls.append(1)
+        if len(calls) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **options)
+    setattr(module, name, counting)
+
+{killed_at}
+with staged(destination) as staging:
+    staging.mkdir()
+    (staging / "second").write_text("second")
+"""
+
+
+@pytest.mark.parametrize(
+    ("killed_at", "left", "recovered"),
+    [
+        ("killed_at(os, 'replace', 1)", {"out", ".out.writing-PID"}, "first"),
+        ("killed_at(os, 'replace', 2)", {".out.replaced", ".out.writing-PID"}, "first"),
+        ("killed_at(shutil, 'rmtree', 1)", {".out.replaced", "out"}, "second"),
+    ],
+)
+def test_a_folder_whose_replacement_was_killed_is_recovered_by_the_next_run(
+    tmp_path: Path, killed_at: str, left: set[str], recovered: str
+) -> None:
+    write(tmp_path / "out", "first", folder=True)
+    with child(KILLED_AT.format(killed_at=killed_at), tmp_path / "out") as process:
+        assert process.wait() == -signal.SIGKILL
+    names = {path.name.replace(str(process.pid), "PID") for path in tmp_path.iterdir()}
+    assert names == left
+    with pytest.raises(ValueError, match="the next run fails"), staged(tmp_path / "out"):
+        assert content(tmp_path) == {"out": {recovered: recovered}}
+        raise ValueError("the next run fails")
+    assert content(tmp_path) == {"out": {recovered: recovered}}
+
+
+def test_a_file_at_its_limit_of_size_is_one_message(tmp_path: Path) -> None:
+    write(tmp_path / "out", "earlier", folder=False)
+    program = """
+try:
+    with staged(destination) as staging:
+        staging.write_text("x" * 100_000)
+except UserError as error:
+    print(error)
+"""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+
+    with child(program, tmp_path / "out", before=limit) as process:
+        assert process.communicate()[0] == (
+            f"{tmp_path}/out: no room to write it (File too large). Free some space or choose "
+            "another --output; the earlier output is untouched.\n"
+        )
+    assert content(tmp_path) == {"out": "earlier"}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)]
+    if os.getuid() or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("may not mount a file system")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_full_disk_is_one_message_and_leaves_the_earlier_output(
+    small_disk: Path, ending: str
+) -> None:
+    destination = small_disk / f"out.{ending}"
+    write(destination, "earlier", folder=False)
+    rows = pd.DataFrame({"a": [f"{number:0100}" for number in range(10_000)]})
+    message = f"{destination}: no room to write it (No space left on device). "
+    with (
+        pytest.raises(UserError, match=re.escape(message)) as raised,
+        staged(destination) as staging,
+        TableWriter(str(staging), format="csv" if ending == "csv" else "parquet") as writer,
+    ):
+        for _ in range(10):
+            writer.write(rows)
+    assert raised.value.exit_code == 1
+    assert content(small_disk) == {f"out.{ending}": "earlier"}
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path, folder: bool) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "target", tmp_path / "out"
+    link.symlink_to(target)
+    # The first time it leads nowhere yet.
+    for text in ("first", "second"):
+        write(link, text, folder=folder)
+        assert link.is_symlink()
+        assert content(target) == filled(text, folder=folder)
+    assert {path.name for path in tmp_path.iterdir()} == {"elsewhere", "out"}
+    assert {path.name for path in target.parent.iterdir()} == {"target"}
+
+
+def test_neither_replaces_a_file_a_folder_nor_a_folder_a_file(
+    tmp_path: Path, folder: bool
+) -> None:
+    write(tmp_path / "out", "earlier", folder=folder)
+    kind = "a folder" if folder else "a file"
+    with pytest.raises(InputError, match=re.escape(f"{tmp_path}/out: is {kind}, and would be ")):
+        write(tmp_path / "out", "next", folder=not folder)
+    assert content(tmp_path) == {"out": filled("earlier", folder=folder)}
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for destination, reason in {
+        tmp_path / "file" / "out": "Not a directory|File exists",
+        loop / "out": "Too many levels of symbolic links|File exists",
+        # Root may write everywhere, but there no one can.
+        Path("/proc/1/out"): "No such file or directory|Permission denied|Operation not permitted",
+    }.items():
+        with (
+            pytest.raises(InputError, match=f"{destination}: cannot be written: ({reason})"),
+            staged(destination),
+        ):
+            pytest.fail("the work began")
