@@ -27,7 +27,9 @@ def size(path: Path) -> int:
 
 def largest(package: Path, count: int = 5) -> str:
     wheels = sorted((package / ".deps").iterdir(), key=size, reverse=True)
-    return ", ".join(f"{wheel.name.split('-')[0]} {size(wheel) / MEGABYTE:.0f}" for wheel in wheels[:count])
+    return ", ".join(
+        f"{wheel.name.split('-')[0]} {size(wheel) / MEGABYTE:.0f}" for wheel in wheels[:count]
+    )
 
 
 def main() -> None:
