@@ -289,8 +289,16 @@ def parse_command_line[S: Settings](
         formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--environment", choices=get_args(Environment), help=f"default: ${PREFIX}ENVIRONMENT, then dev")
-    parser.add_argument("--config", metavar="FILE", help=f"a TOML file laid over the environment's; default: ${PREFIX}CONFIG")
+    parser.add_argument(
+        "--environment",
+        choices=get_args(Environment),
+        help=f"default: ${PREFIX}ENVIRONMENT, then dev",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help=f"a TOML file laid over the environment's; default: ${PREFIX}CONFIG",
+    )
     for name, values in (choices or {}).items():
         parser.add_argument(f"--{name}", choices=values, required=True, help="which one")
     arguments = list(sys.argv[1:] if argv is None else argv)

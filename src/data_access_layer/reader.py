@@ -218,7 +218,7 @@ def _arrow_type(dtype: str) -> pa.DataType | None:
     known = pd.api.types.pandas_dtype(dtype)
     if isinstance(known, pd.DatetimeTZDtype):
         return pa.timestamp(known.unit, str(known.tz))
-    if isinstance(known, pd.StringDtype | pd.CategoricalDtype) or known == object:
+    if isinstance(known, pd.StringDtype | pd.CategoricalDtype) or known.kind == "O":
         return pa.string()
     plain = getattr(known, "numpy_dtype", known)
     return pa.from_numpy_dtype(plain) if isinstance(plain, np.dtype) else None
@@ -226,10 +226,10 @@ def _arrow_type(dtype: str) -> pa.DataType | None:
 
 def _frame(batch: pa.RecordBatch, dtypes: Mapping[str, str]) -> pd.DataFrame:
     """The rows, numbered from 0; what pandas kept as an index is a column like the others."""
-    frame = batch.to_pandas(split_blocks=True)
+    frame: pd.DataFrame = batch.to_pandas(split_blocks=True)
     frame = frame.reset_index(drop=isinstance(frame.index, pd.RangeIndex))
     for name in batch.schema.names:
-        dtype = pd.api.types.pandas_dtype(dtypes.get(name, "O"))
+        dtype: Any = pd.api.types.pandas_dtype(dtypes.get(name, "O"))
         # As numbers, a nullable column with missing values would have become floating-point.
         if hasattr(dtype, "numpy_dtype") and batch.column(name).type == _arrow_type(str(dtype)):
             frame[name] = dtype.__from_arrow__(batch.column(name))

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ def parquet_rows(path: Path, table: pa.Table, dtypes: Mapping[str, str] = DTYPES
 
 
 def error(path: Path, dtypes: Mapping[str, str] = DTYPES) -> str:
-    with pytest.raises(InputError) as raised:  # noqa: PT011  the callers compare the message
+    with pytest.raises(InputError) as raised:
         list(TableFile(path, dtypes, "t").batches())
     return str(raised.value)
 
@@ -115,7 +116,7 @@ def test_csv_columns_of_the_contract_are_parsed_as_it_says_and_others_as_they_lo
     ],
 )
 def test_each_dtype_of_a_contract_is_parsed_from_csv(
-    csv: Path, dtype: str, text: str, expected: pd.Series[object]
+    csv: Path, dtype: str, text: str, expected: pd.Series[Any]
 ) -> None:
     csv.write_text("value\n" + text)
     assert_frame_equal(rows(csv, {"value": dtype}), expected.to_frame("value"))
@@ -311,9 +312,7 @@ def test_files_of_one_folder_keep_their_own_columns(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("size,other\n1,2\n")
     pq.write_table(pa.table({"other": ["x"], "size": [3]}), tmp_path / "b.parquet")
     assert_frame_equal(rows(tmp_path / "a.csv"), pd.DataFrame({"size": [1.0], "other": [2]}))
-    assert_frame_equal(
-        rows(tmp_path / "b.parquet"), pd.DataFrame({"other": ["x"], "size": [3.0]})
-    )
+    assert_frame_equal(rows(tmp_path / "b.parquet"), pd.DataFrame({"other": ["x"], "size": [3.0]}))
 
 
 def test_prefetched_keeps_the_order_and_is_as_long() -> None:
@@ -343,7 +342,7 @@ def test_prefetched_raises_an_error_at_its_place() -> None:
 
     got: list[int] = []
     with pytest.raises(InputError, match="the third"):
-        got.extend(prefetched(items()))  # noqa: B038
+        got.extend(prefetched(items()))
     seen = prefetched(items())
     assert [next(seen), next(seen)] == [1, 2]
     with pytest.raises(InputError, match="the third"):
@@ -368,5 +367,3 @@ def test_leaving_early_stops_the_threads_and_closes_what_they_read() -> None:
     twice.close()  # type: ignore[attr-defined]
     assert set(threading.enumerate()) == before
     assert closed == ["source"]
-
-

@@ -22,7 +22,7 @@ ROWS = pd.DataFrame(
         # Text that a reader could take for something else.
         "text": ["007", None, 'a "b",\nç NA'],
         "word": ["NA", "NULL", "nan"],
-        "time": pd.to_datetime(["2020-01-01 00:00:00.000000", None, "2020-01-01 12:30:00.000001"]),
+        "time": pd.to_datetime(["2020-01-01 00:00:00.000000", "NaT", "2020-01-01 12:30:00.000001"]),
     }
 )
 
@@ -40,7 +40,7 @@ def test_what_is_written_batch_by_batch_is_read_back_as_it_was(
 ) -> None:
     before = ROWS.copy()
     path = write(tmp_path / f"t.{format}", ROWS.iloc[:2], ROWS.iloc[2:], format=format)
-    dtypes = {name: str(dtype) for name, dtype in ROWS.dtypes.items()}
+    dtypes = {str(name): str(dtype) for name, dtype in ROWS.dtypes.items()}
     read = [batch.frame for batch in TableFile(path, dtypes, "t").batches()]
     assert_frame_equal(pd.concat(read, ignore_index=True), ROWS)
     assert_frame_equal(ROWS, before)
@@ -81,9 +81,7 @@ def test_whole_numbers_with_a_missing_one_stay_whole_numbers(tmp_path: Path) -> 
 def test_no_column_is_dropped_or_made_up_where_frames_differ(
     tmp_path: Path, format: Format, first: dict[str, list[int]], second: dict[str, list[int]]
 ) -> None:
-    with pytest.raises(
-        InputError, match="do not have the same columns: 'z' is not in all of them"
-    ):
+    with pytest.raises(InputError, match="do not have the same columns: 'z' is not in all of them"):
         write(tmp_path / "t", pd.DataFrame(first), pd.DataFrame(second), format=format)
 
 
@@ -94,9 +92,7 @@ def test_a_column_that_changes_its_type_is_named(
 ) -> None:
     message = rf"The rows cannot be written as {format}: .* column a with type \w+\.$"
     with pytest.raises(InputError, match=message):
-        write(
-            tmp_path / "t", pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [later]}), format=format
-        )
+        write(tmp_path / "t", pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [later]}), format=format)
 
 
 def test_a_type_that_csv_does_not_know_is_told(tmp_path: Path) -> None:

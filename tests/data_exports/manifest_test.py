@@ -34,7 +34,10 @@ def test_a_manifest_stands_beside_its_table_as_readable_json(tmp_path: Path) -> 
     }
     assert Manifest(**content) == manifest
     # A line each, so that a difference between two can be read.
-    assert path.read_text().splitlines()[1:3] == ['  "columns": {', '    "Gr\\u00f6\\u00dfe": "float64",']
+    assert path.read_text().splitlines()[1:3] == [
+        '  "columns": {',
+        '    "Gr\\u00f6\\u00dfe": "float64",',
+    ]
 
 
 def test_the_sha256_is_that_of_the_whole_file(tmp_path: Path) -> None:

@@ -41,9 +41,7 @@ def failures(
     return collector.error().failures
 
 
-def messages(
-    *batches: pd.DataFrame, contract: type[pa.DataFrameModel] = Boxes
-) -> list[str]:
+def messages(*batches: pd.DataFrame, contract: type[pa.DataFrameModel] = Boxes) -> list[str]:
     return [str(failure) for failure in failures(*batches, contract=contract)]
 
 
@@ -52,7 +50,7 @@ def test_a_good_table_has_no_failures() -> None:
 
 
 def test_all_columns_are_told_at_once_with_rows_counted_over_all_batches() -> None:
-    bad = GOOD.assign(size=[0.0, 11.0], count=[3, 4], label=["x", None])
+    bad = GOOD.assign(size=[0.0, 11.0], count=[3, 4], label=["x", math.nan])
     before = bad.copy()
     assert messages(GOOD, bad, GOOD, bad) == [
         "t: column 'count': expected one of (1, 2), got e.g. 3 in 4 rows: 3, 4, 7, 8.",

@@ -103,6 +103,4 @@ def test_a_limit_holds_for_no_metric_that_is_not_a_number_or_was_not_measured(
 @pytest.mark.parametrize("champion", [{"m": math.nan}, {}])
 def test_any_number_is_better_than_a_champion_without_one(champion: Mapping[str, float]) -> None:
     gate = Gate(metric="m", at_least={})
-    assert judge(gate, {"m": 0.1}, champion) == Verdict(
-        True, ("m 0.1000, champion's nan: better",)
-    )
+    assert judge(gate, {"m": 0.1}, champion) == Verdict(True, ("m 0.1000, champion's nan: better",))
