@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 
-from integration.commands import LAUNCHER, ROOT, Result, copy_launcher, start
+from integration.commands import Result, copy_repository, start, stop_pantsd
 
 MODELS = ("iris", "tulip")
 TASKS = ("evaluate", "predict", "train")
@@ -37,16 +36,7 @@ class Clone:
     @classmethod
     def new(cls, root: Path) -> Clone:
         clone = cls(root)
-        copy_launcher(root)
-        for name in ("pants.toml", "pytest.ini"):
-            shutil.copy(ROOT / name, root / name)
-        for folder in ("src", "pants-plugins", "3rdparty/python"):
-            shutil.copytree(
-                ROOT / folder,
-                root / folder,
-                ignore=shutil.ignore_patterns("__pycache__", Path(LAUNCHER).name),
-                dirs_exist_ok=True,
-            )
+        copy_repository(root)
         clone.write(".gitignore", "/.pants.d/\n/.pids/\n/dist/\n__pycache__/\n")
         clone.copy_model("iris", to="tulip")
         for model in MODELS:
@@ -90,7 +80,7 @@ class Clone:
         self.pants("fmt", "--only=requirement-closures", "3rdparty/python::")
 
     def run(self, *command: str) -> Result:
-        # A daemon makes each call after the first a quick one; `stop_pantsd` ends it.
+        # A daemon makes each call after the first a quick one; the fixture ends it.
         result = Result.of(start(*command, cwd=self.root, env={"PANTS_PANTSD": "true"}))
         assert result.code == 0, (command, result.out, result.err)
         return result
@@ -113,14 +103,6 @@ class Clone:
         self.run("git", "reset", "--quiet", "--hard")
         shutil.rmtree(self.root / "dist", ignore_errors=True)
 
-    def stop_pantsd(self) -> None:
-        for file in self.root.glob(".pids/*/pantsd/pid"):
-            process = psutil.Process(int(file.read_text()))
-            process.terminate()
-            process.wait(timeout=30)
-        alive = [process.info for process in psutil.process_iter(["pid", "cmdline"])]
-        assert [info for info in alive if str(self.root) in str(info["cmdline"])] == []
-
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
@@ -128,7 +110,7 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     try:
         yield clone
     finally:
-        clone.stop_pantsd()
+        stop_pantsd(clone.root)
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 # In Pants' sandbox: a folder with the files that this folder's BUILD names, and nothing else.
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCHER = "3rdparty/python/launcher"
@@ -47,3 +49,27 @@ def copy_launcher(root: Path) -> None:
     shutil.copytree(ROOT / LAUNCHER, root / LAUNCHER, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pants", ".pants.bootstrap"):
         shutil.copy(ROOT / name, root / name)
+
+
+def copy_repository(root: Path) -> None:
+    """Copy the launcher, the build definition and all sources that the sandbox holds."""
+    copy_launcher(root)
+    for name in ("pants.toml", "pytest.ini"):
+        shutil.copy(ROOT / name, root / name)
+    for folder in ("src", "pants-plugins", "3rdparty/python"):
+        shutil.copytree(
+            ROOT / folder,
+            root / folder,
+            ignore=shutil.ignore_patterns("__pycache__", Path(LAUNCHER).name),
+            dirs_exist_ok=True,
+        )
+
+
+def stop_pantsd(root: Path) -> None:
+    """End the daemon of a repository; nothing that was started there may stay."""
+    for file in root.glob(".pids/*/pantsd/pid"):
+        process = psutil.Process(int(file.read_text()))
+        process.terminate()
+        process.wait(timeout=30)
+    alive = [process.info for process in psutil.process_iter(["pid", "cmdline"])]
+    assert [info for info in alive if str(root) in str(info["cmdline"])] == []

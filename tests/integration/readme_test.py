@@ -1,0 +1,104 @@
+"""What the README tells a person to type, typed."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from integration.commands import ROOT, Result, copy_repository, start, stop_pantsd
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands(start_with: str) -> list[str]:
+    lines = [line for block in blocks("bash") for line in block.splitlines()]
+    return [line for line in lines if re.match(start_with, line)]
+
+
+@dataclass(frozen=True)
+class Repository:
+    root: Path
+
+    def type(self, line: str) -> Result:
+        environment = {"PANTS_PANTSD": "true", "MLFLOW_TRACKING_URI": "", "COLUMNS": "80"}
+        result = Result.of(start("bash", "-c", line, cwd=self.root, env=environment), timeout=600)
+        assert result.code == 0, (line, result.out, result.err)
+        return result
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+    root = tmp_path_factory.mktemp("readme")
+    copy_repository(root)
+    (flowers,) = blocks("csv")
+    (root / "flowers.csv").write_text(flowers)
+    try:
+        yield Repository(root)
+    finally:
+        stop_pantsd(root)
+
+
+def words(text: str) -> list[list[str]]:
+    """Each line's words, without the seconds that it took."""
+    lines = [re.sub(r"(seconds +)[0-9.]+", r"\1", line).split() for line in text.splitlines()]
+    return [line for line in lines if line]
+
+
+def test_the_first_command_trains_and_shows_what_the_readme_shows(repository: Repository) -> None:
+    first, *_ = commands(r"\./pants run")
+    assert first == "./pants run src/models/iris:predict"
+    result = repository.type(first)
+    shown, *_ = (block for block in blocks("text") if block.startswith("iris: predicted"))
+    assert words(result.out) == words(shown)
+    assert "training one first" in result.err
+
+
+def test_every_run_command_works(repository: Repository) -> None:
+    for line in commands(r"(DATASCIENCE_\w+=\S+ )?\./pants run"):
+        repository.type(line)
+    header, *rows = (repository.root / "species.csv").read_text().splitlines()
+    assert header.replace('"', "").split(",") == [
+        "garden",
+        "species",
+        "probability_setosa",
+        "probability_versicolor",
+        "probability_virginica",
+    ]
+    assert [row.replace('"', "").split(",")[:2] for row in rows] == [
+        ["north", "setosa"],
+        ["south", "virginica"],
+    ]
+    manifest = json.loads((repository.root / "species.csv.manifest.json").read_text())
+    assert (manifest["rows"], manifest["model"]) == (2, "iris")
+
+
+def test_the_package_command_makes_what_it_says(repository: Repository) -> None:
+    (line,) = commands(r"\./pants package")
+    repository.type(line)
+    (pex,) = re.findall(r"`python3\.13 (\S+) --help`", README)
+    helped = repository.type(f"{sys.executable} {pex} --help")
+    assert "Predict the species of iris flowers." in helped.out
+
+
+def test_the_example_of_a_message_is_what_bad_input_gets(repository: Repository) -> None:
+    (shown,) = (block for block in blocks("text") if block.startswith("flowers.csv"))
+    (flowers,) = blocks("csv")
+    header, row, _ = flowers.splitlines()
+    numbers = [int(number) for number in re.findall(r"\d+", shown.rpartition("rows:")[2])]
+    bad = row.replace(",0.2,", ",,")
+    rows = [bad if number in numbers else row for number in range(1, max(numbers) + 1)]
+    (repository.root / "flowers.csv").write_text("\n".join([header, *rows]) + "\n")
+    line = "./pants run src/models/iris:predict -- --input flowers.csv --output species.csv"
+    failed = Result.of(start("bash", "-c", line, cwd=repository.root), timeout=600)
+    assert (failed.code, failed.out) == (2, "")
+    assert failed.err.endswith(shown)
