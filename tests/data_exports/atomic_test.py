@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -42,16 +43,22 @@ def filled(text: str, *, folder: bool) -> object:
     return {text: text} if folder else text
 
 
+@contextmanager
 def child(
     program: str, *arguments: object, before: Callable[[], None] | None = None
-) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+) -> Iterator[subprocess.Popen[str]]:
+    """Another run; dead at the end, whatever the test finds."""
+    with subprocess.Popen(
         [sys.executable, "-c", PREAMBLE + program, *map(str, arguments)],
         env={"PYTHONPATH": ":".join(filter(None, sys.path))},
         stdout=subprocess.PIPE,
         text=True,
         preexec_fn=before,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 PREAMBLE = """
@@ -70,7 +77,7 @@ with staged(destination) as staging:
     else:
         staging.write_text("half")
     print("half-written", flush=True)
-    time.sleep(300)
+    time.sleep(60)
 """
 
 
@@ -163,7 +170,6 @@ def test_what_others_write_is_left_alone(tmp_path: Path, folder: bool) -> None:
         assert isinstance(before, dict)
         write(tmp_path / "out", "next", folder=folder)
         assert content(tmp_path) == {**before, "out": filled("next", folder=folder)}
-        process.kill()
 
 
 def test_a_name_with_special_characters_is_cleared_up_too(tmp_path: Path) -> None:
