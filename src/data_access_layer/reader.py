@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -97,8 +98,7 @@ class TableFile:
         first_row = 1
         for record_batch in self._record_batches(batch_rows):
             if record_batch.num_rows:
-                frame = record_batch.to_pandas(split_blocks=True)
-                yield Batch(self.name, first_row, frame)
+                yield Batch(self.name, first_row, _frame(record_batch, self.dtypes))
                 first_row += record_batch.num_rows
         if first_row == 1:
             raise InputError(f"{self.name}: the file has no rows.")
@@ -112,6 +112,7 @@ class TableFile:
 
     def _parquet_batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
         with _parquet(self.path, self.name) as file:
+            _check_names(file.schema_arrow.names, self.name)
             batches = file.iter_batches(batch_size=batch_rows)
             while True:
                 try:
@@ -124,6 +125,7 @@ class TableFile:
 
     def _csv_batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
         header = _header(self.path, self.name, self.dtypes)
+        _check_names(header, self.name)
         column_types = {
             name: pa.from_numpy_dtype(dtype)
             for name, dtype in self.dtypes.items()
@@ -137,10 +139,11 @@ class TableFile:
             raise InputError(_csv_problem(self.path, self.name, column_types, error)) from error
 
 
-def prefetched[T](items: Iterable[T], depth: int = 2) -> Iterator[T]:
+def prefetched[T](items: Iterable[T], depth: int = 2) -> Generator[T]:
     """Yield `items`, of which a thread fetches up to `depth` ahead.
 
-    An error of the thread is raised at its place in the order; leaving early stops the thread.
+    An error of the thread is raised at its place in the order. Who leaves early calls `close`, which
+    waits for the thread: left to the garbage collector, that could happen in the thread itself.
     """
     ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
     stopped = threading.Event()
@@ -162,6 +165,9 @@ def prefetched[T](items: Iterable[T], depth: int = 2) -> Iterator[T]:
             put((None, StopIteration()))
         except BaseException as error:  # handed over to the consumer, which raises it
             put((None, error))
+        finally:
+            if isinstance(items, Generator):
+                items.close()
 
     thread = threading.Thread(target=fetch, name="prefetch", daemon=True)
     thread.start()
@@ -190,6 +196,21 @@ def _damaged(name: str, error: Exception) -> str:
     return f"{name}: not a whole Parquet file ({reason}). Was it cut off while it was copied?"
 
 
+def _frame(batch: pa.RecordBatch, dtypes: Mapping[str, str]) -> pd.DataFrame:
+    """The columns of the contract as pandas has them, all others as Arrow has them.
+
+    A column of whole numbers would be one of floating-point numbers in just those batches that miss
+    a value. What pandas noted about an index is ignored: that is a column like any other.
+    """
+    known = [name for name in batch.schema.names if name in dtypes]
+    others = [name for name in batch.schema.names if name not in dtypes]
+    parts = [batch.select(known).to_pandas(split_blocks=True, ignore_metadata=True)]
+    if others:
+        kept = batch.select(others)
+        parts.append(kept.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True))
+    return pd.concat(parts, axis=1)[batch.schema.names] if known else parts[-1]
+
+
 def _is_number(dtype: str) -> bool:
     return bool(pd.api.types.is_numeric_dtype(dtype))
 
@@ -216,6 +237,12 @@ def _widens(given: pa.DataType, target: pa.DataType) -> bool:
         and pa.types.is_signed_integer(target)
         and given.bit_width < target.bit_width
     )
+
+
+def _check_names(names: Sequence[str], table: str) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"{table}: column {twice[0]!r}: expected once, is there more than once.")
 
 
 def _open_csv(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
@@ -66,7 +67,7 @@ class FailureCollector:
             )
             rows = cases["index"].dropna()
             if failure.count == 0 and len(rows):
-                failure.example = cases["failure_case"].iloc[0]
+                failure.example = _plain(cases["failure_case"].iloc[0])
             failure.count += len(rows)
             room = SHOWN_ROWS - len(failure.rows)
             failure.rows += [first_row + int(row) for row in rows.sort_values().iloc[:room]]
@@ -83,10 +84,17 @@ def contract_dtypes(contract: type[pa.DataFrameModel]) -> dict[str, str]:
     return {name: str(column.dtype) for name, column in contract.to_schema().columns.items()}
 
 
+def _plain(value: object) -> object:
+    """Without NumPy's type, which its repr would show."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _by_rule(errors: SchemaErrors, frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Yield column, problem and failing cases; a column of a wrong dtype only has that problem."""
     cases = errors.failure_cases
-    columns = cases["column"].where(cases["column"].notna(), cases["failure_case"])
+    # Where a column is missing or unexpected, pandera has the contract's name in its place.
+    about_columns = cases["check"].isin(["column_in_dataframe", "column_in_schema"])
+    columns = cases["column"].mask(about_columns, cases["failure_case"])
     wrong_dtype = set(columns[cases["check"].astype(str).str.startswith("dtype(")])
     for (column, check), group in cases.groupby([columns, "check"], sort=False):
         if check in ("column_in_dataframe", "column_in_schema"):

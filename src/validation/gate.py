@@ -56,7 +56,7 @@ def _comparison(
     gate: Gate, challenger: Mapping[str, float], champion: Mapping[str, float] | None
 ) -> tuple[bool, str]:
     if champion is None:
-        return True, "there is no champion yet"
+        return True, "there is no champion to compare with"
     gain = challenger[gate.metric] - champion[gate.metric]
     if not gate.higher_is_better:
         gain = -gain
