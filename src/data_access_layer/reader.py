@@ -142,8 +142,8 @@ class TableFile:
 def prefetched[T](items: Iterable[T], depth: int = 2) -> Generator[T]:
     """Yield `items`, of which a thread fetches up to `depth` ahead.
 
-    An error of the thread is raised at its place in the order. Who leaves early calls `close`, which
-    waits for the thread: left to the garbage collector, that could happen in the thread itself.
+    An error of the thread is raised at its place in the order. Who leaves early calls `close`,
+    which waits for the thread: the garbage collector might do so in the thread itself.
     """
     ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
     stopped = threading.Event()
@@ -204,7 +204,9 @@ def _frame(batch: pa.RecordBatch, dtypes: Mapping[str, str]) -> pd.DataFrame:
     """
     known = [name for name in batch.schema.names if name in dtypes]
     others = [name for name in batch.schema.names if name not in dtypes]
-    parts = [batch.select(known).to_pandas(split_blocks=True, ignore_metadata=True)]
+    parts: list[pd.DataFrame] = [
+        batch.select(known).to_pandas(split_blocks=True, ignore_metadata=True)
+    ]
     if others:
         kept = batch.select(others)
         parts.append(kept.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True))

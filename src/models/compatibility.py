@@ -96,7 +96,7 @@ class Compatibility:
             found.append("the input contract has changed since")
         if _NO_SOURCE in (self.code_fingerprint, other.code_fingerprint):
             found.append(
-                "the model's code cannot be compared: one of the two was packaged without its source"
+                "the model's code cannot be compared: one of the two came without its source"
             )
         elif self.code_fingerprint != other.code_fingerprint:
             found.append("the model's code (schema, features, pipeline) has changed since")

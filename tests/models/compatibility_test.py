@@ -184,7 +184,7 @@ def test_code_without_its_source_is_never_taken_for_the_same(tmp_path: Path) -> 
     module = module_of(CODE, tmp_path)
     module.__file__ = str(tmp_path / "part.pyc")
     bare = dataclasses.replace(HERE, code_fingerprint=code_fingerprint([module]))
-    problem = "the model's code cannot be compared: one of the two was packaged without its source"
+    problem = "the model's code cannot be compared: one of the two came without its source"
     assert HERE.differences(bare) == [problem]
     assert bare.differences(HERE) == [problem]
     assert bare.differences(bare) == [problem]

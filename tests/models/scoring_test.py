@@ -55,7 +55,7 @@ def write(champion: Path) -> Write:
 
 
 def read(path: Path | str) -> pd.DataFrame:
-    return pq.read_table(path).to_pandas()
+    return pd.DataFrame(pq.read_table(path).to_pandas())
 
 
 def cells(table: str) -> dict[str, str]:
@@ -204,7 +204,7 @@ def test_an_index_of_pandas_is_a_column_like_others(write: Write, call: CallTask
 
 
 def test_a_csv_file_gives_the_same_however_large_the_batches(write: Write, call: CallTask) -> None:
-    write(FLOWERS.assign(id=[1, None, 3], note=[None, "b", None]), "flowers.csv")
+    write(FLOWERS.assign(id=[1, np.nan, 3], note=["", "b", ""]), "flowers.csv")
     outputs = []
     for rows in ("1", "1000"):
         argv = ("--input", "flowers.csv", "--output", "out.csv", "--batch-rows", rows)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def connected() -> Registry:
 
 def champion_number() -> str | None:
     champion = connected().champion("iris")
-    return champion and str(champion.version)
+    return str(champion.version) if champion else None
 
 
 @pytest.mark.usefixtures("repository")
@@ -149,8 +148,7 @@ def test_the_hold_out_depends_on_the_seed_only_and_shares_no_row() -> None:
     one, same, other = (split(MODEL, TrainSettings(seed=seed)) for seed in (1, 1, 2))
     pd.testing.assert_frame_equal(one.hold_out, same.hold_out)
     assert not one.hold_out.equals(other.hold_out)
-    counts: Mapping[str, int] = one.hold_out["species"].value_counts().to_dict()
-    assert counts == dict.fromkeys(SPECIES, 15)
+    assert one.hold_out["species"].value_counts().to_dict() == dict.fromkeys(SPECIES, 15)
     rejoined = pd.concat([one.training, one.hold_out])
     whole = MODEL.load_labelled()
     columns = list(whole.columns)

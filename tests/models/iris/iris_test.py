@@ -37,7 +37,7 @@ def fitted() -> Pipeline:
 WRONG = {
     "missing column": FLOWERS.drop(columns="petal_width_cm"),
     "wrong type": FLOWERS.astype({"petal_width_cm": "str"}),
-    "missing value": FLOWERS.assign(petal_width_cm=[0.5, None]),
+    "missing value": FLOWERS.assign(petal_width_cm=[0.5, float("nan")]),
     "out of range": FLOWERS.assign(petal_width_cm=[0.5, 0.0]),
 }
 
