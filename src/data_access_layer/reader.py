@@ -7,7 +7,7 @@ import queue
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -143,10 +143,11 @@ class TableFile:
             raise InputError(_unreadable(self.name, error)) from error
 
 
-def prefetched[T](items: Iterable[T], depth: int = 2) -> Iterator[T]:
+def prefetched[T](items: Iterable[T], depth: int = 2) -> Generator[T]:
     """Yield `items`, of which a thread fetches up to `depth` ahead.
 
-    An error of the thread is raised at its place in the order; leaving early stops the thread.
+    An error of the thread is raised at its place in the order. Who leaves early calls `close`,
+    which waits for the thread: the garbage collector might do so in the thread itself.
     """
     ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
     stopped = threading.Event()
@@ -168,6 +169,9 @@ def prefetched[T](items: Iterable[T], depth: int = 2) -> Iterator[T]:
             put((None, StopIteration()))
         except BaseException as error:  # handed over to the consumer, which raises it
             put((None, error))
+        finally:
+            if isinstance(items, Generator):
+                items.close()
 
     thread = threading.Thread(target=fetch, name="prefetch", daemon=True)
     thread.start()
@@ -225,15 +229,22 @@ def _arrow_type(dtype: str) -> pa.DataType | None:
 
 
 def _frame(batch: pa.RecordBatch, dtypes: Mapping[str, str]) -> pd.DataFrame:
-    """The rows, numbered from 0; what pandas kept as an index is a column like the others."""
-    frame: pd.DataFrame = batch.to_pandas(split_blocks=True)
-    frame = frame.reset_index(drop=isinstance(frame.index, pd.RangeIndex))
-    for name in batch.schema.names:
-        dtype: Any = pd.api.types.pandas_dtype(dtypes.get(name, "O"))
-        # As numbers, a nullable column with missing values would have become floating-point.
+    """The rows, numbered from 0: the contract's columns as pandas has them, others as Arrow has.
+
+    As pandas has them, whole numbers would be floating-point in just those batches that miss one.
+    What pandas noted about an index is ignored: that is a column like any other.
+    """
+    known = [name for name in batch.schema.names if name in dtypes]
+    others = [name for name in batch.schema.names if name not in dtypes]
+    frame: pd.DataFrame = batch.select(known).to_pandas(split_blocks=True, ignore_metadata=True)
+    for name in known:
+        dtype: Any = pd.api.types.pandas_dtype(dtypes[name])
         if hasattr(dtype, "numpy_dtype") and batch.column(name).type == _arrow_type(str(dtype)):
             frame[name] = dtype.__from_arrow__(batch.column(name))
-    return frame
+    if not others:
+        return frame
+    kept = batch.select(others).to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
+    return pd.concat([frame, kept], axis=1)[batch.schema.names] if known else kept
 
 
 def _widened(batch: pa.RecordBatch, dtypes: Mapping[str, str], name: str) -> pa.RecordBatch:

@@ -31,6 +31,8 @@ IMAGE_VARIABLE = "DATASCIENCE_IMAGE"
 COMMIT_VARIABLES = ("DATASCIENCE_GIT_COMMIT", "CI_COMMIT_SHA")
 # Whatever a pipeline is made of: it is stored by skops, and its input and output are checked.
 _ALWAYS_NEEDED = ("pandas", "pandera", "scikit-learn", "skops")
+# Stands for the code of modules that were packaged as byte code alone.
+_NO_SOURCE = "no source"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,11 @@ class Compatibility:
                 found.append(f"{name}: trained with {self.requirements[name]}, here {here}")
         if self.schema_fingerprint != other.schema_fingerprint:
             found.append("the input contract has changed since")
-        if self.code_fingerprint != other.code_fingerprint:
+        if _NO_SOURCE in (self.code_fingerprint, other.code_fingerprint):
+            found.append(
+                "the model's code cannot be compared: one of the two came without its source"
+            )
+        elif self.code_fingerprint != other.code_fingerprint:
             found.append("the model's code (schema, features, pipeline) has changed since")
         return found
 
@@ -139,15 +145,17 @@ def schema_fingerprint(contract: type[pa.DataFrameModel]) -> str:
 
 def code_fingerprint(modules: Iterable[ModuleType]) -> str:
     """A fingerprint of what modules compute; comments, docstrings and layout do not count."""
-    return _fingerprint({module.__name__: _meaning(module) for module in modules})
+    try:
+        return _fingerprint({module.__name__: _meaning(module) for module in modules})
+    except OSError:  # from `inspect.getsource`
+        return _NO_SOURCE
 
 
 def _meaning(module: ModuleType) -> str:
     tree = ast.parse(inspect.getsource(module))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
-            node
-        ):
+        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
     return ast.dump(tree)
 

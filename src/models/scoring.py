@@ -7,8 +7,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -63,8 +63,10 @@ class Scorer:
         counts = [table.row_count() for table in tables]
         total = None if None in counts else sum(count or 0 for count in counts)
         # Three threads at most: one reads, one predicts, this one writes.
-        scored = prefetched(self._scored(prefetched(self._batches(tables))))
-        with TableWriter(str(path), format=format_of(destination)) as writer:
+        with (
+            closing(prefetched(self._scored(prefetched(self._batches(tables))))) as scored,
+            TableWriter(str(path), format=format_of(destination)) as writer,
+        ):
             for frame in with_progress(scored, total, what="predicting"):
                 writer.write(frame)
                 self._count(frame)
@@ -79,10 +81,30 @@ class Scorer:
         )
 
     def _batches(self, tables: Sequence[Table]) -> Iterator[Batch]:
+        """One after another; a table whose further columns differ from the first's is refused."""
+        first: Batch | None = None
         for table in tables:
-            yield from table.batches(self.batch_rows)
+            for number, batch in enumerate(table.batches(self.batch_rows)):
+                first = first or batch
+                if number == 0:
+                    _check_same(self._further(first), self._further(batch), batch, first)
+                yield batch
 
-    def _scored(self, batches: Iterator[Batch]) -> Iterator[tuple[int, pd.DataFrame]]:
+    def _further(self, batch: Batch) -> dict[str, str]:
+        columns = self.definition.input_columns()
+        return {
+            str(name): str(dtype)
+            for name, dtype in batch.frame.dtypes.items()
+            if name not in columns
+        }
+
+    def _scored(self, batches: Generator[Batch]) -> Generator[tuple[int, pd.DataFrame]]:
+        with closing(batches):
+            yield from self._checked_and_predicted(batches)
+
+    def _checked_and_predicted(
+        self, batches: Iterable[Batch]
+    ) -> Iterator[tuple[int, pd.DataFrame]]:
         failures = FailureCollector()
         for batch in batches:
             try:
@@ -170,6 +192,18 @@ def _model(
         say(f"{definition.name} has no champion yet: training one first.")
         train(definition, TrainSettings.load(), registry)
         return load()
+
+
+def _check_same(
+    expected: dict[str, str], columns: dict[str, str], batch: Batch, first: Batch
+) -> None:
+    for name in sorted({*expected, *columns}):
+        here, there = columns.get(name, "missing"), expected.get(name, "missing")
+        if here != there:
+            raise InputError(
+                f"{batch.source}: column {name!r}: {here}, but {there} in {first.source}, and one "
+                "file takes one set of columns. Make them the same, or let --output be a folder."
+            )
 
 
 def _is_folder(output: str) -> bool:

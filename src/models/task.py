@@ -26,6 +26,11 @@ DEBUG_VARIABLE = "DATASCIENCE_DEBUG"
 INTERRUPTED = 130
 TERMINATED = 143
 
+
+class _Terminated(SystemExit):
+    """SIGTERM came."""
+
+
 type RunTask[S: Settings] = Callable[[ModelDefinition, S, TrackingSettings], int]
 
 
@@ -83,6 +88,9 @@ def _exit_code(run: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted; the earlier output is untouched.", file=sys.stderr)
         return INTERRUPTED
+    except _Terminated:
+        print("Terminated; the earlier output is untouched.", file=sys.stderr)
+        return TERMINATED
     except UserError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -103,4 +111,4 @@ def _exit_code(run: Callable[[], int]) -> int:
 
 def _terminate(signal_number: int, frame: object) -> NoReturn:
     """Leave as an exception does, so that what is half-written is removed."""
-    sys.exit(TERMINATED)
+    raise _Terminated(TERMINATED)

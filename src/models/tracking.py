@@ -6,7 +6,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,10 @@ from models.settings import TrackingSettings
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+# A server that is down is told within seconds: MLflow's own defaults retry for minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 import mlflow
 import mlflow.sklearn
@@ -115,7 +119,8 @@ class Registry:
         the file says of itself is not believed, so that it cannot bring code along.
 
         Raises:
-            UserError: the version is not stored by skops, or holds a type that is not trusted.
+            UserError: the version is not stored by skops, holds a type that is not trusted, or
+                cannot be read.
         """
         name = f"{version.name} version {version.version}"
         with (
@@ -128,22 +133,7 @@ class Registry:
                     dst_path=folder,
                 )
             )
-            flavor = Model.load(str(path)).flavors.get("sklearn", {})
-            if flavor.get("serialization_format") != "skops":
-                raise UserError(
-                    f"{name} is not stored by skops, and reading a pickle runs whatever its author "
-                    "hid in it. Train the model again with this repository's train task."
-                )
-            try:
-                model = skops.io.load(
-                    path / Path(flavor["pickled_model"]).name,
-                    trusted=list(definition.trusted_types),
-                )
-            except UntrustedTypesFoundException as error:
-                raise UserError(
-                    f"{name} was not loaded: {error} A type that the model needs is named in "
-                    "`trusted_types` of its definition.py."
-                ) from error
+            model = _read_skops(_skops_file(path, name), name, definition.trusted_types)
         if not isinstance(model, Pipeline):
             raise UserError(f"{name} holds a {type(model).__name__}, expected a Pipeline.")
         return model
@@ -207,6 +197,38 @@ def repository_root() -> Path:
     """The folder of the enclosing `pants.toml`, or the current folder outside a repository."""
     here = Path.cwd()
     return next((path for path in (here, *here.parents) if (path / "pants.toml").exists()), here)
+
+
+def _skops_file(folder: Path, name: str) -> Path:
+    """The file of the pipeline, as the version's description names it."""
+    try:
+        flavor = Model.load(str(folder)).flavors["sklearn"]
+        storage, file_name = flavor["serialization_format"], str(flavor["pickled_model"])
+    except Exception as error:  # whatever a description that somebody altered makes a reader raise
+        raise UserError(f"{name} cannot be read: its MLmodel is no sklearn model's.") from error
+    if storage != "skops":
+        raise UserError(
+            f"{name} is not stored by skops, and reading a pickle runs whatever its author hid in "
+            "it. Train the model again with this repository's train task."
+        )
+    file = (folder / file_name).resolve()
+    if file.parent != folder.resolve() or not file.is_file():
+        raise UserError(f"{name} cannot be read: {file_name!r} is no file of this version.")
+    return file
+
+
+def _read_skops(file: Path, name: str, trusted_types: Sequence[str]) -> object:
+    try:
+        return skops.io.load(file, trusted=list(trusted_types))
+    except UntrustedTypesFoundException as error:
+        raise UserError(
+            f"{name} was not loaded: {error} A type that the model needs is named in "
+            "`trusted_types` of its definition.py."
+        ) from error
+    except Exception as error:  # as above
+        raise UserError(
+            f"{name} cannot be read: {file.name} is no whole skops file ({error})."
+        ) from error
 
 
 def _signature(definition: ModelDefinition) -> ModelSignature:

@@ -63,7 +63,7 @@ def _comparison(
     if math.isnan(own):
         return False, f"{gate.metric} is no number, so nothing can be said"
     if champion is None:
-        return True, "there is no champion yet"
+        return True, "there is no champion to compare with"
     other = champion.get(gate.metric, math.nan)
     gain = own - other if gate.higher_is_better else other - own
     # Any number is better than none.

@@ -36,7 +36,7 @@ def test_every_limit_and_the_champion_are_looked_at_and_told() -> None:
 def test_without_a_champion_only_the_limits_count(f1: float, loss: float, passed: bool) -> None:
     verdict = judge(GATE, {"f1": f1, "loss": loss}, None)
     assert verdict.passed is passed
-    assert verdict.reasons[-1] == "there is no champion yet"
+    assert verdict.reasons[-1] == "there is no champion to compare with"
 
 
 def test_no_champion_excuses_a_missed_limit() -> None:
@@ -91,7 +91,7 @@ def test_a_limit_holds_for_no_metric_that_is_not_a_number_or_was_not_measured(
     limits: dict[str, Mapping[str, float]], reason: str
 ) -> None:
     gate = Gate(metric="m", **limits)  # type: ignore[arg-type]
-    no_champion = "there is no champion yet"
+    no_champion = "there is no champion to compare with"
     assert judge(gate, {"m": 1.0, "x": math.nan}, None) == Verdict(
         False, (f"x nan, {reason}", no_champion)
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
@@ -11,9 +13,9 @@ from models.iris.schema import FlowerFeatures, Flowers
 @pa.check_types(lazy=True)
 def flower_features(flowers: DataFrame[Flowers]) -> DataFrame[FlowerFeatures]:
     """Add the areas of petal and sepal; they part versicolor from virginica better than lengths."""
-    return DataFrame[FlowerFeatures](
-        flowers.assign(
-            petal_area_cm2=flowers["petal_length_cm"] * flowers["petal_width_cm"],
-            sepal_area_cm2=flowers["sepal_length_cm"] * flowers["sepal_width_cm"],
-        )
+    features = flowers.assign(
+        petal_area_cm2=flowers["petal_length_cm"] * flowers["petal_width_cm"],
+        sepal_area_cm2=flowers["sepal_length_cm"] * flowers["sepal_width_cm"],
     )
+    # `DataFrame[FlowerFeatures](...)` would check once more, and stop at the first failure.
+    return cast("DataFrame[FlowerFeatures]", features)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
@@ -29,6 +31,5 @@ def predict_species(model: Pipeline, flowers: DataFrame[Flowers]) -> DataFrame[S
     probabilities = model.predict_proba(flowers)
     species = pd.Categorical.from_codes(probabilities.argmax(axis=1), categories=model.classes_)
     columns = {f"probability_{name}": probabilities[:, i] for i, name in enumerate(model.classes_)}
-    return DataFrame[SpeciesPredictions](
-        pd.DataFrame({"species": species, **columns}, index=flowers.index)
-    )
+    predictions = pd.DataFrame({"species": species, **columns}, index=flowers.index)
+    return cast("DataFrame[SpeciesPredictions]", predictions)

@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pandas.testing import assert_frame_equal
+from pandera.typing import DataFrame
+from sklearn.pipeline import Pipeline
+
+from data_exports.manifest import file_sha256
+from models.iris.definition import MODEL
+from models.iris.predict import definition
+from models.predict import main
+from support.tasks import COMMIT, CallTask
+
+FLOWERS = pd.DataFrame(
+    {
+        "sepal_length_cm": [5.1, 5.9, 6.5],
+        "sepal_width_cm": [3.5, 2.8, 3.0],
+        "petal_length_cm": [1.4, 4.4, 5.8],
+        "petal_width_cm": [0.2, 1.3, 2.2],
+    }
+)
+SPECIES = ["setosa", "versicolor", "virginica"]
+PREDICTED = ["species", "probability_setosa", "probability_versicolor", "probability_virginica"]
+
+type Write = Callable[[pd.DataFrame, str], str]
+
+
+@pytest.fixture
+def write(champion: Path) -> Write:
+    """Write a table by its ending, and give its name."""
+
+    def write(frame: pd.DataFrame, name: str) -> str:
+        path = champion / name
+        path.parent.mkdir(exist_ok=True)
+        if path.suffix == ".csv":
+            frame.to_csv(path, index=False)
+        else:
+            frame.to_parquet(path)
+        return name
+
+    return write
+
+
+def read(path: Path | str) -> pd.DataFrame:
+    return pd.DataFrame(pq.read_table(path).to_pandas())
+
+
+def cells(table: str) -> dict[str, str]:
+    """What a summary says, by its first word or words."""
+    rows = [line.split("  ") for line in table.splitlines()]
+    words = [[word.strip() for word in row if word.strip()] for row in rows]
+    return {row[0]: row[-1] for row in words if len(row) == 2}
+
+
+def test_sample_data_is_predicted_by_default(champion: Path, call: CallTask) -> None:
+    result = call(main, load=definition)
+    assert (result.code, result.err) == (0, "")
+    summary = cells(result.out)
+    predicted = read("predictions/iris.parquet")
+    assert float(summary.pop("seconds")) < 60
+    assert summary == {
+        "rows": "150",
+        **{name: str(sum(predicted["species"] == name)) for name in SPECIES},
+        "model version": "iris 1",
+        "output": "predictions/iris.parquet",
+    }
+    truth = MODEL.load_labelled()["species"]
+    assert (predicted["species"].astype("str") == truth).mean() > 0.9
+    assert list(predicted.columns) == PREDICTED
+
+
+def test_the_manifest_beside_names_the_version_and_fits_the_file(
+    champion: Path, write: Write, call: CallTask
+) -> None:
+    source = write(FLOWERS, "flowers.parquet")
+    call(main, "--input", source, "--output", "out/species.parquet", load=definition)
+    out = champion / "out"
+    assert sorted(os.listdir(out)) == ["species.parquet", "species.parquet.manifest.json"]
+    assert json.loads((out / "species.parquet.manifest.json").read_text()) == {
+        "rows": 3,
+        "columns": {"species": "category", **dict.fromkeys(PREDICTED[1:], "float64")},
+        "sha256": file_sha256(out / "species.parquet"),
+        "source": "flowers.parquet",
+        "model": "iris",
+        "model_version": "1",
+        "git_commit": COMMIT,
+    }
+
+
+@pytest.mark.parametrize("source", ["flowers.parquet", "flowers.csv", "-"])
+@pytest.mark.parametrize("target", ["species.parquet", "species.csv", "folder", "-"])
+def test_every_way_in_and_out_gives_the_same(
+    source: str, target: str, write: Write, call: CallTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if source == "-":
+        data = io.TextIOWrapper(io.BytesIO(FLOWERS.to_csv(index=False).encode()))
+        monkeypatch.setattr("sys.stdin", data)
+    else:
+        write(FLOWERS, source)
+    result = call(main, "--input", source, "--output", target, load=definition)
+    assert result.code == 0, result.err
+    if target == "-":
+        predicted = pd.read_csv(io.StringIO(result.out))
+        assert "model version" in result.err
+    elif target == "folder":
+        (part,) = Path(target).glob("*.parquet")
+        predicted = read(part)
+    else:
+        predicted = pd.read_csv(target) if target.endswith(".csv") else read(target)
+    assert list(predicted["species"]) == SPECIES
+    assert list(predicted.columns) == PREDICTED
+    assert (predicted[PREDICTED[1:]].sum(axis=1) - 1).abs().max() < 1e-9
+
+
+def test_standard_input_may_be_parquet(call: CallTask, write: Write, champion: Path) -> None:
+    write(FLOWERS, "flowers.parquet")
+    data = io.TextIOWrapper(io.BytesIO((champion / "flowers.parquet").read_bytes()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", data)
+        result = call(main, "--input", "-", "--output", "species.parquet", load=definition)
+    assert result.code == 0, result.err
+    assert list(read("species.parquet")["species"]) == SPECIES
+
+
+def test_a_folder_becomes_a_folder_file_by_file_or_one_file(write: Write, call: CallTask) -> None:
+    write(FLOWERS.iloc[:1], "flowers/a.csv")
+    write(FLOWERS.iloc[1:], "flowers/b.parquet")
+    assert call(main, "--input", "flowers", "--output", "species", load=definition).code == 0
+    assert sorted(os.listdir("species")) == [
+        "a.parquet",
+        "a.parquet.manifest.json",
+        "b.parquet",
+        "b.parquet.manifest.json",
+    ]
+    assert list(read("species/b.parquet")["species"]) == SPECIES[1:]
+    assert call(main, "--input", "flowers", "--output", "species.csv", load=definition).code == 0
+    assert list(pd.read_csv("species.csv")["species"]) == SPECIES
+
+
+def test_a_folder_with_something_else_in_it_is_not_replaced(write: Write, call: CallTask) -> None:
+    write(FLOWERS, "mine/flowers.parquet")
+    result = call(main, "--output", "mine", load=definition)
+    assert result.code == 2
+    assert "holds flowers.parquet, which no prediction wrote" in result.err
+    assert os.listdir("mine") == ["flowers.parquet"]
+
+
+EXTRA = pa.table(
+    {
+        **{name: pa.array(FLOWERS[name]) for name in FLOWERS},
+        # Each is missing in some batch of one row, or in the first, and present in another.
+        "id": pa.array([7, None, 9], pa.int64()),
+        "noticed": pa.array([None, date(2024, 2, 29), None], pa.date32()),
+        "seen": pa.array([None, None, True], pa.bool_()),
+        "price": pa.array([None, 1, None], pa.decimal128(10, 2)),
+        "place": pa.array(["Gaspé", None, ""], pa.string()),
+        "species": pa.array(["mine", None, "too"], pa.string()),
+        "tags": pa.array([[1], None, []], pa.list_(pa.int32())),
+        "at": pa.array([0, None, 1], pa.timestamp("ms", "Europe/Berlin")),
+    }
+)
+
+
+def test_extra_columns_are_kept_with_their_types_however_large_the_batches(
+    champion: Path, call: CallTask
+) -> None:
+    pq.write_table(EXTRA, "flowers.parquet")
+    outputs = []
+    for rows in ("1", "2", "1000"):
+        argv = ("--input", "flowers.parquet", "--output", "out.parquet", "--batch-rows", rows)
+        result = call(main, *argv, load=definition)
+        assert result.code == 0, result.err
+        outputs.append(pq.read_table("out.parquet"))
+    assert outputs[0].schema.equals(outputs[1].schema)
+    assert outputs[0].equals(outputs[1])
+    assert outputs[0].equals(outputs[2])
+    kept = EXTRA.drop_columns(list(FLOWERS)).rename_columns({"species": "species_input"})
+    assert outputs[0].select(kept.column_names).equals(kept)
+    assert outputs[0].column_names == [*kept.column_names, *PREDICTED]
+
+
+def test_an_index_of_pandas_is_a_column_like_others(write: Write, call: CallTask) -> None:
+    write(FLOWERS.set_index(pd.Index(["x", "y", "z"], name="flower")), "flowers.parquet")
+    argv = ("--input", "flowers.parquet", "--output", "out.parquet", "--batch-rows", "2")
+    result = call(main, *argv, load=definition)
+    assert result.code == 0, result.err
+    assert list(read("out.parquet")["flower"]) == ["x", "y", "z"]
+    write(FLOWERS.assign(petal_width_cm=[1, 2, -3.0]).set_index(pd.Index([8, 8, 8])), "bad.parquet")
+    result = call(main, "--input", "bad.parquet", "--batch-rows", "2", load=definition)
+    assert "got e.g. -3.0 in 1 row: 3." in result.err
+
+
+def test_a_csv_file_gives_the_same_however_large_the_batches(write: Write, call: CallTask) -> None:
+    write(FLOWERS.assign(id=[1, np.nan, 3], note=["", "b", ""]), "flowers.csv")
+    outputs = []
+    for rows in ("1", "1000"):
+        argv = ("--input", "flowers.csv", "--output", "out.csv", "--batch-rows", rows)
+        assert call(main, *argv, load=definition).code == 0
+        outputs.append(Path("out.csv").read_bytes())
+    assert outputs[0] == outputs[1]
+
+
+def test_files_whose_further_columns_differ_are_refused(write: Write, call: CallTask) -> None:
+    write(FLOWERS.assign(id=1), "flowers/a.parquet")
+    write(FLOWERS, "flowers/b.parquet")
+    result = call(main, "--input", "flowers", "--output", "out.parquet", load=definition)
+    assert result.code == 2
+    assert result.err.count("\n") == 1
+    assert "b.parquet: column 'id': missing, but int64[pyarrow] in flowers/a.parquet" in result.err
+    assert not Path("out.parquet").exists()
+
+
+def test_whole_numbers_and_single_precision_are_measurements_too(
+    write: Write, call: CallTask
+) -> None:
+    write(FLOWERS.assign(sepal_length_cm=[5, 6, 7]).astype({"petal_width_cm": "float32"}), "f.pq")
+    assert call(main, "--input", "f.pq", "--output", "o.parquet", load=definition).code == 0
+    assert list(read("o.parquet")["species"]) == SPECIES
+
+
+@pytest.mark.usefixtures("repository")
+def test_without_a_champion_dev_trains_one_and_says_so(call: CallTask) -> None:
+    result = call(main, load=definition)
+    assert result.code == 0, result.err
+    assert result.err.startswith("iris has no champion yet: training one first.\n")
+    assert cells(result.out)["model version"] == "iris 1"
+    again = call(main, load=definition)
+    assert (again.code, again.err) == (0, "")
+
+
+def test_prod_trains_nothing_and_says_what_to_do(
+    repository: Path, call: CallTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATASCIENCE_ENVIRONMENT", "prod")
+    result = call(main, load=definition)
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        "This environment demands an MLflow server and none is named. "
+        "Set MLFLOW_TRACKING_URI, or choose --environment dev.\n"
+    )
+    assert not (repository / ".mlflow").exists()
+    uri = f"sqlite:///{repository}/server.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    result = call(main, load=definition)
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        f"iris has no champion in {uri}. Train one: ./pants run src/models/iris:train\n"
+    )
+    assert sorted(os.listdir(repository)) == ["pants.toml", "server.db"]
+
+
+def test_predictions_that_break_their_contract_blame_the_model(
+    champion: Path, call: CallTask
+) -> None:
+    class Sure:
+        classes_ = SPECIES
+
+        def predict_proba(self, flowers: pd.DataFrame) -> Any:
+            return np.full((len(flowers), 3), 2.0)
+
+    def broken(model: object, flowers: DataFrame[Any], /) -> DataFrame[Any]:
+        return MODEL.predict(cast("Pipeline", Sure()), flowers)
+
+    result = call(main, load=lambda: replace(MODEL, predict=broken))
+    assert (result.code, result.out) == (1, "")
+    assert "column 'probability_setosa': expected at most 1" in result.err
+    assert "The model is at fault, not the input." in result.err
+    assert not list(champion.glob("predictions/*"))
+
+
+def test_the_models_choice_by_name_is_the_models_own_task(champion: Path, call: CallTask) -> None:
+    assert call(main, "--output", "own.parquet", load=definition).code == 0
+    assert call(main, "--model", "iris", "--output", "shared.parquet").code == 0
+    assert_frame_equal(read("own.parquet"), read("shared.parquet"))
+
+
+def test_an_unknown_model_lists_the_known_ones(repository: Path, call: CallTask) -> None:
+    result = call(main, "--model", "tulips")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.count("\n") == 1
+    assert "'tulips' (choose from 'iris')" in result.err

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow.types import ColSpec, Schema
+from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+from models.compatibility import schema_fingerprint
+from models.definition import ModelDefinition
+from models.iris.definition import MODEL
+from models.iris.train import definition
+from models.settings import TrackingSettings, TrainSettings
+from models.tracking import CHAMPION, Registry
+from models.train import main
+from models.training import split, train
+from support.tasks import COMMIT, CallTask
+
+MEASURES = ("sepal_length_cm", "sepal_width_cm", "petal_length_cm", "petal_width_cm")
+SPECIES = ("setosa", "versicolor", "virginica")
+
+
+def tree(depth: int) -> ModelDefinition:
+    """The iris model with a single tree in place of the forest: weaker the flatter it is."""
+
+    def build(seed: int) -> Pipeline:
+        return Pipeline([("classify", DecisionTreeClassifier(max_depth=depth, random_state=seed))])
+
+    return replace(MODEL, build_pipeline=build)
+
+
+def trained(definition: ModelDefinition) -> str:
+    return str(train(definition, TrainSettings(), connected()).version)
+
+
+def connected() -> Registry:
+    return Registry.connect(TrackingSettings())
+
+
+def champion_number() -> str | None:
+    champion = connected().champion("iris")
+    return str(champion.version) if champion else None
+
+
+@pytest.mark.usefixtures("repository")
+def test_the_first_training_logs_all_and_becomes_champion(call: CallTask) -> None:
+    result = call(main, "--seed", "7", "--folds", "3", load=definition)
+    assert (result.code, result.out) == (0, "")
+    assert "there is no champion to compare with" in result.err
+    assert "iris version 1 is now the champion." in result.err
+
+    client = mlflow.MlflowClient(connected().uri)
+    version = client.get_model_version_by_alias("iris", CHAMPION)
+    assert version.run_id
+    assert version.tags["git_commit"] == COMMIT
+    assert version.tags["schema_fingerprint"] == schema_fingerprint(MODEL.input_contract)
+    run = client.get_run(version.run_id)
+    assert run.info.status == "FINISHED"
+    assert {
+        "seed": "7",
+        "folds": "3",
+        "hold_out": "0.3",
+        "classify__min_samples_leaf": "3",
+        "classify__random_state": "7",
+    }.items() <= run.data.params.items()
+    assert set(run.data.metrics) == {
+        "cv_accuracy_mean",
+        "cv_accuracy_std",
+        "cv_log_loss_mean",
+        "cv_log_loss_std",
+        "hold_out_accuracy",
+        "hold_out_macro_f1",
+        "hold_out_log_loss",
+    }
+    assert all(value >= 0 for value in run.data.metrics.values())
+    assert [file.path for file in client.list_artifacts(version.run_id)] == ["confusion_matrix.png"]
+    folder = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id, dst_path="."))
+    assert (folder / "confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("champion")
+def test_signature_and_example_are_those_of_the_contracts() -> None:
+    connected()
+    stored = mlflow.models.Model.load("models:/iris@champion")
+    assert stored.signature.inputs == Schema([ColSpec("double", name) for name in MEASURES])
+    assert stored.signature.outputs == Schema(
+        [
+            ColSpec("string", "species"),
+            *(ColSpec("double", f"probability_{name}") for name in SPECIES),
+        ]
+    )
+    folder = Path(mlflow.artifacts.download_artifacts("models:/iris@champion", dst_path="model"))
+    example = json.loads((folder / "input_example.json").read_text())
+    expected = split(MODEL, TrainSettings()).training[list(MEASURES)].head(5)
+    pd.testing.assert_frame_equal(pd.DataFrame(**example), expected)
+
+
+@pytest.mark.usefixtures("champion")
+def test_the_same_training_again_does_not_take_over(call: CallTask) -> None:
+    result = call(main, load=definition)
+    assert result.code == 0
+    rows = [line.split() for line in result.err.splitlines()]
+    (log_loss,) = (words for words in rows if words[:1] == ["log_loss"])
+    assert log_loss[1] == log_loss[2]
+    assert "not better" in result.err
+    assert "iris version 2 is registered, the champion stays." in result.err
+    assert champion_number() == "1"
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_worse_model_does_not_take_over() -> None:
+    assert trained(tree(depth=2)) == "2"
+    assert champion_number() == "1"
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_better_model_takes_over_and_the_comparison_is_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert (trained(tree(depth=2)), champion_number()) == ("1", "1")
+    capsys.readouterr()
+    assert (trained(MODEL), champion_number()) == ("2", "2")
+    said = capsys.readouterr().err
+    assert "Gate held: accuracy " in said
+    assert "champion's " in said
+    assert "iris version 2 is now the champion." in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_without_a_champion_the_gates_limits_still_hold() -> None:
+    assert (trained(tree(depth=1)), champion_number()) == ("1", None)
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_champion_that_does_not_keep_the_gates_metric_is_compared_by_it() -> None:
+    """By accuracy both are equal here; by log loss the second is better."""
+    gate = replace(MODEL.gate, metric="accuracy", higher_is_better=True)
+    assert (trained(replace(tree(depth=2), gate=gate)), champion_number()) == ("1", "1")
+    assert (trained(replace(tree(depth=2), gate=gate)), champion_number()) == ("2", "1")
+
+
+def test_the_hold_out_depends_on_the_seed_only_and_shares_no_row() -> None:
+    one, same, other = (split(MODEL, TrainSettings(seed=seed)) for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(one.hold_out, same.hold_out)
+    assert not one.hold_out.equals(other.hold_out)
+    assert one.hold_out["species"].value_counts().to_dict() == dict.fromkeys(SPECIES, 15)
+    rejoined = pd.concat([one.training, one.hold_out])
+    whole = MODEL.load_labelled()
+    columns = list(whole.columns)
+    pd.testing.assert_frame_equal(
+        rejoined.sort_values(columns).reset_index(drop=True),
+        whole.sort_values(columns).reset_index(drop=True),
+    )
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_setting_out_of_range_is_refused(call: CallTask) -> None:
+    result = call(main, "--hold-out", "1.5", load=definition)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "the command line: hold_out: Input should be less than 1.\n"
