@@ -243,7 +243,9 @@ def _frame(batch: pa.RecordBatch, dtypes: Mapping[str, str]) -> pd.DataFrame:
             frame[name] = dtype.__from_arrow__(batch.column(name))
     if not others:
         return frame
-    kept = batch.select(others).to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
+    kept: pd.DataFrame = batch.select(others).to_pandas(
+        types_mapper=pd.ArrowDtype, ignore_metadata=True
+    )
     return pd.concat([frame, kept], axis=1)[batch.schema.names] if known else kept
 
 

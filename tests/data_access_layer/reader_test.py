@@ -364,6 +364,6 @@ def test_leaving_early_stops_the_threads_and_closes_what_they_read() -> None:
     twice = prefetched(prefetched(items()))
     assert next(twice) == 1
     assert len(set(threading.enumerate()) - before) == 2
-    twice.close()  # type: ignore[attr-defined]
+    twice.close()
     assert set(threading.enumerate()) == before
     assert closed == ["source"]
