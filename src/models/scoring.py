@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,7 +26,7 @@ from data_access_layer.files import (
     standard_input_file,
     table_files,
 )
-from data_access_layer.reader import Batch, FrameTable, Table, TableFile, prefetched
+from data_access_layer.reader import FrameTable, Table, TableFile, prefetched
 from data_access_layer.writer import TableWriter
 from data_exports.atomic import staged
 from data_exports.manifest import SUFFIX, Manifest, file_sha256, manifest_path
@@ -62,8 +63,8 @@ class Scorer:
         frame = pd.DataFrame()
         counts = [table.row_count() for table in tables]
         total = None if None in counts else sum(count or 0 for count in counts)
-        # Three threads at most: one reads, one predicts, this one writes.
-        scored = prefetched(self._scored(prefetched(self._batches(tables))))
+        # Three threads at most: one reads and checks, one predicts, this one writes.
+        scored = prefetched(self._scored(prefetched(self._checked(tables))))
         with TableWriter(str(path), format=format_of(destination)) as writer:
             for frame in with_progress(scored, total, what="predicting"):
                 writer.write(frame)
@@ -78,22 +79,23 @@ class Scorer:
             git_commit=git_commit(),
         )
 
-    def _batches(self, tables: Sequence[Table]) -> Iterator[Batch]:
-        for table in tables:
-            yield from table.batches(self.batch_rows)
-
-    def _scored(self, batches: Iterator[Batch]) -> Iterator[tuple[int, pd.DataFrame]]:
+    def _checked(self, tables: Sequence[Table]) -> Iterator[pd.DataFrame]:
+        """Yield what keeps the input contract; at the end, raise what all other batches break."""
         failures = FailureCollector()
-        for batch in batches:
+        for batch in chain.from_iterable(table.batches(self.batch_rows) for table in tables):
             try:
                 rows = self.definition.input_contract.validate(batch.frame, lazy=True)
             except SchemaErrors as errors:
                 failures.add(errors, batch.frame, source=batch.source, first_row=batch.first_row)
             # After a failure the rest is only checked, so that the message can count all rows.
             if not failures:
-                yield len(rows), self._predicted(rows)
+                yield rows
         if failures:
             raise failures.error()
+
+    def _scored(self, batches: Iterator[pd.DataFrame]) -> Iterator[tuple[int, pd.DataFrame]]:
+        for rows in batches:
+            yield len(rows), self._predicted(rows)
 
     def _predicted(self, rows: pd.DataFrame) -> pd.DataFrame:
         columns = self.definition.input_columns()
