@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from config.errors import InputError
 from data_access_layer.files import format_of
 
-DEFAULT_BATCH_ROWS = 131_072
+DEFAULT_BATCH_ROWS = 262_144
 CSV_BLOCK_BYTES = 4 << 20
 SHOWN_ROWS = 5
 DELIMITERS = ",;\t|"

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from data_access_layer.files import (
     standard_input_file,
     table_files,
 )
-from data_access_layer.reader import Batch, FrameTable, Table, TableFile, prefetched
+from data_access_layer.reader import FrameTable, Table, TableFile, prefetched
 from data_access_layer.writer import TableWriter
 from data_exports.atomic import staged
 from data_exports.manifest import SUFFIX, Manifest, file_sha256, manifest_path
@@ -62,9 +62,9 @@ class Scorer:
         frame = pd.DataFrame()
         counts = [table.row_count() for table in tables]
         total = None if None in counts else sum(count or 0 for count in counts)
-        # Three threads at most: one reads, one predicts, this one writes.
+        # Three threads at most: one reads and checks, one predicts, this one writes.
         with (
-            closing(prefetched(self._scored(prefetched(self._batches(tables))))) as scored,
+            closing(prefetched(self._scored(prefetched(self._checked(tables))))) as scored,
             TableWriter(str(path), format=format_of(destination)) as writer,
         ):
             for frame in with_progress(scored, total, what="predicting"):
@@ -98,24 +98,24 @@ class Scorer:
             if name not in columns
         }
 
-    def _scored(self, batches: Generator[Batch]) -> Generator[tuple[int, pd.DataFrame]]:
-        with closing(batches):
-            yield from self._checked_and_predicted(batches)
-
-    def _checked_and_predicted(
-        self, batches: Iterable[Batch]
-    ) -> Iterator[tuple[int, pd.DataFrame]]:
+    def _checked(self, tables: Sequence[Table]) -> Iterator[pd.DataFrame]:
+        """Yield what keeps the input contract; at the end, raise what all other batches break."""
         failures = FailureCollector()
-        for batch in batches:
+        for batch in self._batches(tables):
             try:
                 rows = self.definition.input_contract.validate(batch.frame, lazy=True)
             except SchemaErrors as errors:
                 failures.add(errors, batch.frame, source=batch.source, first_row=batch.first_row)
             # After a failure the rest is only checked, so that the message can count all rows.
             if not failures:
-                yield len(rows), self._predicted(rows)
+                yield rows
         if failures:
             raise failures.error()
+
+    def _scored(self, batches: Generator[pd.DataFrame]) -> Generator[tuple[int, pd.DataFrame]]:
+        with closing(batches):
+            for rows in batches:
+                yield len(rows), self._predicted(rows)
 
     def _predicted(self, rows: pd.DataFrame) -> pd.DataFrame:
         columns = self.definition.input_columns()

@@ -55,5 +55,5 @@ class PredictSettings(Settings):
     )
     version: str | None = Field(None, description="A version's number; default: the champion.")
     allow_mismatch: bool = Field(False, description="Load a version made with other code.")
-    batch_rows: int = Field(131_072, gt=0, description="Rows that are in memory at a time.")
+    batch_rows: int = Field(262_144, gt=0, description="Rows that are in memory at a time.")
     train_if_missing: bool = Field(True, description="Train a champion where there is none.")
