@@ -25,7 +25,7 @@ from data_access_layer.files import (
     standard_input_file,
     table_files,
 )
-from data_access_layer.reader import FrameTable, Table, TableFile, prefetched
+from data_access_layer.reader import Batch, FrameTable, Table, TableFile, prefetched
 from data_access_layer.writer import TableWriter
 from data_exports.atomic import staged
 from data_exports.manifest import SUFFIX, Manifest, file_sha256, manifest_path
