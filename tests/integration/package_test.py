@@ -59,7 +59,7 @@ def predict(work: Path, *arguments: str) -> Result:
     environment = ("env", "-i", f"HOME={work.parent / 'home'}", "PATH=/usr/bin:/bin")
     python = Path(sys.executable).resolve()
     package = work.parent / "predict.pex"
-    command = (*without_network(), *environment, python, package, *arguments)
+    command: list[str | Path] = [*without_network(), *environment, python, package, *arguments]
     # The first call unpacks and compiles 67 packages.
     return Result.of(start(*command, cwd=work), timeout=600)
 
