@@ -23,7 +23,7 @@ sepal_length_cm,sepal_width_cm,petal_length_cm,petal_width_cm,garden
 """
 # The last line is MLflow's client, with what its embedded store loads by name.
 IMPORTED = {
-    *("pandas", "pandera", "scikit-learn", "skops", "pyarrow"),
+    *("numpy", "pandas", "pandera", "scikit-learn", "skops", "pyarrow"),
     *("pydantic", "pydantic-settings", "rich"),
     *("mlflow-skinny", "sqlalchemy", "alembic", "packaging"),
 }
@@ -59,7 +59,9 @@ def predict(work: Path, *arguments: str) -> Result:
     environment = ("env", "-i", f"HOME={work.parent / 'home'}", "PATH=/usr/bin:/bin")
     python = Path(sys.executable).resolve()
     package = work.parent / "predict.pex"
-    return Result.of(start(*without_network(), *environment, python, package, *arguments, cwd=work))
+    command: list[str | Path] = [*without_network(), *environment, python, package, *arguments]
+    # The first call unpacks and compiles 67 packages.
+    return Result.of(start(*command, cwd=work), timeout=600)
 
 
 def test_it_trains_and_predicts_without_repository_network_and_installed_packages(
