@@ -16,7 +16,7 @@ from urllib.error import URLError
 import psutil
 import pytest
 
-from support.tasks import Result, enter, make_repository
+from support.tasks import IMPORT_PATH, Result, enter, make_repository
 
 
 def free_port() -> int:
@@ -60,12 +60,11 @@ def server(tmp_path: Path) -> Iterator[str]:
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
     log = folder / "log"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env={**environment, "MLFLOW_DISABLE_TELEMETRY": "true"},
+            env={**os.environ, "PYTHONPATH": IMPORT_PATH, "MLFLOW_DISABLE_TELEMETRY": "true"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

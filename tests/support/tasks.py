@@ -12,6 +12,9 @@ import pytest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
+# For processes that a test starts. Pants gives this one relative entries, which `enter` would break.
+IMPORT_PATH = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+
 type CallTask = Callable[..., Result]
 
 
@@ -35,5 +38,5 @@ def enter(repository: Path, patch: pytest.MonkeyPatch) -> None:
         if name.startswith(("DATASCIENCE_", "MLFLOW_TRACKING_", "CI_COMMIT_")):
             patch.delenv(name)
     patch.setenv("DATASCIENCE_GIT_COMMIT", COMMIT)
-    patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    patch.setenv("PYTHONPATH", IMPORT_PATH)
     patch.chdir(repository)
