@@ -136,14 +136,6 @@ def test_without_a_champion_the_gates_limits_still_hold() -> None:
     assert (trained(tree(depth=1)), champion_number()) == ("1", None)
 
 
-@pytest.mark.usefixtures("repository")
-def test_a_champion_that_does_not_keep_the_gates_metric_is_compared_by_it() -> None:
-    """By accuracy both are equal here; by log loss the second is better."""
-    gate = replace(MODEL.gate, metric="accuracy", higher_is_better=True)
-    assert (trained(replace(tree(depth=2), gate=gate)), champion_number()) == ("1", "1")
-    assert (trained(replace(tree(depth=2), gate=gate)), champion_number()) == ("2", "1")
-
-
 def test_the_hold_out_depends_on_the_seed_only_and_shares_no_row() -> None:
     one, same, other = (split(MODEL, TrainSettings(seed=seed)) for seed in (1, 1, 2))
     pd.testing.assert_frame_equal(one.hold_out, same.hold_out)

@@ -12,7 +12,7 @@ import pytest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
-# For processes that a test starts. Pants gives this one relative entries, which `enter` would break.
+# For processes that a test starts: Pants gives relative entries, which `enter` would break.
 IMPORT_PATH = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
 
 type CallTask = Callable[..., Result]
