@@ -19,6 +19,7 @@ from importlib import metadata
 from types import ModuleType
 from typing import Self
 
+import pandas as pd
 import pandera.pandas as pa
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -141,6 +142,12 @@ def schema_fingerprint(contract: type[pa.DataFrameModel]) -> str:
             },
         }
     )
+
+
+def frame_fingerprint(frame: pd.DataFrame) -> str:
+    """A fingerprint of a frame's values, in their order, and of its columns' names."""
+    hashes = pd.util.hash_pandas_object(frame, index=False)
+    return _fingerprint([[str(name) for name in frame.columns], hashes.tolist()])
 
 
 def code_fingerprint(modules: Iterable[ModuleType]) -> str:

@@ -35,6 +35,7 @@ class ModelDefinition:
         predict: the checked step from input to output contract.
         score: metrics of predictions against the true labels.
         gate: what a new version must reach to become champion.
+        hold_out: the share of the labelled rows that judge every version and train none.
         code: the modules that decide what a fitted model computes.
         trusted_types: types beside skops' own defaults that a stored model may hold.
     """
@@ -52,6 +53,7 @@ class ModelDefinition:
     gate: Gate
     code: tuple[ModuleType, ...]
     trusted_types: tuple[str, ...] = ()
+    hold_out: float = 0.3
 
     def input_columns(self) -> list[str]:
         """The names of the columns that the model takes."""

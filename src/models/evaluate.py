@@ -17,14 +17,21 @@ from models.settings import EvaluateSettings, TrackingSettings
 
 if TYPE_CHECKING:
     from models.definition import LoadDefinition, ModelDefinition
+    from models.task import LoadSettings
 
 
-def run(definition: ModelDefinition, settings: EvaluateSettings, tracking: TrackingSettings) -> int:
+def run(
+    definition: ModelDefinition, settings: EvaluateSettings, load_settings: LoadSettings
+) -> int:
     """Show, and log, the metrics of one version."""
     from models.evaluation import evaluate
     from models.tracking import Registry
 
-    return 0 if evaluate(definition, settings, Registry.connect(tracking)) else 1
+    return (
+        0
+        if evaluate(definition, settings, Registry.connect(load_settings(TrackingSettings)))
+        else 1
+    )
 
 
 def main(

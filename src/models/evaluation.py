@@ -13,7 +13,7 @@ from data_access_layer.files import table_files
 from data_access_layer.reader import TableFile
 from models.definition import ModelDefinition
 from models.loading import load_model
-from models.settings import EvaluateSettings, TrainSettings
+from models.settings import EvaluateSettings
 from models.terminal import show_table
 from models.tracking import Registry
 from models.training import scored, split
@@ -26,7 +26,7 @@ def evaluate(definition: ModelDefinition, settings: EvaluateSettings, registry: 
     if settings.input:
         labelled = read_labelled(definition, Path(settings.input))
     else:
-        labelled = split(definition, TrainSettings.load()).hold_out
+        labelled = split(definition).hold_out
     version, model = load_model(
         definition,
         registry,

@@ -14,17 +14,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from models import task
-from models.settings import PredictSettings, TrackingSettings
+from models.settings import PredictSettings
 
 if TYPE_CHECKING:
     from models.definition import LoadDefinition, ModelDefinition
+    from models.task import LoadSettings
 
 
-def run(definition: ModelDefinition, settings: PredictSettings, tracking: TrackingSettings) -> int:
+def run(definition: ModelDefinition, settings: PredictSettings, load_settings: LoadSettings) -> int:
     """Predict one table and show a summary."""
     from models.scoring import predict
 
-    predict(definition, settings, tracking)
+    predict(definition, settings, load_settings)
     return 0
 
 

@@ -33,6 +33,7 @@ from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from models.loading import NoChampionError, load_model
 from models.settings import PredictSettings, TrackingSettings, TrainSettings
+from models.task import LoadSettings
 from models.terminal import say, show_table, with_progress
 from models.tracking import Registry
 from models.training import train
@@ -137,7 +138,7 @@ class Scorer:
 
 
 def predict(
-    definition: ModelDefinition, settings: PredictSettings, tracking: TrackingSettings
+    definition: ModelDefinition, settings: PredictSettings, load_settings: LoadSettings
 ) -> None:
     """Predict a table, write it whole or not at all, and show a summary.
 
@@ -150,7 +151,7 @@ def predict(
     with ExitStack() as stack:
         tables = _input_tables(definition, settings.input, stack)
         _check_output(output)
-        version, model = _model(definition, settings, Registry.connect(tracking))
+        version, model = _model(definition, settings, load_settings)
         scorer = Scorer(definition, version, model, settings.batch_rows)
         if output == STANDARD_STREAM:
             _write_standard_output(scorer, tables)
@@ -174,8 +175,10 @@ def _input_tables(
 
 
 def _model(
-    definition: ModelDefinition, settings: PredictSettings, registry: Registry
+    definition: ModelDefinition, settings: PredictSettings, load_settings: LoadSettings
 ) -> tuple[ModelVersion, Pipeline]:
+    registry = Registry.connect(load_settings(TrackingSettings))
+
     def load() -> tuple[ModelVersion, Pipeline]:
         return load_model(
             definition,
@@ -190,7 +193,7 @@ def _model(
         if not settings.train_if_missing:
             raise
         say(f"{definition.name} has no champion yet: training one first.")
-        train(definition, TrainSettings.load(), registry)
+        train(definition, load_settings(TrainSettings), registry)
         return load()
 
 

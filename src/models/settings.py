@@ -23,8 +23,7 @@ class TrainSettings(Settings):
 
     section: ClassVar[str] = "train"
 
-    seed: int = Field(0, description="Seeds the split and whatever the model draws.")
-    hold_out: float = Field(0.3, gt=0, lt=1, description="The share of rows kept for the gate.")
+    seed: int = Field(0, description="Seeds whatever the model draws.")
     folds: int = Field(5, ge=2, description="Folds of the cross-validation.")
 
 

@@ -12,12 +12,11 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 import models
 from config.errors import UserError
 from config.settings import Settings, parse_command_line
-from models.settings import TrackingSettings
 
 if TYPE_CHECKING:
     from models.definition import LoadDefinition, ModelDefinition
@@ -31,7 +30,14 @@ class _Terminated(SystemExit):
     """SIGTERM came."""
 
 
-type RunTask[S: Settings] = Callable[[ModelDefinition, S, TrackingSettings], int]
+class LoadSettings(Protocol):
+    """Loads one more section, from where the task's own came from."""
+
+    def __call__[S: Settings](self, section: type[S], /) -> S:
+        """Merge its layers into one checked object."""
+
+
+type RunTask[S: Settings] = Callable[[ModelDefinition, S, LoadSettings], int]
 
 
 def main[S: Settings](
@@ -77,9 +83,12 @@ def _run[S: Settings](
         description=doc,
         choices={} if load else {"model": model_names()},
     )
-    tracking = TrackingSettings.load(environment=options.environment, file=options.config)
+
+    def load_settings[T: Settings](section: type[T]) -> T:
+        return section.load(environment=options.environment, file=options.config)
+
     definition = load() if load else definition_of(options.model)
-    return run(definition, values, tracking)
+    return run(definition, values, load_settings)
 
 
 def _exit_code(run: Callable[[], int]) -> int:

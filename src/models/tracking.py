@@ -161,6 +161,14 @@ class Registry:
         for name, figure in pictures.items():
             mlflow.log_figure(figure, name)
 
+    def results(self, version: ModelVersion) -> tuple[dict[str, str], dict[str, float]]:
+        """The parameters and the metrics that a version's training logged."""
+        if not version.run_id:
+            return {}, {}
+        with _readable_errors(self.uri):
+            data = mlflow.MlflowClient().get_run(version.run_id).data
+        return data.params, data.metrics
+
     def register(
         self,
         pipeline: Pipeline,

@@ -15,15 +15,21 @@ from models.settings import TrackingSettings, TrainSettings
 
 if TYPE_CHECKING:
     from models.definition import LoadDefinition, ModelDefinition
+    from models.task import LoadSettings
 
 
-def run(definition: ModelDefinition, settings: TrainSettings, tracking: TrackingSettings) -> int:
+def run(definition: ModelDefinition, settings: TrainSettings, load_settings: LoadSettings) -> int:
     """Train one version, with its pictures, and show how it compares."""
     from models.pictures import confusion_matrix
     from models.tracking import Registry
     from models.training import train
 
-    train(definition, settings, Registry.connect(tracking), pictures=confusion_matrix)
+    train(
+        definition,
+        settings,
+        Registry.connect(load_settings(TrackingSettings)),
+        pictures=confusion_matrix,
+    )
     return 0
 
 

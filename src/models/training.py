@@ -11,7 +11,7 @@ from pandera.typing import DataFrame
 from sklearn.model_selection import cross_validate, train_test_split
 from sklearn.pipeline import Pipeline
 
-from models.compatibility import Compatibility, used_requirements
+from models.compatibility import Compatibility, frame_fingerprint, used_requirements
 from models.definition import ModelDefinition
 from models.loading import mismatch
 from models.settings import TrainSettings
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 EXAMPLE_ROWS = 5
+SPLIT_SEED = 0
+HOLD_OUT = "hold_out_"
+HOLD_OUT_FINGERPRINT = "hold_out_fingerprint"
 
 # A figure of matplotlib, which prediction trains without: naming its type would package it.
 type Picture = Callable[[pd.Series[Any], pd.Series[Any]], object]
@@ -37,13 +40,17 @@ class Split:
     hold_out: DataFrame[Any]
 
 
-def split(definition: ModelDefinition, settings: TrainSettings) -> Split:
-    """Split the model's data set, stratified by the target; the same seed gives the same rows."""
+def split(definition: ModelDefinition) -> Split:
+    """Split the model's data set, stratified by the target.
+
+    Always the same rows, whatever the seed of a training: a version that has learnt from rows that
+    judge another one would win by heart.
+    """
     labelled = definition.load_labelled()
     training, hold_out = train_test_split(
         labelled,
-        test_size=settings.hold_out,
-        random_state=settings.seed,
+        test_size=definition.hold_out,
+        random_state=SPLIT_SEED,
         stratify=labelled[definition.target],
     )
     return Split(training.reset_index(drop=True), hold_out.reset_index(drop=True))
@@ -61,7 +68,7 @@ def train(
     `pictures` draws the truth against the predictions; a task that has no drawing library at hand
     leaves it out.
     """
-    rows = split(definition, settings)
+    rows = split(definition)
     columns = definition.input_columns()
     truth = rows.training[definition.target]
     unfitted = definition.build_pipeline(settings.seed)
@@ -73,10 +80,14 @@ def train(
     with registry.run(definition.name, "train") as run:
         scores, predictions = scored(definition, fitted, rows.hold_out)
         registry.log_results(
-            _parameters(settings, fitted),
+            {
+                **_parameters(settings, fitted),
+                "hold_out": definition.hold_out,
+                HOLD_OUT_FINGERPRINT: frame_fingerprint(rows.hold_out),
+            },
             {
                 **cross_validated,
-                **{f"hold_out_{name}": value for name, value in scores.items()},
+                **{f"{HOLD_OUT}{name}": value for name, value in scores.items()},
             },
             {"confusion_matrix.png": pictures(rows.hold_out[definition.target], predictions)}
             if pictures
@@ -159,17 +170,33 @@ def _judged(
     scores: Mapping[str, float],
 ) -> tuple[Verdict, Mapping[str, float] | None]:
     champion = registry.champion(definition.name)
-    if champion is None:
-        return judge(definition.gate, scores, None), None
+    champion_scores = _scores_of(champion, definition, registry, hold_out) if champion else None
+    return judge(definition.gate, scores, champion_scores), champion_scores
+
+
+def _scores_of(
+    champion: ModelVersion,
+    definition: ModelDefinition,
+    registry: Registry,
+    hold_out: DataFrame[Any],
+) -> Mapping[str, float] | None:
+    """The champion's metrics on the hold-out; None, and a word about it, where nobody can tell.
+
+    On the same rows, those of its own training count: it may have been made with other code, as the
+    champion is whenever somebody works on the model.
+    """
+    parameters, metrics = registry.results(champion)
+    if parameters.get(HOLD_OUT_FINGERPRINT) == frame_fingerprint(hold_out):
+        names = (name for name in metrics if name.startswith(HOLD_OUT))
+        return {name.removeprefix(HOLD_OUT): metrics[name] for name in names}
     differences = mismatch(definition, champion)
     if differences:
         say(
-            f"The champion, version {champion.version}, was not made with this code "
-            f"({'; '.join(differences)}); only the gate's limits decide."
+            f"The champion, version {champion.version}, was judged by other rows, and this code "
+            f"cannot load it ({'; '.join(differences)}); only the gate's limits decide."
         )
-        return judge(definition.gate, scores, None), None
-    champion_scores, _ = scored(definition, registry.load(champion, definition), hold_out)
-    return judge(definition.gate, scores, champion_scores), champion_scores
+        return None
+    return scored(definition, registry.load(champion, definition), hold_out)[0]
 
 
 def _show(

@@ -46,7 +46,7 @@ def test_prediction_draws_nothing_even_when_it_trains_first() -> None:
 def test_help_names_every_option_with_its_default(repository: Path, call: CallTask) -> None:
     result = call(main, "--help", load=definition)
     assert (result.code, result.err) == (0, "")
-    for expected in ("--input", "--output", "--batch-rows", "(default: 131072)", "--environment"):
+    for expected in ("--input", "--output", "--batch-rows", "(default: 262144)", "--environment"):
         assert expected in result.out
 
 

@@ -13,6 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from models.compatibility import schema_fingerprint
 from models.definition import ModelDefinition
+from models.iris import schema
 from models.iris.definition import MODEL
 from models.iris.train import definition
 from models.settings import TrackingSettings, TrainSettings
@@ -96,7 +97,7 @@ def test_signature_and_example_are_those_of_the_contracts() -> None:
     )
     folder = Path(mlflow.artifacts.download_artifacts("models:/iris@champion", dst_path="model"))
     example = json.loads((folder / "input_example.json").read_text())
-    expected = split(MODEL, TrainSettings()).training[list(MEASURES)].head(5)
+    expected = split(MODEL).training[list(MEASURES)].head(5)
     pd.testing.assert_frame_equal(pd.DataFrame(**example), expected)
 
 
@@ -131,15 +132,39 @@ def test_a_better_model_takes_over_and_the_comparison_is_shown(
     assert "iris version 2 is now the champion." in said
 
 
+@pytest.mark.usefixtures("champion")
+def test_a_champion_of_other_code_is_compared_by_its_own_metrics_on_the_same_rows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert trained(replace(tree(depth=2), code=(schema,))) == "2"
+    assert "not better" in capsys.readouterr().err
+    assert champion_number() == "1"
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_champion_that_was_judged_by_other_rows_is_judged_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert trained(replace(MODEL, hold_out=0.4)) == "2"
+    assert "champion's " in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_champion_that_nobody_can_judge_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert trained(replace(MODEL, code=(schema,), hold_out=0.4)) == "2"
+    said = capsys.readouterr().err
+    assert "The champion, version 1, was judged by other rows, and this code cannot load it" in said
+    assert "the model's code (schema, features, pipeline) has changed since" in said
+
+
 @pytest.mark.usefixtures("repository")
 def test_without_a_champion_the_gates_limits_still_hold() -> None:
     assert (trained(tree(depth=1)), champion_number()) == ("1", None)
 
 
-def test_the_hold_out_depends_on_the_seed_only_and_shares_no_row() -> None:
-    one, same, other = (split(MODEL, TrainSettings(seed=seed)) for seed in (1, 1, 2))
+def test_the_hold_out_is_always_the_same_and_shares_no_row() -> None:
+    one, same = split(MODEL), split(MODEL)
     pd.testing.assert_frame_equal(one.hold_out, same.hold_out)
-    assert not one.hold_out.equals(other.hold_out)
     assert one.hold_out["species"].value_counts().to_dict() == dict.fromkeys(SPECIES, 15)
     rejoined = pd.concat([one.training, one.hold_out])
     whole = MODEL.load_labelled()
@@ -152,6 +177,9 @@ def test_the_hold_out_depends_on_the_seed_only_and_shares_no_row() -> None:
 
 @pytest.mark.usefixtures("repository")
 def test_a_setting_out_of_range_is_refused(call: CallTask) -> None:
-    result = call(main, "--hold-out", "1.5", load=definition)
+    result = call(main, "--folds", "1", load=definition)
     assert (result.code, result.out) == (2, "")
-    assert result.err == "the command line: hold_out: Input should be less than 1.\n"
+    assert (
+        result.err
+        == "the command line: folds: Input should be greater than or equal to 2, got '1'.\n"
+    )
