@@ -1,4 +1,4 @@
-"""What a change touches, asked of the real Pants in a git repository with two models."""
+"""What a change touches and which imports are refused, in a git repository with two models."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ class Clone:
         self.replace(LOCKFILE, pin, rf'\g<1>"{NEW}"')
         self.pants("fmt", "--only=requirement-closures", "3rdparty/python::")
 
-    def run(self, *command: str) -> Result:
+    def run(self, *command: str, code: int = 0) -> Result:
         # A daemon makes each call after the first a quick one; the fixture ends it.
         result = Result.of(start(*command, cwd=self.root, env={"PANTS_PANTSD": "true"}))
-        assert result.code == 0, (command, result.out, result.err)
+        assert result.code == code, (command, result.out, result.err)
         return result
 
-    def pants(self, *arguments: str) -> Result:
-        return self.run("./pants", "--no-dynamic-ui", "--no-colors", *arguments)
+    def pants(self, *arguments: str, code: int = 0) -> Result:
+        return self.run("./pants", "--no-dynamic-ui", "--no-colors", *arguments, code=code)
 
     def touched(self) -> set[str]:
         """The targets that Pants lists for the changes since the commit.
@@ -239,3 +239,49 @@ def test_only_the_packages_of_the_changed_model_are_built(clone: Clone) -> None:
     clone.append("src/models/tulip/predict.py")
     clone.pants(*CHANGED, "package")
     assert clone.packages() == {"dist/src.models.tulip/predict.pex"}
+
+
+def test_an_import_that_nothing_owns_is_an_error(clone: Clone) -> None:
+    clone.append("src/models/tulip/schema.py", "import nobody_has_this\n")
+    refused = clone.pants("dependencies", "src/models/tulip/schema.py", code=1)
+    assert "nobody_has_this" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("file", "statement", "advice"),
+    [
+        (
+            "src/models/tulip/schema.py",
+            "import models.iris.features",
+            "Models never import one another: move what they share to src/models",
+        ),
+        (
+            "src/models/metrics.py",
+            "import models.iris.features",
+            "What models share knows no single model: put it into the model's `ModelDefinition`.",
+        ),
+        (
+            "src/validation/gate.py",
+            "import models.metrics",
+            "src/validation serves all models: it imports src/datasets, src/data_access_layer and",
+        ),
+        (
+            "src/models/tulip/dataset.py",
+            "import pyarrow",
+            "Only src/data_access_layer opens stores: read with its `TableFile`",
+        ),
+        (
+            "src/config/errors.py",
+            "import validation.gate",
+            "src/config is what all else stands on and imports nothing of ours",
+        ),
+    ],
+)
+def test_who_may_import_whom_is_enforced_and_the_way_out_is_said(
+    clone: Clone, file: str, statement: str, advice: str
+) -> None:
+    clone.append(file, f"{statement}\n")
+    refused = clone.pants("dependencies", file, code=1)
+    assert f"{file}:" in refused.err
+    assert f"imports {statement.removeprefix('import ')}" in refused.err
+    assert advice in refused.err
