@@ -33,7 +33,6 @@ from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from models.loading import NoChampionError, load_model
 from models.settings import PredictSettings, TrackingSettings, TrainSettings
-from models.task import LoadSettings
 from models.terminal import say, show_table, with_progress
 from models.tracking import Registry
 from models.training import train
@@ -42,6 +41,8 @@ from validation.contract import FailureCollector, contract_dtypes
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from pandera.typing import DataFrame
+
+    from models.task import LoadSettings
 
 DEFAULT_OUTPUT = "predictions/{model}.parquet"
 
@@ -83,12 +84,14 @@ class Scorer:
 
     def _batches(self, tables: Sequence[Table]) -> Iterator[Batch]:
         """One after another; a table whose further columns differ from the first's is refused."""
-        first: Batch | None = None
+        # What the first one has, and not the batch itself, which would stay in memory to the end.
+        expected: tuple[str, dict[str, str]] | None = None
         for table in tables:
             for number, batch in enumerate(table.batches(self.batch_rows)):
-                first = first or batch
                 if number == 0:
-                    _check_same(self._further(first), self._further(batch), batch, first)
+                    given = (batch.source, self._further(batch))
+                    expected = expected or given
+                    _check_same(given, expected)
                 yield batch
 
     def _further(self, batch: Batch) -> dict[str, str]:
@@ -197,14 +200,13 @@ def _model(
         return load()
 
 
-def _check_same(
-    expected: dict[str, str], columns: dict[str, str], batch: Batch, first: Batch
-) -> None:
-    for name in sorted({*expected, *columns}):
-        here, there = columns.get(name, "missing"), expected.get(name, "missing")
+def _check_same(given: tuple[str, dict[str, str]], expected: tuple[str, dict[str, str]]) -> None:
+    (source, columns), (first, wanted) = given, expected
+    for name in sorted({*wanted, *columns}):
+        here, there = columns.get(name, "missing"), wanted.get(name, "missing")
         if here != there:
             raise InputError(
-                f"{batch.source}: column {name!r}: {here}, but {there} in {first.source}, and one "
+                f"{source}: column {name!r}: {here}, but {there} in {first}, and one "
                 "file takes one set of columns. Make them the same, or let --output be a folder."
             )
 
