@@ -79,7 +79,6 @@ def checks(source: str, output: str) -> None:
     from pandera.api.pandas.container import DataFrameSchema
 
     from models import predict
-    from models.iris.predict import definition
 
     validate: Any = DataFrameSchema.validate
     spent: list[float] = []
@@ -97,7 +96,7 @@ def checks(source: str, output: str) -> None:
 
     DataFrameSchema.validate = timed  # type: ignore[method-assign, assignment]
     try:
-        predict.main(definition, argv=["--input", source, "--output", output])
+        predict.main("models.iris.definition", argv=["--input", source, "--output", output])
     except SystemExit as end:
         if end.code:
             raise

@@ -58,6 +58,3 @@ class ModelDefinition:
     def input_columns(self) -> list[str]:
         """The names of the columns that the model takes."""
         return list(self.input_contract.to_schema().columns)
-
-
-type LoadDefinition = Callable[[], ModelDefinition]

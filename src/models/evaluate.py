@@ -16,8 +16,8 @@ from models import task
 from models.settings import EvaluateSettings, TrackingSettings
 
 if TYPE_CHECKING:
-    from models.definition import LoadDefinition, ModelDefinition
-    from models.task import LoadSettings
+    from config.task import LoadSettings
+    from models.definition import ModelDefinition
 
 
 def run(
@@ -35,14 +35,13 @@ def run(
 
 
 def main(
-    load: LoadDefinition | None = None,
+    definition: str | None = None,
     *,
-    prog: str = "models.evaluate",
     doc: str | None = __doc__,
     argv: Sequence[str] | None = None,
 ) -> NoReturn:
     """The command line."""
-    task.main(EvaluateSettings, run, load, prog=prog, doc=doc, argv=argv)
+    task.main("evaluate", EvaluateSettings, run, definition=definition, doc=doc, argv=argv)
 
 
 if __name__ == "__main__":

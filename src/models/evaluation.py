@@ -14,7 +14,7 @@ from data_access_layer.reader import TableFile
 from models.definition import ModelDefinition
 from models.loading import load_model
 from models.settings import EvaluateSettings
-from models.terminal import show_table
+from config.terminal import show_table
 from models.tracking import Registry
 from models.training import scored, split
 from validation.contract import FailureCollector, contract_dtypes

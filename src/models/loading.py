@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from config.errors import UserError
 from models.compatibility import Compatibility
 from models.definition import ModelDefinition
-from models.terminal import say
+from config.terminal import say
 from models.tracking import Registry
 
 if TYPE_CHECKING:

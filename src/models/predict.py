@@ -17,8 +17,8 @@ from models import task
 from models.settings import PredictSettings
 
 if TYPE_CHECKING:
-    from models.definition import LoadDefinition, ModelDefinition
-    from models.task import LoadSettings
+    from config.task import LoadSettings
+    from models.definition import ModelDefinition
 
 
 def run(definition: ModelDefinition, settings: PredictSettings, load_settings: LoadSettings) -> int:
@@ -30,14 +30,13 @@ def run(definition: ModelDefinition, settings: PredictSettings, load_settings: L
 
 
 def main(
-    load: LoadDefinition | None = None,
+    definition: str | None = None,
     *,
-    prog: str = "models.predict",
     doc: str | None = __doc__,
     argv: Sequence[str] | None = None,
 ) -> NoReturn:
     """The command line."""
-    task.main(PredictSettings, run, load, prog=prog, doc=doc, argv=argv)
+    task.main("predict", PredictSettings, run, definition=definition, doc=doc, argv=argv)
 
 
 if __name__ == "__main__":

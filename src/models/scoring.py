@@ -33,7 +33,7 @@ from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from models.loading import NoChampionError, load_model
 from models.settings import PredictSettings, TrackingSettings, TrainSettings
-from models.terminal import say, show_table, with_progress
+from config.terminal import say, show_table, with_progress
 from models.tracking import Registry
 from models.training import train
 from validation.contract import FailureCollector, contract_dtypes
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from pandera.typing import DataFrame
 
-    from models.task import LoadSettings
+    from config.task import LoadSettings
 
 DEFAULT_OUTPUT = "predictions/{model}.parquet"
 

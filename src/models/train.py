@@ -14,8 +14,8 @@ from models import task
 from models.settings import TrackingSettings, TrainSettings
 
 if TYPE_CHECKING:
-    from models.definition import LoadDefinition, ModelDefinition
-    from models.task import LoadSettings
+    from config.task import LoadSettings
+    from models.definition import ModelDefinition
 
 
 def run(definition: ModelDefinition, settings: TrainSettings, load_settings: LoadSettings) -> int:
@@ -34,14 +34,13 @@ def run(definition: ModelDefinition, settings: TrainSettings, load_settings: Loa
 
 
 def main(
-    load: LoadDefinition | None = None,
+    definition: str | None = None,
     *,
-    prog: str = "models.train",
     doc: str | None = __doc__,
     argv: Sequence[str] | None = None,
 ) -> NoReturn:
     """The command line."""
-    task.main(TrainSettings, run, load, prog=prog, doc=doc, argv=argv)
+    task.main("train", TrainSettings, run, definition=definition, doc=doc, argv=argv)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from models.compatibility import Compatibility, frame_fingerprint, used_requirem
 from models.definition import ModelDefinition
 from models.loading import mismatch
 from models.settings import TrainSettings
-from models.terminal import say, show_table
+from config.terminal import say, show_table
 from models.tracking import Registry
 from validation.gate import Verdict, judge
 

@@ -18,12 +18,10 @@ import pandas as pd
 import pytest
 
 from data_exports.manifest import manifest_path
-from models.definition import ModelDefinition
 from models.iris.definition import MODEL
-from models.iris.predict import definition
 from models.iris.schema import Flowers
 from models.predict import main
-from support.tasks import CallTask, Result
+from support.tasks import IRIS, CallTask, Result
 
 COLUMNS = ("sepal_length_cm", "sepal_width_cm", "petal_length_cm", "petal_width_cm")
 OUTPUT = Path("out/species.parquet")
@@ -34,10 +32,6 @@ class OnlyFlowers(Flowers):
 
     class Config:
         strict = True
-
-
-def strict() -> ModelDefinition:
-    return dataclasses.replace(MODEL, input_contract=OnlyFlowers)
 
 
 def flowers(count: int = 12, **columns: object) -> pd.DataFrame:
@@ -62,10 +56,10 @@ def earlier(champion: Path) -> Iterator[Path]:
     assert {*OUTPUT.parent.iterdir()} == {OUTPUT, manifest_path(OUTPUT)}
 
 
-def refused(call: CallTask, source: str, *further: str, load: object = definition) -> str:
+def refused(call: CallTask, source: str, *further: str) -> str:
     """The message of a call that has to fail for its input."""
     argv = ("--input", source, "--output", str(OUTPUT), *further)
-    result = call(main, *argv, load=load)
+    result = call(main, *argv, definition=IRIS)
     assert (result.code, result.out) == (2, ""), result.err
     assert "Traceback" not in result.err
     assert "Unexpected" not in result.err
@@ -134,14 +128,15 @@ def test_a_wrong_type_is_told_in_parquet_and_value_by_value_in_csv(call: CallTas
 
 
 def test_a_further_column_is_kept_or_refused_as_the_contract_says(
-    champion: Path, call: CallTask
+    champion: Path, call: CallTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flowers(place="Gaspé").to_parquet("more.parquet")
     argv = ("--input", "more.parquet", "--output", str(OUTPUT))
-    assert call(main, *argv, load=definition).code == 0
+    assert call(main, *argv, definition=IRIS).code == 0
     assert list(pd.read_parquet(OUTPUT)["place"]) == ["Gaspé"] * 12
     earlier = OUTPUT.read_bytes()
-    assert refused(call, "more.parquet", "--allow-mismatch", load=strict).splitlines()[-1] == (
+    monkeypatch.setattr(IRIS + ".MODEL", dataclasses.replace(MODEL, input_contract=OnlyFlowers))
+    assert refused(call, "more.parquet", "--allow-mismatch").splitlines()[-1] == (
         f"more.parquet: column 'place': unexpected, the contract OnlyFlowers takes only "
         f"{', '.join(COLUMNS)}."
     )
@@ -270,7 +265,7 @@ def test_a_full_disk_is_told_in_one_line(
     output = OUTPUT.with_suffix(f".{ending}")
     with short_of_room(earlier):
         argv = ("--input", "many.parquet", "--output", str(output), "--batch-rows", "5000")
-        result = call(main, *argv, load=definition)
+        result = call(main, *argv, definition=IRIS)
     assert result == Result(
         1,
         "",

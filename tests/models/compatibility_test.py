@@ -24,11 +24,10 @@ from models.compatibility import (
     used_requirements,
 )
 from models.iris.definition import MODEL
-from models.iris.predict import definition
 from models.predict import main
 from models.settings import TrackingSettings
 from models.tracking import Registry
-from support.tasks import COMMIT, CallTask
+from support.tasks import IRIS, COMMIT, CallTask
 
 HERE = Compatibility(
     git_commit="a",
@@ -118,7 +117,7 @@ def test_a_version_made_with_other_things_is_refused_unless_allowed(
         requirements={"scikit-learn": "0.1", "pandas": metadata.version("pandas")},
         code_fingerprint="another",
     )
-    refused = call(main, load=definition)
+    refused = call(main, definition=IRIS)
     assert (refused.code, refused.out) == (1, "")
     assert refused.err == (
         "iris version 1 was not made with this code:\n"
@@ -132,7 +131,7 @@ def test_a_version_made_with_other_things_is_refused_unless_allowed(
         "  - go on at your own risk: --allow-mismatch\n"
     )
     assert not (champion / "predictions").exists()
-    allowed = call(main, "--allow-mismatch", load=definition)
+    allowed = call(main, "--allow-mismatch", definition=IRIS)
     assert allowed.code == 0, allowed.err
     assert "Loading iris version 1 although Python: trained with 3.12" in allowed.err
 
@@ -143,14 +142,14 @@ def test_what_differs_is_told_before_anything_of_the_version_is_read(
     record(python="3.12")
     for file in champion.glob(".mlflow/artifacts/**/*.skops"):
         file.write_bytes(b"garbage")
-    assert "trained with 3.12" in call(main, load=definition).err
+    assert "trained with 3.12" in call(main, definition=IRIS).err
 
 
 @pytest.mark.usefixtures("champion")
 def test_a_version_without_a_record_is_refused(call: CallTask) -> None:
     recorded()
     mlflow.MlflowClient().delete_model_version_tag("iris", "1", TAG)
-    refused = call(main, load=definition)
+    refused = call(main, definition=IRIS)
     assert refused.code == 1
     assert "it carries no record of what it was trained with" in refused.err
 

@@ -1,13 +1,11 @@
-"""A repository to work in, and a store that holds a trained champion."""
+"""A store that holds a trained champion."""
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -15,7 +13,7 @@ from models.iris.definition import MODEL
 from models.settings import TrackingSettings, TrainSettings
 from models.tracking import STORE_FOLDER, Registry
 from models.training import train
-from support.tasks import CallTask, Result, enter, make_repository
+from support.tasks import enter, make_repository
 
 # Where an MLflow store says where its files lie: as absolute paths.
 _LOCATIONS = {
@@ -37,14 +35,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, a repository in which nothing is trained yet."""
-    repository = make_repository(tmp_path / "repository")
-    enter(repository, monkeypatch)
-    return repository
-
-
-@pytest.fixture
 def champion(trained: Path, repository: Path) -> Path:
     """The current folder, a repository whose store holds version 1 of iris, the champion."""
     shutil.copytree(trained / STORE_FOLDER, repository / STORE_FOLDER)
@@ -55,18 +45,3 @@ def champion(trained: Path, repository: Path) -> Path:
                 (str(trained), str(repository)),
             )
     return repository
-
-
-@pytest.fixture
-def call(capfdbinary: pytest.CaptureFixture[bytes]) -> CallTask:
-    """Run a task's command line in this process."""
-
-    def call(main: Callable[..., NoReturn], *argv: str, **options: object) -> Result:
-        capfdbinary.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main(argv=argv, **options)
-        captured = capfdbinary.readouterr()
-        assert isinstance(left.value.code, int)
-        return Result(left.value.code, captured.out.decode(), captured.err.decode())
-
-    return call

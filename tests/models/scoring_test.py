@@ -20,9 +20,8 @@ from sklearn.pipeline import Pipeline
 
 from data_exports.manifest import file_sha256
 from models.iris.definition import MODEL
-from models.iris.predict import definition
 from models.predict import main
-from support.tasks import COMMIT, CallTask
+from support.tasks import IRIS, COMMIT, CallTask
 
 FLOWERS = pd.DataFrame(
     {
@@ -66,7 +65,7 @@ def cells(table: str) -> dict[str, str]:
 
 
 def test_sample_data_is_predicted_by_default(champion: Path, call: CallTask) -> None:
-    result = call(main, load=definition)
+    result = call(main, definition=IRIS)
     assert (result.code, result.err) == (0, "")
     summary = cells(result.out)
     predicted = read("predictions/iris.parquet")
@@ -86,7 +85,7 @@ def test_the_manifest_beside_names_the_version_and_fits_the_file(
     champion: Path, write: Write, call: CallTask
 ) -> None:
     source = write(FLOWERS, "flowers.parquet")
-    call(main, "--input", source, "--output", "out/species.parquet", load=definition)
+    call(main, "--input", source, "--output", "out/species.parquet", definition=IRIS)
     out = champion / "out"
     assert sorted(os.listdir(out)) == ["species.parquet", "species.parquet.manifest.json"]
     assert json.loads((out / "species.parquet.manifest.json").read_text()) == {
@@ -110,7 +109,7 @@ def test_every_way_in_and_out_gives_the_same(
         monkeypatch.setattr("sys.stdin", data)
     else:
         write(FLOWERS, source)
-    result = call(main, "--input", source, "--output", target, load=definition)
+    result = call(main, "--input", source, "--output", target, definition=IRIS)
     assert result.code == 0, result.err
     if target == "-":
         predicted = pd.read_csv(io.StringIO(result.out))
@@ -130,7 +129,7 @@ def test_standard_input_may_be_parquet(call: CallTask, write: Write, champion: P
     data = io.TextIOWrapper(io.BytesIO((champion / "flowers.parquet").read_bytes()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdin", data)
-        result = call(main, "--input", "-", "--output", "species.parquet", load=definition)
+        result = call(main, "--input", "-", "--output", "species.parquet", definition=IRIS)
     assert result.code == 0, result.err
     assert list(read("species.parquet")["species"]) == SPECIES
 
@@ -138,7 +137,7 @@ def test_standard_input_may_be_parquet(call: CallTask, write: Write, champion: P
 def test_a_folder_becomes_a_folder_file_by_file_or_one_file(write: Write, call: CallTask) -> None:
     write(FLOWERS.iloc[:1], "flowers/a.csv")
     write(FLOWERS.iloc[1:], "flowers/b.parquet")
-    assert call(main, "--input", "flowers", "--output", "species", load=definition).code == 0
+    assert call(main, "--input", "flowers", "--output", "species", definition=IRIS).code == 0
     assert sorted(os.listdir("species")) == [
         "a.parquet",
         "a.parquet.manifest.json",
@@ -146,13 +145,13 @@ def test_a_folder_becomes_a_folder_file_by_file_or_one_file(write: Write, call: 
         "b.parquet.manifest.json",
     ]
     assert list(read("species/b.parquet")["species"]) == SPECIES[1:]
-    assert call(main, "--input", "flowers", "--output", "species.csv", load=definition).code == 0
+    assert call(main, "--input", "flowers", "--output", "species.csv", definition=IRIS).code == 0
     assert list(pd.read_csv("species.csv")["species"]) == SPECIES
 
 
 def test_a_folder_with_something_else_in_it_is_not_replaced(write: Write, call: CallTask) -> None:
     write(FLOWERS, "mine/flowers.parquet")
-    result = call(main, "--output", "mine", load=definition)
+    result = call(main, "--output", "mine", definition=IRIS)
     assert result.code == 2
     assert "holds flowers.parquet, which no prediction wrote" in result.err
     assert os.listdir("mine") == ["flowers.parquet"]
@@ -181,7 +180,7 @@ def test_extra_columns_are_kept_with_their_types_however_large_the_batches(
     outputs = []
     for rows in ("1", "2", "1000"):
         argv = ("--input", "flowers.parquet", "--output", "out.parquet", "--batch-rows", rows)
-        result = call(main, *argv, load=definition)
+        result = call(main, *argv, definition=IRIS)
         assert result.code == 0, result.err
         outputs.append(pq.read_table("out.parquet"))
     assert outputs[0].schema.equals(outputs[1].schema)
@@ -195,11 +194,11 @@ def test_extra_columns_are_kept_with_their_types_however_large_the_batches(
 def test_an_index_of_pandas_is_a_column_like_others(write: Write, call: CallTask) -> None:
     write(FLOWERS.set_index(pd.Index(["x", "y", "z"], name="flower")), "flowers.parquet")
     argv = ("--input", "flowers.parquet", "--output", "out.parquet", "--batch-rows", "2")
-    result = call(main, *argv, load=definition)
+    result = call(main, *argv, definition=IRIS)
     assert result.code == 0, result.err
     assert list(read("out.parquet")["flower"]) == ["x", "y", "z"]
     write(FLOWERS.assign(petal_width_cm=[1, 2, -3.0]).set_index(pd.Index([8, 8, 8])), "bad.parquet")
-    result = call(main, "--input", "bad.parquet", "--batch-rows", "2", load=definition)
+    result = call(main, "--input", "bad.parquet", "--batch-rows", "2", definition=IRIS)
     assert "got e.g. -3.0 in 1 row: 3." in result.err
 
 
@@ -208,7 +207,7 @@ def test_a_csv_file_gives_the_same_however_large_the_batches(write: Write, call:
     outputs = []
     for rows in ("1", "1000"):
         argv = ("--input", "flowers.csv", "--output", "out.csv", "--batch-rows", rows)
-        assert call(main, *argv, load=definition).code == 0
+        assert call(main, *argv, definition=IRIS).code == 0
         outputs.append(Path("out.csv").read_bytes())
     assert outputs[0] == outputs[1]
 
@@ -216,7 +215,7 @@ def test_a_csv_file_gives_the_same_however_large_the_batches(write: Write, call:
 def test_files_whose_further_columns_differ_are_refused(write: Write, call: CallTask) -> None:
     write(FLOWERS.assign(id=1), "flowers/a.parquet")
     write(FLOWERS, "flowers/b.parquet")
-    result = call(main, "--input", "flowers", "--output", "out.parquet", load=definition)
+    result = call(main, "--input", "flowers", "--output", "out.parquet", definition=IRIS)
     assert result.code == 2
     assert result.err.count("\n") == 1
     assert "b.parquet: column 'id': missing, but int64[pyarrow] in flowers/a.parquet" in result.err
@@ -227,17 +226,17 @@ def test_whole_numbers_and_single_precision_are_measurements_too(
     write: Write, call: CallTask
 ) -> None:
     write(FLOWERS.assign(sepal_length_cm=[5, 6, 7]).astype({"petal_width_cm": "float32"}), "f.pq")
-    assert call(main, "--input", "f.pq", "--output", "o.parquet", load=definition).code == 0
+    assert call(main, "--input", "f.pq", "--output", "o.parquet", definition=IRIS).code == 0
     assert list(read("o.parquet")["species"]) == SPECIES
 
 
 @pytest.mark.usefixtures("repository")
 def test_without_a_champion_dev_trains_one_and_says_so(call: CallTask) -> None:
-    result = call(main, load=definition)
+    result = call(main, definition=IRIS)
     assert result.code == 0, result.err
     assert result.err.startswith("iris has no champion yet: training one first.\n")
     assert cells(result.out)["model version"] == "iris 1"
-    again = call(main, load=definition)
+    again = call(main, definition=IRIS)
     assert (again.code, again.err) == (0, "")
 
 
@@ -245,7 +244,7 @@ def test_prod_trains_nothing_and_says_what_to_do(
     repository: Path, call: CallTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATASCIENCE_ENVIRONMENT", "prod")
-    result = call(main, load=definition)
+    result = call(main, definition=IRIS)
     assert (result.code, result.out) == (1, "")
     assert result.err == (
         "This environment demands an MLflow server and none is named. "
@@ -254,7 +253,7 @@ def test_prod_trains_nothing_and_says_what_to_do(
     assert not (repository / ".mlflow").exists()
     uri = f"sqlite:///{repository}/server.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    result = call(main, load=definition)
+    result = call(main, definition=IRIS)
     assert (result.code, result.out) == (1, "")
     assert result.err == (
         f"iris has no champion in {uri}. Train one: ./pants run src/models/iris:train\n"
@@ -263,7 +262,7 @@ def test_prod_trains_nothing_and_says_what_to_do(
 
 
 def test_predictions_that_break_their_contract_blame_the_model(
-    champion: Path, call: CallTask
+    champion: Path, call: CallTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Sure:
         classes_ = SPECIES
@@ -274,7 +273,8 @@ def test_predictions_that_break_their_contract_blame_the_model(
     def broken(model: object, flowers: DataFrame[Any], /) -> DataFrame[Any]:
         return MODEL.predict(cast("Pipeline", Sure()), flowers)
 
-    result = call(main, load=lambda: replace(MODEL, predict=broken))
+    monkeypatch.setattr(IRIS + ".MODEL", replace(MODEL, predict=broken))
+    result = call(main, definition=IRIS)
     assert (result.code, result.out) == (1, "")
     assert "column 'probability_setosa': expected at most 1" in result.err
     assert "The model is at fault, not the input." in result.err
@@ -282,7 +282,7 @@ def test_predictions_that_break_their_contract_blame_the_model(
 
 
 def test_the_models_choice_by_name_is_the_models_own_task(champion: Path, call: CallTask) -> None:
-    assert call(main, "--output", "own.parquet", load=definition).code == 0
+    assert call(main, "--output", "own.parquet", definition=IRIS).code == 0
     assert call(main, "--model", "iris", "--output", "shared.parquet").code == 0
     assert_frame_equal(read("own.parquet"), read("shared.parquet"))
 

@@ -19,11 +19,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from models.iris.definition import MODEL
-from models.iris.predict import definition
 from models.predict import main
 from models.settings import TrackingSettings
 from models.tracking import Registry
-from support.tasks import CallTask, Result
+from support.tasks import IRIS, CallTask, Result
 
 MARKER = Path("the-attackers-code-ran")
 
@@ -47,7 +46,7 @@ def model_folder(champion: Path) -> Path:
 
 
 def prediction(call: CallTask) -> Result:
-    result = call(main, load=definition)
+    result = call(main, definition=IRIS)
     assert not MARKER.exists()
     assert not Path("predictions").exists()
     assert "Traceback" not in result.err

@@ -8,11 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from config.errors import UserError
-from models.definition import ModelDefinition
-from models.iris.predict import definition
 from models.predict import main
-from support.tasks import CallTask
+from support.tasks import IRIS, CallTask
 
 HEAVY = {"matplotlib", "mlflow", "pandas", "pandera", "pyarrow", "scipy", "skops", "sklearn"}
 
@@ -44,41 +41,7 @@ def test_prediction_draws_nothing_even_when_it_trains_first() -> None:
 
 
 def test_help_names_every_option_with_its_default(repository: Path, call: CallTask) -> None:
-    result = call(main, "--help", load=definition)
+    result = call(main, "--help", definition=IRIS)
     assert (result.code, result.err) == (0, "")
     for expected in ("--input", "--output", "--batch-rows", "(default: 262144)", "--environment"):
         assert expected in result.out
-
-
-def failing_with(error: BaseException) -> object:
-    def load() -> ModelDefinition:
-        raise error
-
-    return load
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "message"),
-    [
-        (UserError("Do this."), 1, "Do this.\n"),
-        (KeyboardInterrupt(), 130, "\nInterrupted; the earlier output is untouched.\n"),
-        (
-            ValueError("odd"),
-            1,
-            "Unexpected ValueError: odd\n"
-            "This is a defect. Run again with DATASCIENCE_DEBUG=1 to see where it happened.\n",
-        ),
-    ],
-)
-def test_an_error_is_one_message_and_an_exit_code(
-    error: BaseException, code: int, message: str, repository: Path, call: CallTask
-) -> None:
-    result = call(main, load=failing_with(error))
-    assert (result.code, result.out, result.err) == (code, "", message)
-
-
-def test_a_traceback_is_there_for_who_asks(
-    repository: Path, call: CallTask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATASCIENCE_DEBUG", "1")
-    assert "Traceback" in call(main, load=failing_with(ValueError("odd"))).err

@@ -15,12 +15,11 @@ from models.compatibility import schema_fingerprint
 from models.definition import ModelDefinition
 from models.iris import schema
 from models.iris.definition import MODEL
-from models.iris.train import definition
 from models.settings import TrackingSettings, TrainSettings
 from models.tracking import CHAMPION, Registry
 from models.train import main
 from models.training import split, train
-from support.tasks import COMMIT, CallTask
+from support.tasks import IRIS, COMMIT, CallTask
 
 MEASURES = ("sepal_length_cm", "sepal_width_cm", "petal_length_cm", "petal_width_cm")
 SPECIES = ("setosa", "versicolor", "virginica")
@@ -50,7 +49,7 @@ def champion_number() -> str | None:
 
 @pytest.mark.usefixtures("repository")
 def test_the_first_training_logs_all_and_becomes_champion(call: CallTask) -> None:
-    result = call(main, "--seed", "7", "--folds", "3", load=definition)
+    result = call(main, "--seed", "7", "--folds", "3", definition=IRIS)
     assert (result.code, result.out) == (0, "")
     assert "there is no champion to compare with" in result.err
     assert "iris version 1 is now the champion." in result.err
@@ -103,7 +102,7 @@ def test_signature_and_example_are_those_of_the_contracts() -> None:
 
 @pytest.mark.usefixtures("champion")
 def test_the_same_training_again_does_not_take_over(call: CallTask) -> None:
-    result = call(main, load=definition)
+    result = call(main, definition=IRIS)
     assert result.code == 0
     rows = [line.split() for line in result.err.splitlines()]
     (log_loss,) = (words for words in rows if words[:1] == ["log_loss"])
@@ -177,7 +176,7 @@ def test_the_hold_out_is_always_the_same_and_shares_no_row() -> None:
 
 @pytest.mark.usefixtures("repository")
 def test_a_setting_out_of_range_is_refused(call: CallTask) -> None:
-    result = call(main, "--folds", "1", load=definition)
+    result = call(main, "--folds", "1", definition=IRIS)
     assert (result.code, result.out) == (2, "")
     assert (
         result.err

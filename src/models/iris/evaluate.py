@@ -10,20 +10,7 @@ Exits with 1 where the version misses a limit of its gate.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from models.evaluate import main
 
-if TYPE_CHECKING:
-    from models.definition import ModelDefinition
-
-
-def definition() -> ModelDefinition:
-    """Loaded late, so that `--help` answers before pandas and scikit-learn are."""
-    from models.iris.definition import MODEL
-
-    return MODEL
-
-
 if __name__ == "__main__":
-    main(definition, prog="models.iris.evaluate", doc=__doc__)
+    main("models.iris.definition", doc=__doc__)

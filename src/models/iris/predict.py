@@ -11,20 +11,7 @@ columns are kept. Exits with 2 where it breaks its contract; the earlier output 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from models.predict import main
 
-if TYPE_CHECKING:
-    from models.definition import ModelDefinition
-
-
-def definition() -> ModelDefinition:
-    """Loaded late, so that `--help` answers before pandas and scikit-learn are."""
-    from models.iris.definition import MODEL
-
-    return MODEL
-
-
 if __name__ == "__main__":
-    main(definition, prog="models.iris.predict", doc=__doc__)
+    main("models.iris.definition", doc=__doc__)

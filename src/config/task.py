@@ -1,0 +1,111 @@
+"""The skeleton of every task: its command line, its exit codes, and how it is interrupted.
+
+Light on purpose: `--help` answers before pandas or scikit-learn are loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+from config.errors import UserError
+from config.settings import Settings, parse_command_line
+
+DEBUG_VARIABLE = "DATASCIENCE_DEBUG"
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+class _Terminated(SystemExit):
+    """SIGTERM came."""
+
+
+class LoadSettings(Protocol):
+    """Loads one more section, from where the task's own came from."""
+
+    def __call__[S: Settings](self, section: type[S], /) -> S:
+        """Merge its layers into one checked object."""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How a task was called, beside its own settings."""
+
+    choices: Mapping[str, str]
+    environment: str | None = None
+    file: Path | str | None = None
+
+    def load[S: Settings](self, section: type[S], /) -> S:
+        """One more section, from where the task's own came from."""
+        return section.load(environment=self.environment, file=self.file)
+
+
+type RunTask[S: Settings] = Callable[[S, Invocation], int]
+
+
+def main[S: Settings](
+    settings: type[S],
+    run: RunTask[S],
+    *,
+    prog: str,
+    doc: str | None,
+    argv: Sequence[str] | None = None,
+    choices: Mapping[str, Callable[[], Sequence[str]]] | None = None,
+) -> NoReturn:
+    """Run a task's command line and exit: 0 done, 2 bad input, 1 failed, 130 or 143 interrupted.
+
+    `choices` are options beside the settings' own that must be given, each with a function that
+    lists the values it takes.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+
+    def call() -> int:
+        options, values = parse_command_line(
+            settings,
+            argv,
+            prog=f"python -m {prog}",
+            description=doc,
+            choices={name: known() for name, known in (choices or {}).items()},
+        )
+        chosen = {name: getattr(options, name) for name in choices or ()}
+        return run(values, Invocation(chosen, options.environment, options.config))
+
+    sys.exit(_exit_code(call))
+
+
+def _exit_code(run: Callable[[], int]) -> int:
+    try:
+        return run()
+    except KeyboardInterrupt:
+        print("\nInterrupted; the earlier output is untouched.", file=sys.stderr)
+        return INTERRUPTED
+    except _Terminated:
+        print("Terminated; the earlier output is untouched.", file=sys.stderr)
+        return TERMINATED
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            traceback.print_exc()
+        print(
+            f"Unexpected {type(error).__name__}: {error}\n"
+            f"This is a defect. Run again with {DEBUG_VARIABLE}=1 to see where it happened.",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _terminate(signal_number: int, frame: object) -> NoReturn:
+    """Leave as an exception does, so that what is half-written is removed."""
+    raise _Terminated(TERMINATED)

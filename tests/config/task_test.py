@@ -1,0 +1,80 @@
+"""How a task ends: its exit code, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, NoReturn
+
+import pytest
+
+from config.errors import UserError
+from config.settings import Settings
+from config.task import Invocation, main
+from support.tasks import CallTask
+
+
+class GreetSettings(Settings):
+    """Whom to greet."""
+
+    section: ClassVar[str] = "greet"
+
+    name: str = "you"
+
+
+def failing_with(error: BaseException) -> Callable[..., NoReturn]:
+    def run(settings: GreetSettings, invocation: Invocation) -> int:
+        raise error
+
+    return partial(main, GreetSettings, run, prog="greet", doc=None)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (UserError("Do this."), 1, "Do this.\n"),
+        (KeyboardInterrupt(), 130, "\nInterrupted; the earlier output is untouched.\n"),
+        (
+            ValueError("odd"),
+            1,
+            "Unexpected ValueError: odd\n"
+            "This is a defect. Run again with DATASCIENCE_DEBUG=1 to see where it happened.\n",
+        ),
+    ],
+)
+def test_an_error_is_one_message_and_an_exit_code(
+    error: BaseException, code: int, message: str, repository: Path, call: CallTask
+) -> None:
+    result = call(failing_with(error))
+    assert (result.code, result.out, result.err) == (code, "", message)
+
+
+def test_a_traceback_is_there_for_who_asks(
+    repository: Path, call: CallTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATASCIENCE_DEBUG", "1")
+    assert "Traceback" in call(failing_with(ValueError("odd"))).err
+
+
+def test_a_task_gets_its_settings_its_choices_and_further_sections(
+    repository: Path, call: CallTask
+) -> None:
+    (repository / "own.toml").write_text('[greet]\nname = "all"\n')
+    seen: list[object] = []
+
+    def run(settings: GreetSettings, invocation: Invocation) -> int:
+        seen.extend([settings.name, invocation.choices, invocation.load(GreetSettings).name])
+        return 3
+
+    greet = partial(
+        main,
+        GreetSettings,
+        run,
+        prog="greet",
+        doc=None,
+        choices={"language": lambda: ["en", "nl"]},
+    )
+    assert call(greet, "--language", "nl", "--config", "own.toml", "--name", "me").code == 3
+    assert seen == ["me", {"language": "nl"}, "all"]
+    assert call(greet, "--language", "fr").code == 2
