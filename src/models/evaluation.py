@@ -9,12 +9,12 @@ import pandas as pd
 from pandera.errors import SchemaErrors
 from pandera.typing import DataFrame
 
+from config.terminal import show_table
 from data_access_layer.files import table_files
 from data_access_layer.reader import TableFile
 from models.definition import ModelDefinition
 from models.loading import load_model
 from models.settings import EvaluateSettings
-from config.terminal import show_table
 from models.tracking import Registry
 from models.training import scored, split
 from validation.contract import FailureCollector, contract_dtypes

@@ -18,6 +18,7 @@ from pandera.errors import SchemaErrors
 from sklearn.pipeline import Pipeline
 
 from config.errors import InputError, UserError
+from config.terminal import say, show_table, with_progress
 from data_access_layer.files import (
     FORMATS,
     STANDARD_STREAM,
@@ -33,7 +34,6 @@ from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from models.loading import NoChampionError, load_model
 from models.settings import PredictSettings, TrackingSettings, TrainSettings
-from config.terminal import say, show_table, with_progress
 from models.tracking import Registry
 from models.training import train
 from validation.contract import FailureCollector, contract_dtypes

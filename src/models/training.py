@@ -11,11 +11,11 @@ from pandera.typing import DataFrame
 from sklearn.model_selection import cross_validate, train_test_split
 from sklearn.pipeline import Pipeline
 
+from config.terminal import say, show_table
 from models.compatibility import Compatibility, frame_fingerprint, used_requirements
 from models.definition import ModelDefinition
 from models.loading import mismatch
 from models.settings import TrainSettings
-from config.terminal import say, show_table
 from models.tracking import Registry
 from validation.gate import Verdict, judge
 

@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline
 from data_exports.manifest import file_sha256
 from models.iris.definition import MODEL
 from models.predict import main
-from support.tasks import IRIS, COMMIT, CallTask
+from support.tasks import COMMIT, IRIS, CallTask
 
 FLOWERS = pd.DataFrame(
     {

@@ -19,7 +19,7 @@ from models.settings import TrackingSettings, TrainSettings
 from models.tracking import CHAMPION, Registry
 from models.train import main
 from models.training import split, train
-from support.tasks import IRIS, COMMIT, CallTask
+from support.tasks import COMMIT, IRIS, CallTask
 
 MEASURES = ("sepal_length_cm", "sepal_width_cm", "petal_length_cm", "petal_width_cm")
 SPECIES = ("setosa", "versicolor", "virginica")
