@@ -11,6 +11,7 @@ from validation.gate import Gate
 
 MODEL = ModelDefinition(
     name="iris",
+    kind="classification",
     target="species",
     input_contract=schema.Flowers,
     labelled_contract=schema.LabelledFlowers,
