@@ -6,7 +6,7 @@ import pandera.pandas as pa
 from pandera.typing import DataFrame
 from sklearn.datasets import load_iris
 
-from models.iris.schema import LabelledFlowers
+from datasets.flowers import LabelledFlowers
 
 
 @pa.check_types(lazy=True)
