@@ -7,7 +7,7 @@ from pandera.typing import DataFrame
 from sklearn.datasets import load_iris
 
 from config.task import LoadSettings
-from models.iris.schema import LabelledFlowers
+from datasets.flowers import LabelledFlowers
 
 
 @pa.check_types(lazy=True)
