@@ -29,7 +29,7 @@ from data_access_layer.files import (
 )
 from data_access_layer.reader import Batch, FrameTable, Table, TableFile, prefetched
 from data_access_layer.writer import TableWriter
-from data_exports.atomic import staged
+from data_access_layer.atomic import staged
 from data_exports.manifest import SUFFIX, Manifest, file_sha256, manifest_path
 from models.compatibility import git_commit
 from models.definition import ModelDefinition

@@ -15,7 +15,7 @@ from config.task import LoadSettings
 from config.terminal import show_table
 from data_access_layer.files import format_of
 from data_access_layer.writer import TableWriter
-from data_exports.atomic import staged
+from data_access_layer.atomic import staged
 from data_exports.manifest import Manifest, file_sha256, manifest_path
 from models.compatibility import git_commit
 from models.definition import ModelDefinition

@@ -14,7 +14,7 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 from config.errors import InputError
 from config.task import LoadSettings
 from config.terminal import say, show_table, with_progress
-from data_exports.atomic import staged
+from data_access_layer.atomic import staged
 from models.definition import ModelDefinition
 from models.settings import TuneSettings
 from models.tracking import Registry
