@@ -88,7 +88,7 @@ def export(settings: ExportSettings, load_settings: LoadSettings) -> Manifest:
         with closing(read):
             counted = ((batch.num_rows, batch) for batch in read)
             batches = with_progress(counted, rows, what="exporting")
-            if settings.dst.lower().endswith(".csv") or settings.format == "csv":
+            if destination.format == "csv":
                 batches = _counting(batches, formulas)
             manifest = destination.write(batches, source.origin())
     _show(manifest, destination, time.monotonic() - started)
