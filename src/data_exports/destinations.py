@@ -26,7 +26,7 @@ from data_access_layer.files import FORMATS, WrittenFormat
 from data_access_layer.reader import RecordBatch
 from data_access_layer.text import Formulas, check_encoding
 from data_access_layer.writer import TableWriter
-from data_exports.atomic import left_behind, locked, staged
+from data_access_layer.atomic import left_behind, locked, staged
 from data_exports.manifest import Manifest, file_sha256, manifest_of
 from data_exports.staged_table import staged_table
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_exports.atomic import locked, staged
+from data_access_layer.atomic import locked, staged
 from data_exports.manifest import Manifest, manifest_of, manifest_path
 
 

@@ -1,0 +1,234 @@
+"""Join each entity to what was known about it at its time: DuckDB's ASOF JOIN, and late arrivals.
+
+An ASOF JOIN finds the last row that is not after a moment. With late arrivals that is not enough:
+the row that arrived last may be about an older event than one that was there before. So a row that
+was overtaken before it arrived (a later event of the same keys was known already) is dropped first;
+what is left is in the order of events and in the order of arrival at once, and an ASOF JOIN finds
+the latest event that was known.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from config.errors import InputError
+
+_NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+_NULLABLE: dict[str, Any] = {
+    "bool": "boolean",
+    **{f"int{bits}": f"Int{bits}" for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}": f"UInt{bits}" for bits in (8, 16, 32, 64)},
+}
+_ROW_COLUMNS = ("event", "arrived", "position")
+# A row counts from `known` on. Of one moment's rows of the same keys only the best can win.
+_TIMELINE = """
+    SELECT {keys}, known, event, position
+    FROM (
+        SELECT
+            *,
+            max(place) OVER (PARTITION BY {keys} ORDER BY known, place) AS best,
+            lead(known) OVER (PARTITION BY {keys} ORDER BY known, place) AS next_known
+        FROM (
+            SELECT
+                *,
+                greatest(event, arrived) AS known,
+                row_number() OVER (PARTITION BY {keys} ORDER BY event, arrived, position) AS place
+            FROM rows
+        )
+    )
+    WHERE place = best AND next_known IS DISTINCT FROM known
+"""
+_JOIN = """
+    SELECT entities.position AS entity, timeline.position AS row
+    FROM entities ASOF JOIN ({timeline}) AS timeline
+    ON {same_keys} AND entities.moment >= timeline.known
+    WHERE {young_enough}
+"""
+
+
+def asof_join(
+    entities: pd.DataFrame,
+    rows: pd.DataFrame,
+    *,
+    keys: Sequence[str],
+    entity_timestamp: str,
+    row_timestamp: str,
+    available: str | None = None,
+    tolerance: pd.Timedelta | None = None,
+    columns: Sequence[str],
+) -> pd.DataFrame:
+    """What `rows` knew about each of the `entities` at the entity's time.
+
+    A row counts for an entity of the same `keys` (of which none is missing) if neither its
+    `row_timestamp` (when what it tells about happened) nor its `available` (when it became known)
+    is after the `entity_timestamp`; a row without one of the two never counts. Of those that count,
+    the latest event wins; among rows of one event the one that became known last (a correction);
+    among those the one that stands last in `rows`. Where the winner's event is more than
+    `tolerance` before the entity's time, there is no match.
+
+    Args:
+        entities: one row per question; keys and a timestamp with a time zone. In any order, each
+            as often as it is there.
+        rows: one row per keys, event and arrival, in any order.
+        keys: columns of both.
+        entity_timestamp: a column of `entities`, with a time zone.
+        row_timestamp: a column of `rows`, with a time zone.
+        available: a column of `rows`, with a time zone; None where each row is known at its event.
+        tolerance: the greatest age of an event; None for any.
+        columns: what to give back, columns of `rows`.
+
+    Returns:
+        `columns`, one row per entity, in the order and with the index of `entities`. The dtypes are
+        those of `rows`, but for NumPy's integers and booleans, which become pandas' nullable ones.
+
+    Raises:
+        InputError: a column is missing, a timestamp has no time zone, the keys are of two kinds, or
+            the tolerance is negative.
+    """
+    row_times = [row_timestamp, available or row_timestamp]
+    _check_columns(entities, [*keys, entity_timestamp], "entities")
+    _check_columns(rows, [*keys, *row_times, *columns], "rows")
+    if not keys:
+        raise InputError("A point-in-time join needs at least one key.")
+    moments = [_timestamps(entities, entity_timestamp, "entities")]
+    moments += [_timestamps(rows, name, "rows") for name in row_times]
+    unit = min((moment.type.unit for moment in moments), key=_NANOSECONDS.__getitem__)
+    asked, event, arrived = (_integers(moment, unit) for moment in moments)
+    left, right = _comparable(entities, rows, keys)
+    names = [f"key_{number}" for number in range(len(keys))]
+    winners = np.full(len(entities), -1)
+    entity, row = _matches(
+        pa.table([*left, asked, _positions(entities)], [*names, "moment", "position"]),
+        pa.table([*right, event, arrived, _positions(rows)], [*names, *_ROW_COLUMNS]),
+        names,
+        None if tolerance is None else _whole_units(tolerance, unit),
+    )
+    winners[entity] = row
+    taken = {name: _take(rows[name], winners) for name in dict.fromkeys(columns)}
+    return pd.DataFrame(taken, index=entities.index, columns=list(taken))
+
+
+def _matches(
+    entities: pa.Table, rows: pa.Table, keys: Sequence[str], tolerance: int | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The positions of the entities that have a match, and of the rows that these get."""
+    query = _JOIN.format(
+        timeline=_TIMELINE.format(keys=", ".join(keys)),
+        same_keys=" AND ".join(f"entities.{key} = timeline.{key}" for key in keys),
+        young_enough="true"
+        if tolerance is None
+        else f"entities.moment - timeline.event <= {tolerance}",
+    )
+    with (
+        tempfile.TemporaryDirectory(prefix="asof-") as folder,
+        duckdb.connect(":memory:", config={"temp_directory": folder}) as database,
+    ):
+        # What is missing never counts, and never has to be sorted.
+        database.register("entities", entities.filter(pc.is_valid(entities["moment"])))
+        known = pc.and_(pc.is_valid(rows["event"]), pc.is_valid(rows["arrived"]))
+        database.register("rows", rows.filter(known))
+        found = database.sql(query).fetchnumpy()
+    return found["entity"], found["row"]
+
+
+def _check_columns(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None:
+    for name in columns:
+        if name not in frame.columns:
+            raise InputError(
+                f"{what}: no column {name!r}; it has {', '.join(map(str, frame.columns))}."
+            )
+
+
+def _timestamps(frame: pd.DataFrame, name: str, what: str) -> pa.Array:
+    """A column of timestamps with a time zone, as Arrow has it: in UTC."""
+    values = frame[name]
+    arrow = _arrow(values)
+    if not pa.types.is_timestamp(arrow.type):
+        raise InputError(
+            f"{what}: column {name!r}: expected timestamps with a time zone, got {values.dtype}."
+        )
+    if not isinstance(values.dtype, pd.DatetimeTZDtype) and arrow.type.tz is None:
+        raise InputError(
+            f"{what}: column {name!r}: the timestamps have no time zone. Say which it is, e.g. "
+            f'frame["{name}"].dt.tz_localize("UTC").'
+        )
+    return arrow
+
+
+def _arrow(values: pd.Series[Any]) -> pa.Array:
+    """As Arrow has it; moments in UTC, where the time zone is left out."""
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        # Arrow would ask pandas for the values in a way that is to change, and pandas warns.
+        return pa.array(values.dt.tz_convert(None).to_numpy(), from_pandas=True)
+    return pa.array(values, from_pandas=True)
+
+
+def _integers(moments: pa.Array, unit: str) -> pa.Array:
+    """The moments as whole units since 1970 in UTC: nothing is rounded, so nothing is let in."""
+    try:
+        return moments.cast(pa.timestamp(unit, moments.type.tz)).cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise InputError(
+            f"A timestamp does not fit into the join's unit, {unit}: {error}. "
+            'Give all timestamps one unit, e.g. with .dt.as_unit("us").'
+        ) from error
+
+
+def _whole_units(tolerance: pd.Timedelta, unit: str) -> int:
+    if tolerance < pd.Timedelta(0):
+        raise InputError(f"The tolerance must not be negative, got {tolerance}.")
+    return int(tolerance // pd.Timedelta(_NANOSECONDS[unit], unit="ns"))
+
+
+def _comparable(
+    entities: pd.DataFrame, rows: pd.DataFrame, keys: Sequence[str]
+) -> tuple[list[pa.Array], list[pa.Array]]:
+    """The keys of both sides as Arrow has them, each pair of one kind."""
+    left, right = [], []
+    for key in keys:
+        pair = [_plain(_arrow(frame[key])) for frame in (entities, rows)]
+        kinds = {_kind(values.type) for values in pair} - {"null"}
+        if len(kinds) > 1:
+            raise InputError(
+                f"key {key!r}: is {entities[key].dtype} in the entities and {rows[key].dtype} in "
+                "the rows; give both the same dtype."
+            )
+        left.append(pair[0])
+        right.append(pair[1])
+    return left, right
+
+
+def _plain(values: pa.Array) -> pa.Array:
+    is_dictionary = pa.types.is_dictionary(values.type)
+    return values.cast(values.type.value_type) if is_dictionary else values
+
+
+def _kind(kind: pa.DataType) -> str:
+    if pa.types.is_integer(kind):
+        return "integer"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return "text"
+    return str(kind)
+
+
+def _positions(frame: pd.DataFrame) -> pa.Array:
+    return pa.array(np.arange(len(frame)))
+
+
+def _take(values: pd.Series[Any], positions: NDArray[np.int64]) -> Any:
+    """The values at `positions`, missing at -1; which dtype does not depend on the positions."""
+    array: Any = values.array
+    if isinstance(values.dtype, np.dtype):
+        array = values.to_numpy()
+        if array.dtype.kind in "iub":
+            array = pd.array(array, dtype=_NULLABLE[array.dtype.name])
+    return pd.api.extensions.take(array, positions, allow_fill=True)

@@ -1,0 +1,1 @@
+"""Seeded generators for tables that cannot be shipped."""

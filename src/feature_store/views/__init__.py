@@ -1,0 +1,1 @@
+"""One module per feature view; each holds one `FeatureView` class."""
