@@ -21,10 +21,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchTableError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
 
 from config.errors import InputError, UserError
+from data_access_layer.locations import DUCKDB, TableLocation, parse_location
 from data_access_layer.reader import RecordBatch
+from data_access_layer.settings import StoreSettings
 from data_access_layer.types import in_utc, plain, refuse_types
 
 MANIFESTS = "data_exports_manifests"
@@ -181,23 +183,32 @@ class SqlTable:
             raise UserError(f"{self.name}: {error}. The earlier table is untouched.") from error
 
 
-def sql_table(location: str) -> SqlTable:
-    """The table that `URL#table` or `URL#schema.table` names.
+def sql_table(location: str, settings: StoreSettings) -> SqlTable:
+    """The table that `URL#table` or `URL#schema.table` names; `settings` have the credentials.
 
     Raises:
         InputError: it names none, or holds credentials.
     """
-    url, _, table = location.partition("#")
-    try:
-        parsed = sa.make_url(url)
-    except ArgumentError as error:
-        raise InputError("The location is no database's URL: expected URL#TABLE.") from error
-    name = f"{parsed.render_as_string(hide_password=True)}#{table}"
-    if not table:
-        raise InputError(f"{name}: names no table; expected URL#TABLE or URL#SCHEMA.TABLE.")
-    schema, _, table = table.rpartition(".")
+    at = parse_location(location)
+    if not isinstance(at, TableLocation) or at.scheme == DUCKDB:
+        raise InputError(
+            f"{location}: exports go to files on this machine, Delta folders and databases "
+            "(postgresql+psycopg://host/database#table, sqlite:///file.db#table). Export to a file "
+            "and copy that."
+        )
+    # Written as people know it; SQLAlchemy would take it for another driver.
+    url = sa.make_url(at.url)
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() != "sqlite":
+        password = settings.database_password
+        url = url.set(
+            username=settings.database_user or url.username,
+            password=password.get_secret_value() if password else None,
+        )
     # A connection is closed with its use: no other is waiting for it.
-    return SqlTable(sa.create_engine(parsed, poolclass=sa.NullPool), table, schema or None, name)
+    engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
+    return SqlTable(engine, at.table, at.schema, location)
 
 
 def _prepared(batch: RecordBatch) -> pa.Table:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from config.errors import InputError
 from config.task import LoadSettings
+from data_access_layer.settings import StoreSettings
 from data_access_layer.sql_table import sql_table
 from data_exports.destinations import (
     ENDINGS,
@@ -33,7 +34,7 @@ def destination_of(
         InputError: neither says what it is.
     """
     if "://" in place:
-        return SqlDestination(sql_table(place))
+        return SqlDestination(sql_table(place, load_settings(StoreSettings)))
     path = Path(place)
     if format is None:
         ending = path.suffix.lower()

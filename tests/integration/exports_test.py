@@ -33,6 +33,10 @@ RANDOM_KILLS = 25
 ENDINGS = ["parquet", "csv", "jsonl", "xlsx", "delta", "sqlite"]
 
 
+def load[S: Settings](section: type[S], /) -> S:
+    return section.load()
+
+
 def rows(path: Path, *, seed: int, count: int) -> Path:
     random_numbers = np.random.default_rng(seed)
     pq.write_table(
@@ -50,13 +54,13 @@ def rows(path: Path, *, seed: int, count: int) -> Path:
 
 @pytest.fixture(scope="module")
 def runs() -> Iterator[Exports]:
-    with exports({"PGUSER": "test"}) as runs:
+    with exports({"DATASCIENCE_STORES_DATABASE_USER": "test"}) as runs:
         yield runs
 
 
 @pytest.fixture(autouse=True)
 def user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PGUSER", "test")
+    monkeypatch.setenv("DATASCIENCE_STORES_DATABASE_USER", "test")
 
 
 class Place:
@@ -93,7 +97,7 @@ class Place:
 
     def manifest(self) -> Manifest:
         """The table is whole and what its manifest says: its checksum is computed again."""
-        return verify(destination_of(self.place, None, Settings.load))
+        return verify(destination_of(self.place, None, load))
 
     def names(self) -> list[str]:
         """Of all files, hidden ones too; the data files of Delta have new names each time."""
@@ -149,7 +153,8 @@ class PostgresPlace(Place):
         """What the folder's table would be called."""
 
     def execute(self, *statements: str) -> list[Any]:
-        engine = sa.create_engine(self.url, poolclass=sa.NullPool)
+        url = sa.make_url(self.url).set(username="test")
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
         with engine.begin() as connection:
             results = [connection.execute(sa.text(statement)) for statement in statements]
             return list(results[-1]) if results[-1].returns_rows else []
