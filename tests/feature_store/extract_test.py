@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.tasks import CallTask
 
 from feature_store.extract import main, view_names
 from feature_store.extraction import find_view
 from feature_store.view import FeatureView
+from support.tasks import CallTask
 
 
 def test_every_view_is_found_by_its_name() -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import re
+import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
 import pytest
-from support.feature_views import ShopView, WeatherView, january, shops, weather
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from data_access_layer.settings import StoreSettings
+from data_access_layer.stores import open_table
 from feature_store.errors import FeatureStoreError
 from feature_store.feature_set import FeatureSet
 from feature_store.joins import point_in_time_join
+from support.feature_views import ShopView, WeatherView, january, shops, weather
 
 type Store = Callable[[str, pd.DataFrame], None]
 
@@ -105,6 +110,59 @@ def test_naive_moments_and_wrong_tolerances_are_refused(stores: StoreSettings) -
         point_in_time_join(naive, ShopView, settings=stores)
     with pytest.raises(FeatureStoreError, match="tolerance: 'soon' is no duration"):
         point_in_time_join(asked(("a", 1)), ShopView, tolerance="soon", settings=stores)
+
+
+def test_ties_do_not_depend_on_the_order_of_the_rows(stores: StoreSettings, store: Store) -> None:
+    rows = shops().iloc[[0, 0, 0]].assign(staff=[10, 12, 11])
+    for order in ([0, 1, 2], [1, 2, 0]):
+        store("shops", rows.iloc[order])
+        joined = point_in_time_join(asked(("a", 4)), ShopView["staff"], settings=stores)
+        assert list(joined["staff"]) == [12]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    questions=st.lists(
+        st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(1, 9)), min_size=1, max_size=5
+    ),
+    filings=st.lists(
+        st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 9), st.integers(1, 9)),
+        min_size=1,
+        max_size=10,
+    ),
+    tolerance=st.one_of(st.none(), st.integers(0, 4)),
+)
+def test_what_is_not_read_would_not_have_mattered(
+    questions: list[tuple[str, int]],
+    filings: list[tuple[str, int, int]],
+    tolerance: int | None,
+) -> None:
+    rows = pd.DataFrame(
+        {
+            "shop": [shop for shop, _, _ in filings],
+            "event_timestamp": january(*[event for _, event, _ in filings]),
+            "arrived_at": january(*[arrival for _, _, arrival in filings]),
+            "staff": range(len(filings)),
+            "sales": 1.0,
+            "town": "Ghent",
+        }
+    )
+    entities = asked(*questions)
+    expected = []
+    for shop, day in questions:
+        known = [
+            (event, arrival, number)
+            for number, (name, event, arrival) in enumerate(filings)
+            if name == shop and event <= day and arrival <= day
+        ]
+        fresh = known and (tolerance is None or day - max(known)[0] <= tolerance)
+        expected.append(max(known)[2] if fresh else None)
+    with tempfile.TemporaryDirectory() as folder:
+        place = StoreSettings(root=folder)
+        open_table("shops", place).write(rows)
+        limit = None if tolerance is None else timedelta(days=tolerance)
+        joined = point_in_time_join(entities, ShopView["staff"], tolerance=limit, settings=place)
+    assert [None if value is pd.NA else value for value in joined["staff"]] == expected
 
 
 FEATURES = FeatureSet(

@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from support.feature_views import Shops, ShopView, january, shops
 
 from data_access_layer.settings import StoreSettings
 from feature_store.errors import BrokenViewError, FeatureStoreError
 from feature_store.view import FeatureView
 from feature_store.views.company import FeatureViewCompany
+from support.feature_views import Shops, ShopView, january, shops
 
 type Store = Callable[[str, pd.DataFrame], None]
 
