@@ -67,4 +67,4 @@ class Companies(pa.DataFrameModel):
     class Config:
         name = "companies"
         description = "Yearly filings of companies, each as often as it arrived."
-        metadata = {"version": "1.0.0", "owner": "data-platform"}  # noqa: RUF012
+        metadata = {"version": "1.0.0", "owner": "data-platform"}

@@ -30,4 +30,4 @@ class ReportedEmissions(pa.DataFrameModel):
     class Config:
         name = "company_emissions"
         description = "Reported greenhouse gas emissions of companies, as often as they arrived."
-        metadata = {"version": "1.0.0", "owner": "data-platform"}  # noqa: RUF012
+        metadata = {"version": "1.0.0", "owner": "data-platform"}

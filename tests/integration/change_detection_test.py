@@ -19,11 +19,11 @@ LOCKFILE = "3rdparty/python/locks/default.lock"
 NEW = "999.0"
 CHANGED = ("--changed-since=HEAD", "--changed-dependents=transitive")
 SCHEMA_TEST = """\
-from models.{model}.schema import SPECIES
+from models.{model}.schema import SpeciesPredictions
 
 
 def test_a_flower_is_one_of_three_species() -> None:
-    assert len(SPECIES) == 3
+    assert len(SpeciesPredictions.to_schema().columns) == 1 + 3
 """
 
 
@@ -259,6 +259,11 @@ def test_an_import_that_nothing_owns_is_an_error(clone: Clone) -> None:
             "src/models/metrics.py",
             "import models.iris.features",
             "What models share knows no single model: put it into the model's `ModelDefinition`.",
+        ),
+        (
+            "src/datasets/flowers.py",
+            "import config.errors",
+            "src/datasets only says what tables look like, with pandera and pandas: reading belongs",
         ),
         (
             "src/validation/gate.py",

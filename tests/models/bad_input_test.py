@@ -18,8 +18,8 @@ import pandas as pd
 import pytest
 
 from data_exports.manifest import manifest_path
+from datasets.flowers import Flowers
 from models.iris.definition import MODEL
-from models.iris.schema import Flowers
 from models.predict import main
 from support.tasks import IRIS, CallTask, Result
 

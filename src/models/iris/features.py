@@ -7,7 +7,8 @@ from typing import cast
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
-from models.iris.schema import FlowerFeatures, Flowers
+from datasets.flowers import Flowers
+from models.iris.schema import FlowerFeatures
 
 
 @pa.check_types(lazy=True)

@@ -11,8 +11,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from datasets.flowers import Flowers
 from models.iris.features import flower_features
-from models.iris.schema import Flowers, SpeciesPredictions
+from models.iris.schema import SpeciesPredictions
 
 
 def build_pipeline(seed: int) -> Pipeline:

@@ -1,30 +1,11 @@
-"""The contracts of the iris model: what comes in, what goes on inside, what comes out."""
+"""What goes on inside the iris model, and what comes out; what comes in is `datasets.flowers`."""
 
 from __future__ import annotations
 
 import pandas as pd
 import pandera.pandas as pa
 
-SPECIES = ("setosa", "versicolor", "virginica")
-_LONGEST_CM = 30.0
-
-
-class Flowers(pa.DataFrameModel):
-    """One row per flower, measured in centimetres. Further columns are kept as they are."""
-
-    sepal_length_cm: float = pa.Field(gt=0, le=_LONGEST_CM, description="Length of a sepal, cm.")
-    sepal_width_cm: float = pa.Field(gt=0, le=_LONGEST_CM, description="Width of a sepal, cm.")
-    petal_length_cm: float = pa.Field(gt=0, le=_LONGEST_CM, description="Length of a petal, cm.")
-    petal_width_cm: float = pa.Field(gt=0, le=_LONGEST_CM, description="Width of a petal, cm.")
-
-    class Config:
-        strict = False
-
-
-class LabelledFlowers(Flowers):
-    """Flowers whose species a botanist has told."""
-
-    species: str = pa.Field(isin=SPECIES, description="The species.")
+from datasets.flowers import SPECIES, Flowers
 
 
 class FlowerFeatures(Flowers):

@@ -8,10 +8,10 @@ from pandas.testing import assert_frame_equal
 from pandera.errors import SchemaErrors
 from sklearn.pipeline import Pipeline
 
+from datasets.flowers import SPECIES
 from models.iris.dataset import load_flowers
 from models.iris.features import flower_features
 from models.iris.pipeline import build_pipeline, predict_species
-from models.iris.schema import SPECIES
 
 FLOWERS = pd.DataFrame(
     {

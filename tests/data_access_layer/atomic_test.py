@@ -16,7 +16,7 @@ import pytest
 from config.errors import InputError, UserError
 from data_access_layer.files import format_of
 from data_access_layer.writer import TableWriter
-from data_exports.atomic import staged
+from data_access_layer.atomic import staged
 
 
 def content(path: Path) -> object:
@@ -65,7 +65,7 @@ PREAMBLE = """
 import os, shutil, signal, sys, time
 from pathlib import Path
 from config.errors import UserError
-from data_exports.atomic import staged
+from data_access_layer.atomic import staged
 destination, folder = Path(sys.argv[1]), sys.argv[2:] == ["True"]
 """
 

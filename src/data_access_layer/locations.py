@@ -1,0 +1,108 @@
+"""What a table's location means: a file, an object, a table of a DuckDB file or of a database.
+
+- `data/company.parquet`, `data/company.csv`: a file; without such an ending a folder of them;
+- `s3://bucket/company.parquet`: the same in any store that fsspec knows;
+- `duckdb:///data/all.duckdb#features.company`: a table of a DuckDB file (`////` if absolute);
+- `postgresql+psycopg://host/database#features.company`: a table of any SQLAlchemy database.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+from config.errors import InputError
+
+EXAMPLES = (
+    "data/company.parquet, s3://bucket/company.parquet, duckdb:///data/all.duckdb#company "
+    "or postgresql+psycopg://host/database#company"
+)
+DUCKDB = "duckdb"
+DATABASES = {"postgresql", "postgres", "mysql", "mariadb", "sqlite", "oracle", "mssql"}
+_SECRET_PARAMETER = re.compile(r"pass|pwd|secret|token|key|credential|signature|^sig$", re.I)
+
+
+@dataclass(frozen=True)
+class FileLocation:
+    """A file, or a folder of files, on this machine."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class ObjectLocation:
+    """An object, or a folder of objects, in a store that fsspec knows."""
+
+    url: str
+    scheme: str
+
+
+@dataclass(frozen=True)
+class TableLocation:
+    """A table of a database: of a DuckDB file where `scheme` is `duckdb`."""
+
+    scheme: str
+    url: str
+    schema: str | None
+    table: str
+
+
+type Location = FileLocation | ObjectLocation | TableLocation
+
+
+def parse_location(location: str) -> Location:
+    """What `location` means.
+
+    Raises:
+        InputError: it holds credentials, or names a database but no table.
+    """
+    refuse_credentials(location)
+    if not location.strip():
+        raise InputError(f"The location of a table is empty; expected e.g. {EXAMPLES}.")
+    scheme, separator, rest = location.partition("://")
+    if not separator:
+        return FileLocation(Path(location).expanduser())
+    scheme = scheme.lower()
+    if scheme == "file":
+        return FileLocation(Path("/" + rest.lstrip("/")))
+    if scheme == DUCKDB or scheme.partition("+")[0] in DATABASES:
+        url, _, table = location.partition("#")
+        return TableLocation(scheme, url, *_table(table, location))
+    return ObjectLocation(location, scheme)
+
+
+def _table(name: str, location: str) -> tuple[str | None, str]:
+    parts = name.split(".")
+    if len(parts) > 2 or not all(parts):
+        raise InputError(
+            f"{location}: names no table of the database; add #table or #schema.table."
+        )
+    return (parts[0] if len(parts) == 2 else None), parts[-1]
+
+
+def refuse_credentials(location: str) -> None:
+    """Refuse a location with credentials in it, and do not repeat them.
+
+    Raises:
+        InputError: there are some.
+    """
+    scheme, separator, rest = location.partition("://")
+    if not separator:
+        return
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    # A password may hold a slash, which ends the authority for all who do not look for it.
+    before_host = rest.rpartition("@")[0]
+    query = dict(parse_qsl(urlsplit("x://" + rest).query, keep_blank_values=True))
+    if (
+        ":" in before_host
+        or ("@" in authority and scheme.partition("+")[0] not in DATABASES)
+        or any(_SECRET_PARAMETER.search(name) for name in query)
+    ):
+        raise InputError(
+            f"A location that starts with {scheme}:// has credentials in it, which logs would "
+            "show. Take them out, and set [stores] database_user and "
+            "DATASCIENCE_STORES_DATABASE_PASSWORD, or DATASCIENCE_STORES_S3_KEY and "
+            "DATASCIENCE_STORES_S3_SECRET."
+        )

@@ -1,0 +1,49 @@
+"""Where tables lie, and what opens their stores: the section `stores`."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field, SecretStr, field_validator
+
+from config.settings import Settings
+from data_access_layer.locations import refuse_credentials
+
+
+class StoreSettings(Settings):
+    """Where each table lies; a table moves to another store by a change of these alone.
+
+    Credentials stand here and nowhere else, best as environment variables:
+    `DATASCIENCE_STORES_DATABASE_PASSWORD`, `DATASCIENCE_STORES_S3_SECRET`. Where S3's are not set,
+    the usual chain of AWS counts (its environment variables, profiles, roles).
+    """
+
+    section: ClassVar[str] = "stores"
+
+    root: str = Field(
+        "data", description="folder or URL where tables without a location of their own lie"
+    )
+    tables: dict[str, str] = Field(
+        default_factory=dict, description="locations of tables, by the tables' names"
+    )
+    s3_endpoint_url: str | None = Field(None, description="an S3 server other than AWS")
+    s3_key: SecretStr | None = Field(None, description="access key of S3")
+    s3_secret: SecretStr | None = Field(None, description="secret key of S3")
+    database_user: str | None = Field(None, description="user of the databases")
+    database_password: SecretStr | None = Field(None, description="password of the databases")
+    retries: int = Field(4, ge=0, description="how often a transient fault is tried again")
+    retry_seconds: float = Field(
+        0.5, ge=0, description="pause before the first further try; it doubles from then on"
+    )
+    timeout_seconds: int = Field(10, gt=0, description="how long a store may take to answer")
+    write_samples: bool = Field(
+        False, description="whether a view writes its sample where no table is"
+    )
+
+    @field_validator("root", "tables", "s3_endpoint_url", mode="before")
+    @classmethod
+    def _without_credentials(cls, value: Any) -> Any:
+        """Refused here, with an error of ours: what pydantic raises would show the value."""
+        for location in value.values() if isinstance(value, dict) else [value]:
+            refuse_credentials(str(location))
+        return value
