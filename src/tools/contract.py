@@ -98,6 +98,11 @@ class Contract:
         """The module that the model is in."""
         return self.model.rpartition(".")[0]
 
+    @property
+    def file(self) -> str:
+        """The file of that module, from the repository's root."""
+        return f"src/{self.module.replace('.', '/')}.py"
+
 
 def contract_of(model: type[pa.DataFrameModel]) -> Contract:
     """What a pandera model demands, as a value."""

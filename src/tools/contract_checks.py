@@ -142,7 +142,9 @@ def forbidden(column: Column) -> list[Any]:
 def other_checks(column: Column) -> Mapping[str, Any]:
     """Checks that are neither a range, of values or lengths, nor a set of values."""
     return {
-        name: value for name, value in column.checks.items() if name not in (*_RANGE, *_SETS, _LENGTH)
+        name: value
+        for name, value in column.checks.items()
+        if name not in (*_RANGE, *_SETS, _LENGTH)
     }
 
 
@@ -165,8 +167,10 @@ def dtype_change(before: str, after: str) -> str | None:
 def _holds(wide: re.Match[str], narrow: re.Match[str]) -> bool:
     """Whether every number of the narrow type is one of the wide type, and of its kind."""
     bits, other = int(wide[2]), int(narrow[2])
-    return bits > other if wide[1] == narrow[1] else (
-        (wide[1], narrow[1]) == ("int", "uint") and bits > other
+    return (
+        bits > other
+        if wide[1] == narrow[1]
+        else ((wide[1], narrow[1]) == ("int", "uint") and bits > other)
     )
 
 

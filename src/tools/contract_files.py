@@ -50,7 +50,7 @@ def to_text(contract: Contract) -> str:
     # What it is made of comes last, and is the longest.
     values["columns"] = [_said(column) for column in contract.columns]
     body = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
-    return _HEAD.format(file=f"src/{contract.module.replace('.', '/')}.py") + body
+    return _HEAD.format(file=contract.file) + body
 
 
 def from_text(text: str, source: str) -> Contract:
@@ -77,7 +77,9 @@ def stale(contracts: Mapping[str, Contract], folder: Path) -> list[str]:
             found.append(f"{path.name}: missing")
         elif path.read_text(encoding="utf-8") != to_text(contract):
             found.append(f"{path.name}: is not what src/datasets says")
-    return sorted([*found, *(f"{path.name}: has no contract" for path in _others(contracts, folder))])
+    return sorted(
+        [*found, *(f"{path.name}: has no contract" for path in _others(contracts, folder))]
+    )
 
 
 def export(contracts: Mapping[str, Contract], folder: Path) -> list[str]:

@@ -59,7 +59,9 @@ def _about(contract: Contract) -> list[str]:
     if contract.unique:
         lines.append(f"A row is identified by {', '.join(contract.unique)}.")
     if contract.strict:
-        lines.append(f"Other columns are {'dropped' if contract.strict == 'filter' else 'refused'}.")
+        lines.append(
+            f"Other columns are {'dropped' if contract.strict == 'filter' else 'refused'}."
+        )
     lines += [f"Rows: {check_text(name, value)}" for name, value in contract.checks.items()]
     return lines
 

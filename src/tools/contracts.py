@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tools.contract import Contract
     from tools.contract_changes import ContractChange
-    from tools.dependents import Dependents
+    from tools.dependents import Dependents, Graph
 
 PROG = "tools.contracts"
 EXPORT = "./pants run src/datasets:contracts -- export"
@@ -152,20 +152,20 @@ def _dependents(
         graph = ask_pants(root)
     except UserError as error:
         return {}, str(error)
-    return {change.name: graph.reached_from(_start(root, change)) for change in changed}, ""
+    return {change.name: _reached(graph, root, change) for change in changed}, ""
 
 
-def _start(root: Path, change: ContractChange) -> list[str]:
-    """The contract's file; where that is gone, the files that still import it."""
+def _reached(graph: Graph, root: Path, change: ContractChange) -> Dependents:
+    """Who depends on a contract's file; where that is gone, on the files that still import it."""
     from tools.repository import files_with
 
     contract = change.after or change.before
     assert contract is not None
-    file = f"src/{contract.module.replace('.', '/')}.py"
-    if (root / file).exists():
-        return [file]
+    if (root / contract.file).exists():
+        return graph.reached_from([contract.file])
     package, _, module = contract.module.rpartition(".")
-    return files_with(root, rf"{package}\.{module}\b|from {package} import .*\b{module}\b")
+    pattern = rf"{package}\.{module}\b|from {package} import .*\b{module}\b"
+    return graph.reached_from(files_with(root, pattern), with_them=True)
 
 
 def _current(count: int) -> str:

@@ -70,8 +70,8 @@ class Graph:
                 dependents.setdefault(dependency, []).append(address)
         return cls(sources, dependents)
 
-    def reached_from(self, files: Iterable[str]) -> Dependents:
-        """Whatever depends, directly or not, on one of these files; without the files themselves."""
+    def reached_from(self, files: Iterable[str], *, with_them: bool = False) -> Dependents:
+        """Whatever depends, directly or not, on one of these files; and they, if they count too."""
         start = set(files)
         waiting, seen = sorted(start), set(start)
         while waiting:
@@ -81,7 +81,7 @@ class Graph:
                     waiting.append(dependent)
         # Of a target that makes one per file, only those that were reached count.
         reached = {file for one in seen for file in self.sources.get(one, ()) if _is_of(one, file)}
-        return Dependents.of_files(reached - start)
+        return Dependents.of_files(reached | start if with_them else reached - start)
 
 
 def ask_pants(root: Path) -> Graph:

@@ -92,7 +92,7 @@ def _is_shallow(root: Path) -> bool:
 def _shallow(name: str, problem: str) -> str:
     return (
         f"Cannot compare with {name!r}: this clone is shallow and {problem}. "
-        "`git fetch --unshallow origin` mends that; in GitLab CI, GIT_DEPTH: \"0\"."
+        '`git fetch --unshallow origin` mends that; in GitLab CI, GIT_DEPTH: "0".'
     )
 
 
