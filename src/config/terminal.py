@@ -45,15 +45,15 @@ def show_table(
 
 
 def with_progress[T](
-    items: Iterable[tuple[int, T]], total: int | None, *, what: str
+    items: Iterable[tuple[int, T]], total: int | None, *, what: str, unit: str = "rows"
 ) -> Iterator[T]:
-    """Yield the second of each pair, and show the sum of the first ones as rows that are done."""
+    """Yield the second of each pair, and show the sum of the first ones as units that are done."""
     console = Console(stderr=True)
     shown = console.is_terminal
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} rows"),
+        TextColumn(f"{{task.completed:,.0f}} {unit}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
@@ -72,7 +72,7 @@ def with_progress[T](
             if shown and not progress.live.is_started and now - started > SECONDS_BEFORE_PROGRESS:
                 progress.start()
             if not shown and now - last_line > SECONDS_BETWEEN_LINES:
-                say(f"{what}: {done:,} rows" + (f" of {total:,}" if total else ""))
+                say(f"{what}: {done:,} {unit}" + (f" of {total:,}" if total else ""))
                 last_line = now
     finally:
         progress.stop()

@@ -12,8 +12,16 @@ from typing import Literal
 
 from config.errors import InputError, UserError
 
-Format = Literal["parquet", "csv"]
-FORMATS: dict[str, Format] = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
+Format = Literal["parquet", "csv", "jsonl"]
+FORMATS: dict[str, Format] = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+# Excel is for people: written, and read back by nobody here.
+WrittenFormat = Literal["parquet", "csv", "jsonl", "xlsx"]
 STANDARD_STREAM = "-"
 PARQUET_MAGIC = b"PAR1"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import queue
 import re
 import threading
@@ -19,13 +20,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
+import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
 from config.errors import InputError
 from data_access_layer.files import format_of
 
+# For those who hand rows on and may not import Arrow themselves.
+type RecordBatch = pa.RecordBatch
+
 DEFAULT_BATCH_ROWS = 262_144
 CSV_BLOCK_BYTES = 4 << 20
+# Also the longest line that a JSON Lines file may have.
+JSON_BLOCK_BYTES = 16 << 20
 SHOWN_ROWS = 5
 DELIMITERS = ",;\t|"
 
@@ -75,9 +82,9 @@ class FrameTable:
 class TableFile:
     """One file of a table, read in batches.
 
-    `dtypes` are the columns that the reader's contract knows, by their pandas dtype. A CSV file's
-    columns are parsed as that, and an empty cell is a missing value; a Parquet file's numbers are
-    widened to it, never narrowed; all other columns keep the type that they have.
+    `dtypes` are the columns that the reader's contract knows, by their pandas dtype. The columns of
+    a CSV or JSON Lines file are parsed as that, and an empty cell is a missing value; a Parquet
+    file's numbers are widened to it, never narrowed; all other columns keep the type that they have.
     """
 
     path: Path
@@ -86,7 +93,7 @@ class TableFile:
 
     def row_count(self) -> int | None:
         """Rows in the file where its format says so without reading it, else None."""
-        if format_of(self.path) == "csv" or _size(self.path, self.name) == 0:
+        if format_of(self.path) != "parquet" or _size(self.path, self.name) == 0:
             return None
         with _parquet(self.path, self.name) as file:
             return int(file.metadata.num_rows)
@@ -106,17 +113,45 @@ class TableFile:
         if first_row == 1:
             raise InputError(f"{self.name}: the file has no rows.")
 
-    def _record_batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    def record_batches(
+        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, columns: Sequence[str] | None = None
+    ) -> Iterator[RecordBatch]:
+        """Yield the rows as Arrow has them, or of them `columns` in that order; at least one batch.
+
+        A table without rows is one empty batch where its format says what its columns are.
+
+        Raises:
+            InputError: as `batches`; or a column is not there.
+        """
+        batch = None
+        for batch in self._record_batches(batch_rows, columns):
+            yield selected(batch, columns, self.name)
+        if batch is None:
+            raise InputError(f"{self.name}: the file has no rows.")
+
+    def _record_batches(
+        self, batch_rows: int, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
         if _size(self.path, self.name) == 0:
             raise InputError(f"{self.name}: the file is empty.")
-        if format_of(self.path) == "parquet":
-            return self._parquet_batches(batch_rows)
-        return self._csv_batches(batch_rows)
+        match format_of(self.path):
+            case "parquet":
+                return self._parquet_batches(batch_rows, columns)
+            case "jsonl":
+                return self._json_batches(batch_rows)
+            case "csv":
+                return self._csv_batches(batch_rows)
 
-    def _parquet_batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    def _parquet_batches(
+        self, batch_rows: int, columns: Sequence[str] | None
+    ) -> Iterator[pa.RecordBatch]:
         with _parquet(self.path, self.name) as file:
-            _check_once(file.schema_arrow.names, self.name)
-            batches = file.iter_batches(batch_size=batch_rows)
+            schema = file.schema_arrow
+            _check_once(schema.names, self.name)
+            selected(schema.empty_table(), columns, self.name)
+            batches = file.iter_batches(batch_size=batch_rows, columns=columns)
+            if file.metadata.num_rows == 0:
+                batches = iter(pa.RecordBatch.from_pylist([], schema) for _ in range(1))
             while True:
                 try:
                     batch = next(batches, None)
@@ -125,6 +160,30 @@ class TableFile:
                 if batch is None:
                     return
                 yield _widened(batch, self.dtypes, self.name)
+
+    def _json_batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        try:
+            with _open_json(self.path, {}) as first:
+                known = {
+                    name: _arrow_type(self.dtypes[name])
+                    for name in first.schema.names
+                    if name in self.dtypes
+                }
+                _check_once(first.schema.names, self.name)
+            types = {name: kind for name, kind in known.items() if kind is not None}
+            with _open_json(self.path, types) as batches:
+                order = first.schema.names
+                for batch in batches:
+                    for start in range(0, batch.num_rows, batch_rows):
+                        yield batch.slice(start, batch_rows).select(order)
+        except pa.ArrowException as error:
+            said = str(error).splitlines()[0].rstrip(".")
+            raise InputError(
+                f"{self.name}: not a JSON Lines file with the same columns, of one type each, in "
+                f"all rows ({said})."
+            ) from error
+        except OSError as error:
+            raise InputError(_unreadable(self.name, error)) from error
 
     def _csv_batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
         header = _header(self.path, self.name, self.dtypes)
@@ -141,6 +200,46 @@ class TableFile:
             raise InputError(_csv_problem(self.path, self.name, header, types, error)) from error
         except OSError as error:
             raise InputError(_unreadable(self.name, error)) from error
+
+
+def selected(batch: Any, columns: Sequence[str] | None, name: str) -> Any:
+    """Of a record batch or an Arrow table `columns`, in that order; all where that is None.
+
+    Raises:
+        InputError: a column is not there.
+    """
+    if columns is None:
+        return batch
+    for column in columns:
+        if column not in batch.schema.names:
+            close = difflib.get_close_matches(column, batch.schema.names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {_listed(batch.schema)}."
+            raise InputError(f"{name}: there is no column {column!r}; {hint}")
+    return batch.select(list(columns))
+
+
+def even_batches(batches: Iterable[RecordBatch], rows: int) -> Iterator[RecordBatch]:
+    """Yield the same rows, `rows` at a time, but for the last; at least one batch where there is one.
+
+    What is written then does not depend on how the rows happened to come.
+    """
+    waiting: list[pa.RecordBatch] = []
+    count, total, batch = 0, 0, None
+    for batch in batches:
+        total += batch.num_rows
+        start = 0
+        while start < batch.num_rows:
+            part = batch.slice(start, rows - count)
+            waiting.append(part)
+            start += part.num_rows
+            count += part.num_rows
+            if count == rows:
+                yield _joined(waiting)
+                waiting, count = [], 0
+    if waiting:
+        yield _joined(waiting)
+    elif not total and batch is not None:
+        yield batch
 
 
 def prefetched[T](items: Iterable[T], depth: int = 2) -> Generator[T]:
@@ -186,6 +285,22 @@ def prefetched[T](items: Iterable[T], depth: int = 2) -> Generator[T]:
     finally:
         stopped.set()
         thread.join()
+
+
+def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+
+
+def _listed(schema: pa.Schema) -> str:
+    return ", ".join(map(repr, schema.names))
+
+
+def _open_json(path: Path, types: Mapping[str, pa.DataType]) -> pa_json.JSONStreamingReader:
+    return pa_json.open_json(
+        path,
+        read_options=pa_json.ReadOptions(block_size=JSON_BLOCK_BYTES),
+        parse_options=pa_json.ParseOptions(explicit_schema=pa.schema(list(types.items()))),
+    )
 
 
 def _parquet(path: Path, name: str) -> pq.ParquetFile:

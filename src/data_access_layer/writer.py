@@ -1,12 +1,13 @@
-"""Write a table batch by batch as Parquet or CSV.
+"""Write a table batch by batch as Parquet, CSV, JSON Lines or Excel.
 
 A plain door: that a table appears whole or not at all is for `data_exports` to see to.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import pandas as pd
 import pyarrow as pa
@@ -14,18 +15,43 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from config.errors import InputError
-from data_access_layer.files import Format
+from data_access_layer.excel import ExcelWriter
+from data_access_layer.files import WrittenFormat
+from data_access_layer.json_lines import JsonLinesWriter
+from data_access_layer.reader import RecordBatch
+from data_access_layer.text import EncodedFile, Formulas, escaped_formulas
+from data_access_layer.types import in_utc, plain, refuse_types
 
 
 class TableWriter:
-    """Write frames of one schema to a path or an open binary file, in the order they come."""
+    """Write rows of one schema to a path or an open binary file, in the order they come.
 
-    def __init__(self, target: str | IO[bytes], *, format: Format) -> None:
+    `encoding` and `formulas` are CSV's: its bytes, and whether texts that a spreadsheet would run
+    are kept or escaped. `scratch` is a folder for what Excel needs beside the file.
+    """
+
+    def __init__(
+        self,
+        target: str | IO[bytes],
+        *,
+        format: WrittenFormat,
+        encoding: str = "utf-8",
+        formulas: Formulas = "keep",
+        scratch: Path | None = None,
+    ) -> None:
         self._target = target
         self._file: pa.OSFile | None = None
         self._format = format
-        self._writer: pq.ParquetWriter | pa_csv.CSVWriter | None = None
+        self._encoding = encoding
+        self._formulas = formulas
+        self._scratch = scratch
+        self._writer: Any = None
         self._schema: pa.Schema | None = None
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns written, by their Arrow type."""
+        return {field.name: str(field.type) for field in self._schema or ()}
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append the rows of `frame`; the first frame sets the schema.
@@ -35,20 +61,42 @@ class TableWriter:
                 not know the type of one.
         """
         try:
-            self._check_columns(frame)
+            self._check_columns({str(name) for name in frame})
             table = pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False)
-            if self._writer is None:
-                self._schema = table.schema
-                self._writer = self._open(table.schema)
-            self._writer.write_table(table)
+            self._append(table)
         except pa.ArrowException as error:
-            reason = ". ".join(str(part).rstrip(".") for part in error.args)
-            raise InputError(f"The rows cannot be written as {self._format}: {reason}.") from error
+            raise InputError(self._refused(error)) from error
 
-    def _check_columns(self, frame: pd.DataFrame) -> None:
+    def write_batch(self, batch: RecordBatch) -> None:
+        """Append the rows of an Arrow record batch, as `write` does."""
+        try:
+            self._check_columns(set(batch.schema.names))
+            table = pa.Table.from_batches([batch])
+            if self._schema is not None and table.schema != self._schema:
+                table = _cast(table.select(self._schema.names), self._schema)
+            self._append(table)
+        except pa.ArrowException as error:
+            raise InputError(self._refused(error)) from error
+
+    def _append(self, table: pa.Table) -> None:
+        if self._writer is None:
+            refuse_types(table.schema, self._format)
+            self._schema = table.schema
+            self._writer = self._open(table.schema)
+        if self._format == "csv":
+            table = in_utc(plain(table))
+            if self._formulas == "escape":
+                table = escaped_formulas(table)
+        self._writer.write_table(table)
+
+    def _refused(self, error: pa.ArrowException) -> str:
+        reason = ". ".join(str(part).rstrip(".") for part in error.args)
+        return f"The rows cannot be written as {self._format}: {reason}."
+
+    def _check_columns(self, given: set[str]) -> None:
         if self._schema is None:
             return
-        given, expected = {str(name) for name in frame}, set(self._schema.names)
+        expected = set(self._schema.names)
         if given != expected:
             odd = ", ".join(map(repr, sorted(given ^ expected)))
             raise InputError(
@@ -56,13 +104,20 @@ class TableWriter:
                 "Give them the same columns, or handle them one by one."
             )
 
-    def _open(self, schema: pa.Schema) -> pq.ParquetWriter | pa_csv.CSVWriter:
+    def _open(self, schema: pa.Schema) -> Any:
         # Opened here, because Arrow leaves its own file open where a writer cannot be closed.
         if isinstance(self._target, str):
             self._file = pa.OSFile(self._target, "wb")
         sink = self._file or self._target
         if self._format == "csv":
-            return pa_csv.CSVWriter(sink, schema.remove_metadata())
+            if self._encoding != "utf-8":
+                sink = EncodedFile(sink, self._encoding)
+            header = in_utc(plain(schema.empty_table())).schema
+            return pa_csv.CSVWriter(sink, header.remove_metadata())
+        if self._format == "jsonl":
+            return JsonLinesWriter(sink, schema)
+        if self._format == "xlsx":
+            return ExcelWriter(sink, schema, scratch=self._scratch)
         # A dictionary of floating-point numbers is as large as the numbers, and slow to make.
         dictionary = [field.name for field in schema if not pa.types.is_floating(field.type)]
         return pq.ParquetWriter(sink, schema, use_dictionary=dictionary)
@@ -85,4 +140,37 @@ class TableWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if error is not None and isinstance(self._writer, ExcelWriter):
+            # All its work is at the end, and would be for nothing.
+            self._writer.abandon()
         self.close()
+
+
+def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """As the first table had it; of text stored in other ways, say, but never with a loss."""
+    columns = []
+    for name, target in zip(schema.names, schema.types, strict=True):
+        given = table[name]
+        if given.type != target and not _alike(given.type, target):
+            raise pa.ArrowInvalid(
+                f"Column {name!r} is {given.type} in one table and {target} in another"
+            )
+        columns.append(given.cast(target))
+    return pa.table(columns, schema=schema)
+
+
+def _alike(given: pa.DataType, target: pa.DataType) -> bool:
+    if pa.types.is_null(given):
+        return True
+    return any(
+        is_kind(given) and is_kind(target)
+        for is_kind in (pa.types.is_integer, pa.types.is_floating, _is_text)
+    )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )

@@ -7,11 +7,12 @@ run that is killed leaves the earlier output as it was; the next run clears what
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from config.errors import InputError, UserError
@@ -22,10 +23,10 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
-def staged(destination: Path) -> Iterator[Path]:
+def staged(destination: Path, *, option: str = "--output") -> Iterator[Path]:
     """Yield a path beside `destination`; what stands there at the end takes its place.
 
-    Where the body raises, nothing has changed. A folder that stood at the destination is replaced
+    `option` is what a person chose the destination by. Where the body raises, nothing has changed. A folder that stood at the destination is replaced
     as a whole; where a link stands there, what it leads to is replaced and the link stays.
 
     Raises:
@@ -43,11 +44,35 @@ def staged(destination: Path) -> Iterator[Path]:
         if error.errno in _NO_ROOM:
             raise UserError(
                 f"{destination}: no room to write it ({os.strerror(error.errno)}). "
-                "Free some space or choose another --output; the earlier output is untouched."
+                f"Free some space or choose another {option}; the earlier output is untouched."
             ) from error
         raise
     finally:
         _remove(staging)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Alone among our processes in a folder; for moments. A killed process holds no lock."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems have no locks; there two exports at once are on their own.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def left_behind(destination: Path) -> list[Path]:
+    """What killed runs were writing for `destination`, a resolved path."""
+    pattern = re.escape(STAGING.format(name=destination.name, process=""))
+    found = []
+    for entry in list(destination.parent.iterdir()):
+        written_by = re.fullmatch(rf"{pattern}(\d+)", entry.name)
+        if written_by and not _at_work(int(written_by[1])):
+            found.append(entry)
+    return found
 
 
 def _staging(destination: Path) -> Path:
@@ -55,11 +80,8 @@ def _staging(destination: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _recover(destination)
-        pattern = re.escape(STAGING.format(name=destination.name, process=""))
-        for left_behind in list(folder.iterdir()):
-            written_by = re.fullmatch(rf"{pattern}(\d+)", left_behind.name)
-            if written_by and not _at_work(int(written_by[1])):
-                _remove(left_behind)
+        for path in left_behind(destination):
+            _remove(path)
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:

@@ -1,19 +1,35 @@
-"""What a written table is: rows, columns, where they came from, which model made them."""
+"""What a written table is: rows, columns, where they came from, which model made them.
+
+A table and its manifest are two files, so two renames. Between them the manifest stands there already
+and says what it `replaces`: whichever table is found then, one of the two is its own, and `manifest_of`
+says which. Where an export was killed there, the next one to that place, or nothing, mends it: no
+moment is without a manifest that fits.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, Literal, Self
+
+from config.errors import InputError
 
 SUFFIX = ".manifest.json"
+REPLACES = "replaces"
+_DEFAULTS = {"format": "", "checksum": "file", "created_by": ""}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """Facts about one written table; `sha256` is the file's own."""
+    """Facts about one written table.
+
+    `sha256` is the file's own, or where `checksum` is `rows`, because the table is no single file,
+    that of its rows (see `data_access_layer.digest`). No time of day is in it: who exports the same
+    rows twice gets the same manifest.
+    """
 
     rows: int
     columns: Mapping[str, str]
@@ -22,10 +38,42 @@ class Manifest:
     model: str
     model_version: str
     git_commit: str
+    format: str = ""
+    checksum: Literal["file", "rows"] = "file"
+    created_by: str = ""
+
+    @classmethod
+    def parse(cls, text: str, name: str) -> Self:
+        """Read what `write` wrote; keys that are not known are passed over.
+
+        Raises:
+            InputError: it is no manifest.
+        """
+        return cls._of(_parsed(text, name), name)
+
+    @classmethod
+    def _of(cls, content: dict[str, Any], name: str) -> Self:
+        known = {field.name for field in fields(cls)}
+        try:
+            return cls(**{key: value for key, value in content.items() if key in known})
+        except TypeError as error:
+            raise InputError(f"{name}: not a manifest ({error}).") from error
+
+    def text(self) -> str:
+        """As JSON, a line each, without what is not known."""
+        return _json(self._content())
 
     def write(self, path: Path) -> None:
         """Write as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n")
+        path.write_text(self.text())
+
+    def announce(self, path: Path, earlier: Manifest | None) -> None:
+        """Write as JSON, while the table that `earlier` describes still stands there."""
+        path.write_text(_json({**self._content(), REPLACES: earlier and earlier._content()}))
+
+    def _content(self) -> dict[str, Any]:
+        content = asdict(self)
+        return {key: value for key, value in content.items() if value != _DEFAULTS.get(key)}
 
 
 def manifest_path(table: Path) -> Path:
@@ -33,7 +81,47 @@ def manifest_path(table: Path) -> Path:
     return table.with_name(table.name + SUFFIX)
 
 
+def manifest_of(table: Path) -> Manifest | None:
+    """The manifest of the file that stands at `table` now; None where it has none.
+
+    Raises:
+        InputError: what stands in the manifest's place is none.
+    """
+    path = manifest_path(table)
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
+    content = _parsed(text, str(path))
+    # Else an export was killed between the two renames, or is about to do the second.
+    if REPLACES in content and not _is(table, content.get("sha256")):
+        earlier = content[REPLACES]
+        return None if earlier is None else Manifest._of(earlier, str(path))
+    return Manifest._of(content, str(path))
+
+
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is(table: Path, sha256: object) -> bool:
+    return table.is_file() and file_sha256(table) == sha256
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    # The columns in the order that the table has them.
+    return json.dumps(dict(sorted(content.items())), indent=2) + "\n"
+
+
+def _parsed(text: str, name: str) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{name}: not a manifest ({error}).") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{name}: not a manifest (expected a JSON object).")
+    return content

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 from sklearn.pipeline import Pipeline
 
+from config.task import LoadSettings
 from validation.gate import Gate
 
 
@@ -22,18 +23,33 @@ class Predict(Protocol):
         """Predict each row."""
 
 
+class Distribution(Protocol):
+    """A distribution of `scipy.stats`: what scikit-learn's ParameterSampler draws from."""
+
+    def rvs(self, *args: Any, **kwargs: Any) -> Any:
+        """Draw a value."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelDefinition:
     """One model: its contracts, its parts and its gate.
 
     Attributes:
+        kind: what the target is, a class or a number.
         input_contract: what `predict` takes.
+        feature_contract: what the pipeline's step `features` gives, where it has one.
         labelled_contract: the input with the `target` column, what `train` and `evaluate` take.
         output_contract: what `predict` gives.
         load_labelled: the data set that the model is trained on.
+        load_input: what `predict` takes where no input is named; by default the labelled rows.
+        groups: a column of the labelled rows; rows that share its value stay on one side of every
+            split, so that no row is judged by a model that has learnt from its sibling.
         build_pipeline: an unfitted pipeline; its argument seeds whatever is random in it.
         predict: the checked step from input to output contract.
         score: metrics of predictions against the true labels.
+        cross_validation: scikit-learn's scorers by the metric's name; the first one also ranks the
+            trials of `tune` and measures the importance of the columns.
+        search_space: for `tune`, values or a distribution of scipy by the pipeline's parameter.
         gate: what a new version must reach to become champion.
         hold_out: the share of the labelled rows that judge every version and train none.
         code: the modules that decide what a fitted model computes.
@@ -41,17 +57,22 @@ class ModelDefinition:
     """
 
     name: str
+    kind: Literal["classification", "regression"]
     target: str
     input_contract: type[pa.DataFrameModel]
     labelled_contract: type[pa.DataFrameModel]
     output_contract: type[pa.DataFrameModel]
-    load_labelled: Callable[[], DataFrame[Any]]
+    load_labelled: Callable[[LoadSettings], DataFrame[Any]]
     build_pipeline: Callable[[int], Pipeline]
     predict: Predict
     score: Callable[[pd.Series[Any], DataFrame[Any]], dict[str, float]]
     cross_validation: Mapping[str, str]
     gate: Gate
     code: tuple[ModuleType, ...]
+    feature_contract: type[pa.DataFrameModel] | None = None
+    load_input: Callable[[LoadSettings], DataFrame[Any]] | None = None
+    groups: str | None = None
+    search_space: Mapping[str, Sequence[Any] | Distribution] = field(default_factory=dict)
     trusted_types: tuple[str, ...] = ()
     hold_out: float = 0.3
 

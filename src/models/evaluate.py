@@ -27,11 +27,9 @@ def run(
     from models.evaluation import evaluate
     from models.tracking import Registry
 
-    return (
-        0
-        if evaluate(definition, settings, Registry.connect(load_settings(TrackingSettings)))
-        else 1
-    )
+    registry = Registry.connect(load_settings(TrackingSettings))
+    held = evaluate(definition, settings, registry, load_settings=load_settings)
+    return 0 if held else 1
 
 
 def main(

@@ -9,24 +9,31 @@ import pandas as pd
 from pandera.errors import SchemaErrors
 from pandera.typing import DataFrame
 
+from config.task import LoadSettings
+from config.terminal import show_table
 from data_access_layer.files import table_files
 from data_access_layer.reader import TableFile
 from models.definition import ModelDefinition
 from models.loading import load_model
 from models.settings import EvaluateSettings
-from config.terminal import show_table
 from models.tracking import Registry
-from models.training import scored, split
+from models.training import DEFAULTS, scored, split
 from validation.contract import FailureCollector, contract_dtypes
 from validation.gate import judge
 
 
-def evaluate(definition: ModelDefinition, settings: EvaluateSettings, registry: Registry) -> bool:
+def evaluate(
+    definition: ModelDefinition,
+    settings: EvaluateSettings,
+    registry: Registry,
+    *,
+    load_settings: LoadSettings = DEFAULTS,
+) -> bool:
     """Show and log one version's metrics; False where a limit of the gate is missed."""
     if settings.input:
         labelled = read_labelled(definition, Path(settings.input))
     else:
-        labelled = split(definition).hold_out
+        labelled = split(definition, load_settings).hold_out
     version, model = load_model(
         definition,
         registry,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from sklearn.pipeline import Pipeline
 
 from config.errors import UserError
+from config.terminal import say
 from models.compatibility import Compatibility
 from models.definition import ModelDefinition
-from config.terminal import say
 from models.tracking import Registry
 
 if TYPE_CHECKING:

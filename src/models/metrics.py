@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from sklearn.metrics import accuracy_score, f1_score, log_loss
+from sklearn.metrics import (
+    accuracy_score,
+    f1_score,
+    log_loss,
+    mean_absolute_error,
+    r2_score,
+    root_mean_squared_error,
+)
 
 PROBABILITY = "probability_"
 
@@ -27,3 +34,28 @@ def classification_metrics(
         "macro_f1": float(f1_score(truth, predicted, average="macro")),
         "log_loss": float(log_loss(truth, probabilities.to_numpy(), labels=classes)),
     }
+
+
+def regression_metrics(
+    truth: pd.Series[Any], predictions: pd.DataFrame, *, target: str
+) -> dict[str, float]:
+    """Mean absolute and root mean squared error (unit of the target), and R².
+
+    `predictions` holds the predicted number under `target`. Where it also has an interval,
+    `<target>_lower` and `<target>_upper`, `coverage` is the share of the truths inside of it (0 to
+    1) and `interval_width` the intervals' median width (unit of the target).
+    """
+    predicted = predictions[target]
+    metrics = {
+        "mae": float(mean_absolute_error(truth, predicted)),
+        "rmse": float(root_mean_squared_error(truth, predicted)),
+        "r2": float(r2_score(truth, predicted)),
+    }
+    lower, upper = (predictions.get(f"{target}_{end}") for end in ("lower", "upper"))
+    if lower is not None and upper is not None:
+        inside = truth.between(lower, upper)
+        metrics |= {
+            "coverage": float(inside.mean()),
+            "interval_width": float((upper - lower).median()),
+        }
+    return metrics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from pandera.errors import SchemaErrors
 from sklearn.pipeline import Pipeline
 
 from config.errors import InputError, UserError
+from config.terminal import say, show_table, with_progress
 from data_access_layer.files import (
     FORMATS,
     STANDARD_STREAM,
@@ -33,7 +35,6 @@ from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from models.loading import NoChampionError, load_model
 from models.settings import PredictSettings, TrackingSettings, TrainSettings
-from config.terminal import say, show_table, with_progress
 from models.tracking import Registry
 from models.training import train
 from validation.contract import FailureCollector, contract_dtypes
@@ -48,6 +49,28 @@ DEFAULT_OUTPUT = "predictions/{model}.parquet"
 
 
 @dataclass
+class Numbers:
+    """What predicted numbers come to."""
+
+    count: int = 0
+    total: float = 0.0
+    least: float = math.inf
+    most: float = -math.inf
+
+    def add(self, values: pd.Series[Any]) -> None:
+        """Count some more."""
+        self.count += len(values)
+        self.total += float(values.sum())
+        self.least = min(self.least, float(values.min()))
+        self.most = max(self.most, float(values.max()))
+
+    def summary(self) -> list[tuple[str, str]]:
+        """Mean, least and most."""
+        facts = {"mean": self.total / self.count, "least": self.least, "most": self.most}
+        return [(name, f"{value:,.4g}") for name, value in facts.items()]
+
+
+@dataclass
 class Scorer:
     """Predicts tables with one version of a model, and counts what it predicted."""
 
@@ -57,6 +80,7 @@ class Scorer:
     batch_rows: int
     rows: int = 0
     classes: Counter[str] = field(default_factory=Counter)
+    numbers: Numbers = field(default_factory=Numbers)
 
     def write(self, tables: Sequence[Table], path: Path, destination: Path) -> Manifest:
         """Predict `tables` into one file at `path`, which is to become `destination`."""
@@ -138,6 +162,14 @@ class Scorer:
         target = frame[self.definition.target]
         if isinstance(target.dtype, pd.CategoricalDtype):
             self.classes.update({str(k): int(v) for k, v in target.value_counts().items()})
+        else:
+            self.numbers.add(target)
+
+    def summary(self) -> list[tuple[str, str]]:
+        """What was predicted, in lines of a name and a value."""
+        if self.definition.kind == "regression":
+            return self.numbers.summary()
+        return [(name, f"{count:,}") for name, count in sorted(self.classes.items())]
 
 
 def predict(
@@ -152,7 +184,7 @@ def predict(
     started = time.monotonic()
     output = settings.output or DEFAULT_OUTPUT.format(model=definition.name)
     with ExitStack() as stack:
-        tables = _input_tables(definition, settings.input, stack)
+        tables = _input_tables(definition, settings.input, load_settings, stack)
         _check_output(output)
         version, model = _model(definition, settings, load_settings)
         scorer = Scorer(definition, version, model, settings.batch_rows)
@@ -166,15 +198,23 @@ def predict(
 
 
 def _input_tables(
-    definition: ModelDefinition, location: str | None, stack: ExitStack
+    definition: ModelDefinition,
+    location: str | None,
+    load_settings: LoadSettings,
+    stack: ExitStack,
 ) -> Sequence[Table]:
     if location is None:
-        labelled = definition.load_labelled()
-        return [FrameTable(labelled[definition.input_columns()], f"{definition.name} sample data")]
+        return [FrameTable(_own_input(definition, load_settings), f"{definition.name} sample data")]
     dtypes = contract_dtypes(definition.input_contract)
     if location == STANDARD_STREAM:
         return [TableFile(stack.enter_context(standard_input_file()), dtypes, "standard input")]
     return [TableFile(file, dtypes, str(file)) for file in table_files(Path(location))]
+
+
+def _own_input(definition: ModelDefinition, load_settings: LoadSettings) -> pd.DataFrame:
+    if definition.load_input:
+        return definition.load_input(load_settings)
+    return definition.load_labelled(load_settings)[definition.input_columns()]
 
 
 def _model(
@@ -196,7 +236,7 @@ def _model(
         if not settings.train_if_missing:
             raise
         say(f"{definition.name} has no champion yet: training one first.")
-        train(definition, load_settings(TrainSettings), registry)
+        train(definition, load_settings(TrainSettings), registry, load_settings=load_settings)
         return load()
 
 
@@ -270,7 +310,7 @@ def _write_standard_output(scorer: Scorer, tables: Sequence[Table]) -> None:
 def _show(scorer: Scorer, output: str, seconds: float) -> None:
     facts = [
         ("rows", f"{scorer.rows:,}"),
-        *((f"  {name}", f"{count:,}") for name, count in sorted(scorer.classes.items())),
+        *((f"  {name}", value) for name, value in scorer.summary()),
         ("seconds", f"{seconds:.1f}"),
         ("model version", f"{scorer.version.name} {scorer.version.version}"),
         ("output", "standard output" if output == STANDARD_STREAM else output),

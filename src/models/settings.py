@@ -25,6 +25,38 @@ class TrainSettings(Settings):
 
     seed: int = Field(0, description="Seeds whatever the model draws.")
     folds: int = Field(5, ge=2, description="Folds of the cross-validation.")
+    parameters: str | None = Field(
+        None, description="A JSON file that `tune` wrote; default: those of the pipeline."
+    )
+
+
+class FeaturesSettings(Settings):
+    """Where the features of the labelled rows go."""
+
+    section: ClassVar[str] = "features"
+
+    output: str | None = Field(
+        None, description="A Parquet or CSV file; default: features/MODEL.parquet."
+    )
+
+
+class PreprocessSettings(Settings):
+    """Where what the model's last step sees goes."""
+
+    section: ClassVar[str] = "preprocess"
+
+    output: str | None = Field(None, description="A folder; default: preprocessed/MODEL.")
+
+
+class TuneSettings(Settings):
+    """How the pipeline's parameters are searched for."""
+
+    section: ClassVar[str] = "tune"
+
+    trials: int = Field(20, ge=1, description="Settings that are tried.")
+    seed: int = Field(0, description="Seeds the draws and whatever the model draws.")
+    folds: int = Field(5, ge=2, description="Folds of the cross-validation.")
+    output: str | None = Field(None, description="A JSON file; default: tuned/MODEL.json.")
 
 
 class EvaluateSettings(Settings):

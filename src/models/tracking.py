@@ -155,13 +155,18 @@ class Registry:
         self,
         parameters: Mapping[str, object],
         metrics: Mapping[str, float],
-        pictures: Mapping[str, object],
+        artifacts: Mapping[str, object],
     ) -> None:
-        """Log to the run that is open."""
+        """Log to the run that is open; an artifact is a text, a dictionary or a figure."""
         mlflow.log_params(dict(parameters))
         mlflow.log_metrics(dict(metrics))
-        for name, figure in pictures.items():
-            mlflow.log_figure(figure, name)
+        for name, content in artifacts.items():
+            if isinstance(content, str):
+                mlflow.log_text(content, name)
+            elif isinstance(content, dict):
+                mlflow.log_dict(content, name)
+            else:
+                mlflow.log_figure(content, name)
 
     def results(self, version: ModelVersion) -> tuple[dict[str, str], dict[str, float]]:
         """The parameters and the metrics that a version's training logged."""

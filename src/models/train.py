@@ -19,17 +19,13 @@ if TYPE_CHECKING:
 
 
 def run(definition: ModelDefinition, settings: TrainSettings, load_settings: LoadSettings) -> int:
-    """Train one version, with its pictures, and show how it compares."""
-    from models.pictures import confusion_matrix
+    """Train one version, with its report, and show how it compares."""
+    from models.report import report
     from models.tracking import Registry
     from models.training import train
 
-    train(
-        definition,
-        settings,
-        Registry.connect(load_settings(TrackingSettings)),
-        pictures=confusion_matrix,
-    )
+    registry = Registry.connect(load_settings(TrackingSettings))
+    train(definition, settings, registry, load_settings=load_settings, report=report)
     return 0
 
 

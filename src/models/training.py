@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pandera.typing import DataFrame
-from sklearn.model_selection import cross_validate, train_test_split
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    cross_validate,
+    train_test_split,
+)
 from sklearn.pipeline import Pipeline
 
+from config.errors import InputError
+from config.task import Invocation, LoadSettings
+from config.terminal import say, show_table
 from models.compatibility import Compatibility, frame_fingerprint, used_requirements
 from models.definition import ModelDefinition
 from models.loading import mismatch
 from models.settings import TrainSettings
-from config.terminal import say, show_table
 from models.tracking import Registry
 from validation.gate import Verdict, judge
 
@@ -27,9 +38,11 @@ EXAMPLE_ROWS = 5
 SPLIT_SEED = 0
 HOLD_OUT = "hold_out_"
 HOLD_OUT_FINGERPRINT = "hold_out_fingerprint"
+# Settings as they are where no command line says otherwise.
+DEFAULTS: LoadSettings = Invocation({}).load
 
-# A figure of matplotlib, which prediction trains without: naming its type would package it.
-type Picture = Callable[[pd.Series[Any], pd.Series[Any]], object]
+# What `log_results` takes. Prediction trains without the libraries that draw and write it.
+type Report = Callable[[Trained], Mapping[str, object]]
 
 
 @dataclass(frozen=True)
@@ -40,19 +53,33 @@ class Split:
     hold_out: DataFrame[Any]
 
 
-def split(definition: ModelDefinition) -> Split:
-    """Split the model's data set, stratified by the target.
+@dataclass(frozen=True)
+class Trained:
+    """A fitted pipeline, and what came out where it was judged."""
+
+    definition: ModelDefinition
+    pipeline: Pipeline
+    rows: Split
+    predictions: DataFrame[Any]
+    metrics: Mapping[str, float]
+
+
+def split(definition: ModelDefinition, load_settings: LoadSettings = DEFAULTS) -> Split:
+    """Split the model's data set: classes stratified, rows of one group on one side.
 
     Always the same rows, whatever the seed of a training: a version that has learnt from rows that
     judge another one would win by heart.
     """
-    labelled = definition.load_labelled()
-    training, hold_out = train_test_split(
-        labelled,
-        test_size=definition.hold_out,
-        random_state=SPLIT_SEED,
-        stratify=labelled[definition.target],
-    )
+    labelled = definition.load_labelled(load_settings)
+    if definition.groups:
+        splitter = GroupShuffleSplit(1, test_size=definition.hold_out, random_state=SPLIT_SEED)
+        places = next(splitter.split(labelled, groups=labelled[definition.groups]))
+        training, hold_out = (labelled.iloc[part] for part in places)
+    else:
+        classes = labelled[definition.target] if definition.kind == "classification" else None
+        training, hold_out = train_test_split(
+            labelled, test_size=definition.hold_out, random_state=SPLIT_SEED, stratify=classes
+        )
     return Split(training.reset_index(drop=True), hold_out.reset_index(drop=True))
 
 
@@ -61,20 +88,21 @@ def train(
     settings: TrainSettings,
     registry: Registry,
     *,
-    pictures: Picture | None = None,
+    load_settings: LoadSettings = DEFAULTS,
+    report: Report | None = None,
 ) -> ModelVersion:
     """Train one version and return it; it is champion only if the gate holds.
 
-    `pictures` draws the truth against the predictions; a task that has no drawing library at hand
-    leaves it out.
+    `report` gives pictures and texts to log; a task that has no drawing library at hand leaves it
+    out.
     """
-    rows = split(definition)
+    rows = split(definition, load_settings)
     columns = definition.input_columns()
     truth = rows.training[definition.target]
-    unfitted = definition.build_pipeline(settings.seed)
+    unfitted = with_parameters(definition.build_pipeline(settings.seed), settings.parameters)
     say(f"{definition.name}: {settings.folds}-fold cross-validation on {len(rows.training):,} rows")
-    cross_validated = _cross_validated(
-        definition, settings, unfitted, rows.training[columns], truth
+    cross_validated = mean_and_deviation(
+        definition, cross_validated_scores(definition, unfitted, rows.training, settings.folds)
     )
     fitted = unfitted.fit(rows.training[columns], truth)
     with registry.run(definition.name, "train") as run:
@@ -89,8 +117,8 @@ def train(
                 **cross_validated,
                 **{f"{HOLD_OUT}{name}": value for name, value in scores.items()},
             },
-            {"confusion_matrix.png": pictures(rows.hold_out[definition.target], predictions)}
-            if pictures
+            report(Trained(definition, fitted, rows, predictions, {**cross_validated, **scores}))
+            if report
             else {},
         )
         version = _registered(definition, registry, run, fitted, rows.training[columns])
@@ -104,36 +132,60 @@ def train(
 
 def scored(
     definition: ModelDefinition, model: Pipeline, labelled: DataFrame[Any]
-) -> tuple[dict[str, float], pd.Series[Any]]:
+) -> tuple[dict[str, float], DataFrame[Any]]:
     """The metrics of a model on labelled rows, and what it predicts for them."""
     predictions = definition.predict(model, labelled[definition.input_columns()])
-    truth = labelled[definition.target]
-    return definition.score(truth, predictions), predictions[definition.target]
+    return definition.score(labelled[definition.target], predictions), predictions
 
 
-def _cross_validated(
-    definition: ModelDefinition,
-    settings: TrainSettings,
-    pipeline: Pipeline,
-    inputs: pd.DataFrame,
-    truth: pd.Series[Any],
-) -> dict[str, float]:
+def cross_validated_scores(
+    definition: ModelDefinition, pipeline: Pipeline, labelled: DataFrame[Any], folds: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    """What each of the definition's scorers says of each fold; more is better, as in scikit-learn."""
+    grouped = definition.groups is not None
     results = cross_validate(
         pipeline,
-        inputs,
-        truth,
-        cv=settings.folds,
+        labelled[definition.input_columns()],
+        labelled[definition.target],
+        groups=labelled[definition.groups] if grouped else None,
+        cv=GroupKFold(folds) if grouped else folds,
         scoring=dict(definition.cross_validation),
     )
+    return {name: results[f"test_{name}"] for name in definition.cross_validation}
+
+
+def mean_and_deviation(
+    definition: ModelDefinition, scores: Mapping[str, npt.NDArray[np.float64]]
+) -> dict[str, float]:
+    """Metrics `cv_<name>_mean` and `cv_<name>_std` over the folds; errors and losses above 0."""
     metrics: dict[str, float] = {}
-    for name, scorer in definition.cross_validation.items():
-        values = results[f"test_{name}"]
-        mean = -values.mean() if scorer.startswith("neg_") else values.mean()
+    for name, values in scores.items():
+        negated = definition.cross_validation[name].startswith("neg_")
         metrics |= {
-            f"cv_{name}_mean": float(mean),
+            f"cv_{name}_mean": float(-values.mean() if negated else values.mean()),
             f"cv_{name}_std": float(values.std(ddof=1)),
         }
     return metrics
+
+
+def with_parameters(pipeline: Pipeline, file: str | None) -> Pipeline:
+    """The pipeline with the parameters of a file that `tune` wrote.
+
+    Raises:
+        InputError: the file cannot be read, or names a parameter that the pipeline does not have.
+    """
+    if file is None:
+        return pipeline
+    try:
+        parameters = json.loads(Path(file).read_text())["parameters"]
+        return cast("Pipeline", pipeline.set_params(**parameters))
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}.") from error
+    except (KeyError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"{file}: expected the parameters that the task `tune` of this model writes: {reason}."
+        ) from error
 
 
 def _parameters(settings: TrainSettings, pipeline: Pipeline) -> dict[str, object]:

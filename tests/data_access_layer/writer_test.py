@@ -97,7 +97,10 @@ def test_a_column_that_changes_its_type_is_named(
 
 def test_a_type_that_csv_does_not_know_is_told(tmp_path: Path) -> None:
     lists = pd.DataFrame({"a": [[1], [2]]})
-    message = "The rows cannot be written as csv: Unsupported Type:list<item: int64>."
+    message = (
+        "The rows cannot be written as csv: it cannot hold the column 'a' (list<item: int64>). "
+        "Leave it out, or choose a format that can: parquet, delta, jsonl."
+    )
     with pytest.raises(InputError, match=re.escape(message)):
         write(tmp_path / "t", lists, format="csv")
     assert pq.read_table(write(tmp_path / "p", lists, format="parquet")).to_pydict() == {

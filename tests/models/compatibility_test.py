@@ -27,7 +27,7 @@ from models.iris.definition import MODEL
 from models.predict import main
 from models.settings import TrackingSettings
 from models.tracking import Registry
-from support.tasks import IRIS, COMMIT, CallTask
+from support.tasks import COMMIT, IRIS, CallTask
 
 HERE = Compatibility(
     git_commit="a",

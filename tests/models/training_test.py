@@ -18,8 +18,8 @@ from models.iris.definition import MODEL
 from models.settings import TrackingSettings, TrainSettings
 from models.tracking import CHAMPION, Registry
 from models.train import main
-from models.training import split, train
-from support.tasks import IRIS, COMMIT, CallTask
+from models.training import DEFAULTS, split, train
+from support.tasks import COMMIT, IRIS, CallTask
 
 MEASURES = ("sepal_length_cm", "sepal_width_cm", "petal_length_cm", "petal_width_cm")
 SPECIES = ("setosa", "versicolor", "virginica")
@@ -78,7 +78,12 @@ def test_the_first_training_logs_all_and_becomes_champion(call: CallTask) -> Non
         "hold_out_log_loss",
     }
     assert all(value >= 0 for value in run.data.metrics.values())
-    assert [file.path for file in client.list_artifacts(version.run_id)] == ["confusion_matrix.png"]
+    assert [file.path for file in client.list_artifacts(version.run_id)] == [
+        "confusion_matrix.png",
+        "feature_importance.json",
+        "feature_importance.png",
+        "model_card.md",
+    ]
     folder = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id, dst_path="."))
     assert (folder / "confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
 
@@ -166,7 +171,7 @@ def test_the_hold_out_is_always_the_same_and_shares_no_row() -> None:
     pd.testing.assert_frame_equal(one.hold_out, same.hold_out)
     assert one.hold_out["species"].value_counts().to_dict() == dict.fromkeys(SPECIES, 15)
     rejoined = pd.concat([one.training, one.hold_out])
-    whole = MODEL.load_labelled()
+    whole = MODEL.load_labelled(DEFAULTS)
     columns = list(whole.columns)
     pd.testing.assert_frame_equal(
         rejoined.sort_values(columns).reset_index(drop=True),

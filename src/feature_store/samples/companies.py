@@ -36,6 +36,8 @@ deviation s of its logarithm):
 7.  Corrections, the same year filed again 20 to 400 days after the first time: 60 % of the
     outliers of step 6, right this time; and 3 % of all other filings and reports, their figure
     times lognormal(1, 0.05).
+8.  What arrives after the year that follows the last one is not there yet: the tables are as they
+    stood at its end.
 
 Medians of `_INDUSTRIES` are orders of magnitude from what is generally known about these sectors
 (in public statistics on air emissions and on business); they are not estimates of anything, and no
@@ -45,7 +47,7 @@ row stands for a real company.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,7 +156,7 @@ def sample_companies(
         }
     )
     corrections = _corrections(rows, "revenue", right, slipped, slips)
-    filings = _in_order_of_arrival(rows, corrections)
+    filings = _arrived([rows, corrections], before_year=first_year + years + 1)
     return filings.astype({"industry": "str", "employees": "Int64"})
 
 
@@ -185,7 +187,8 @@ def sample_emissions(
             "emissions_t": np.where(slipped, right * 1000, right).round(2),
         }
     )
-    return _in_order_of_arrival(rows, _corrections(rows, "emissions_t", right, slipped, slips))
+    corrections = _corrections(rows, "emissions_t", right, slipped, slips)
+    return _arrived([rows, corrections], before_year=first_year + years + 1)
 
 
 def _truth(companies: int, years: int, first_year: int, seed: int) -> _Truth:
@@ -323,12 +326,13 @@ def _corrections(
     return filed_again[again]
 
 
-def _in_order_of_arrival(rows: pd.DataFrame, corrections: pd.DataFrame) -> pd.DataFrame:
-    everything = pd.concat([rows, corrections]).sort_values(
-        ["arrived_at", "company_id", "event_timestamp"], ignore_index=True
-    )
+def _arrived(parts: Sequence[pd.DataFrame], *, before_year: int) -> pd.DataFrame:
+    """All rows that are there, in the order of their arrival."""
+    rows = pd.concat(parts)
+    rows = rows[rows["arrived_at"] < pd.Timestamp(year=before_year, month=1, day=1)]
+    rows = rows.sort_values(["arrived_at", "company_id", "event_timestamp"], ignore_index=True)
     times = {
-        name: everything[name].dt.tz_localize("UTC").dt.as_unit("us")
+        name: rows[name].dt.tz_localize("UTC").dt.as_unit("us")
         for name in ("event_timestamp", "arrived_at")
     }
-    return everything.assign(**times).astype({"company_id": "str"})
+    return rows.assign(**times).astype({"company_id": "str"})

@@ -12,6 +12,7 @@ from validation.gate import Gate
 
 MODEL = ModelDefinition(
     name="iris",
+    kind="classification",
     target="species",
     input_contract=Flowers,
     labelled_contract=LabelledFlowers,

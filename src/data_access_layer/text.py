@@ -1,0 +1,97 @@
+"""What is particular to text files: their encoding, and texts that a spreadsheet would run."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from typing import IO, Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from config.errors import InputError
+
+# OWASP's list of what makes a cell of a CSV file a formula in Excel, LibreOffice and others.
+FORMULA_START = r"^[=+\-@\t\r]"
+Formulas = Literal["keep", "escape"]
+
+
+def formula_like(batch: Any) -> dict[str, int]:
+    """How many texts of each column a spreadsheet would take for a formula."""
+    counts = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if _is_text(column.type):
+            found = pc.match_substring_regex(_texts(column), FORMULA_START)
+            count = pc.sum(found).as_py() or 0
+            if count:
+                counts[name] = int(count)
+    return counts
+
+
+def escaped_formulas(table: pa.Table) -> pa.Table:
+    """With an apostrophe before each text that a spreadsheet would run, as OWASP advises."""
+    for index, field in enumerate(table.schema):
+        if _is_text(field.type):
+            texts = _texts(table.column(index))
+            column = pc.replace_substring_regex(texts, FORMULA_START, r"'\0")
+            table = table.set_column(index, field.name, column)
+    return table
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _texts(column: Any) -> Any:
+    kind = column.type
+    return column if pa.types.is_string(kind) else pc.cast(column, pa.string())
+
+
+def check_encoding(encoding: str) -> None:
+    """Refuse an encoding that Python does not know, or that is none of text.
+
+    Raises:
+        InputError: it is not known.
+    """
+    try:
+        codecs.lookup(encoding)
+        "text".encode(encoding)
+    except (LookupError, UnicodeError):
+        raise InputError(
+            f"encoding: there is none of the name {encoding!r}; e.g. utf-8, utf-8-sig (Excel opens "
+            "it right away), cp1252, latin-1, utf-16."
+        ) from None
+
+
+class EncodedFile(io.RawIOBase):
+    """Takes UTF-8 and writes it on in another encoding."""
+
+    def __init__(self, target: IO[bytes], encoding: str) -> None:
+        super().__init__()
+        check_encoding(encoding)
+        self._target = target
+        self._encoding = encoding
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
+        self._encode = codecs.getincrementalencoder(encoding)().encode
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, content: Any, /) -> int:
+        """Write UTF-8, which may end within a character."""
+        # Arrow hands out a view of its own buffer.
+        content = bytes(content)
+        try:
+            self._target.write(self._encode(self._decode(content)))
+        except UnicodeEncodeError as error:
+            around = error.object[max(0, error.start - 20) : error.end + 20]
+            raise InputError(
+                f"The text {around!r} holds {error.object[error.start]!r}, which {self._encoding} "
+                "has no bytes for. Choose --encoding utf-8 (or utf-8-sig for Excel)."
+            ) from error
+        return len(content)

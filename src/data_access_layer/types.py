@@ -1,0 +1,108 @@
+"""Which types of columns each format of a file or table can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from config.errors import InputError
+
+type Holds = Callable[[pa.DataType], bool]
+
+
+def refuse_types(schema: pa.Schema, format: str) -> None:
+    """Refuse what a format cannot hold, each column by its name.
+
+    Raises:
+        InputError: a column's type is none that the format has.
+    """
+    holds = _HOLDS.get(format, _anything)
+    odd = [field for field in schema if not holds(_plain(field.type))]
+    if odd:
+        columns = ", ".join(f"{field.name!r} ({field.type})" for field in odd)
+        others = [name for name, known in _HOLDS.items() if all(known(f.type) for f in odd)]
+        raise InputError(
+            f"The rows cannot be written as {format}: it cannot hold the column"
+            f"{'s' * (len(odd) > 1)} {columns}. Leave {'them' if len(odd) > 1 else 'it'} out, "
+            f"or choose a format that can: {', '.join(others)}."
+        )
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """The same values, in types that all of Arrow knows: no dictionaries, no views."""
+    for index, field in enumerate(table.schema):
+        target = _plain(field.type)
+        if target != field.type:
+            table = table.set_column(index, field.name, pc.cast(table.column(index), target))
+    return table
+
+
+def in_utc(table: pa.Table) -> pa.Table:
+    """The same moments, in UTC: offsets of old times are no whole minutes, and would be cut."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type) and field.type.tz not in (None, "UTC"):
+            target = pa.timestamp(field.type.unit, "UTC")
+            table = table.set_column(index, field.name, pc.cast(table.column(index), target))
+    return table
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_string_view(kind) or pa.types.is_null(kind):
+        return pa.string()
+    return kind
+
+
+def _anything(kind: pa.DataType) -> bool:
+    return True
+
+
+def _simple(kind: pa.DataType) -> bool:
+    """Numbers, texts, truth, and moments: what one cell or one database column holds."""
+    kind = _plain(kind)
+    return bool(
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_date(kind)
+        or pa.types.is_time(kind)
+        or pa.types.is_timestamp(kind)
+    )
+
+
+def _nested(holds: Holds) -> Holds:
+    def nested(kind: pa.DataType) -> bool:
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            return nested(kind.value_type)
+        if pa.types.is_struct(kind):
+            return all(nested(field.type) for field in kind)
+        return holds(kind)
+
+    return nested
+
+
+def _in_delta(kind: pa.DataType) -> bool:
+    kind = _plain(kind)
+    return bool(
+        (_simple(kind) and not pa.types.is_time(kind) and not pa.types.is_float16(kind))
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )
+
+
+_HOLDS: dict[str, Holds] = {
+    "parquet": _anything,
+    "delta": _nested(_in_delta),
+    "jsonl": _nested(_simple),
+    "csv": _simple,
+    "xlsx": _simple,
+    "sql": _simple,
+}

@@ -1,0 +1,41 @@
+"""Export a table: to Parquet, CSV, JSON Lines, Excel, Delta Lake or a database, with its manifest.
+
+Examples:
+  python -m data_exports.export --src rows.parquet --dst rows.csv
+  python -m data_exports.export --src predictions/iris.parquet --dst iris.xlsx --columns species
+  python -m data_exports.export --src rows/ --dst rows.delta
+  python -m data_exports.export --src company --dst "postgresql+psycopg://host/db#public.company"
+  cat rows.csv | python -m data_exports.export --src - --dst rows.jsonl
+
+The destination is replaced as a whole, at the end; a run that is killed leaves it as it was, and the
+next one clears up. Exporting the same rows twice gives the same bytes. `data_exports.verify` holds a
+table against its manifest. Exits with 2 where the input or an option is wrong, 1 where it failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from config import task
+from data_exports.settings import ExportSettings
+
+if TYPE_CHECKING:
+    from config.task import Invocation
+
+
+def run(settings: ExportSettings, invocation: Invocation) -> int:
+    """Export one table and show a summary."""
+    from data_exports.exporting import export
+
+    export(settings, invocation.load)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """The command line."""
+    task.main(ExportSettings, run, prog="data_exports.export", doc=__doc__, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Hold an exported table, or predictions, against the manifest: is it whole, and unchanged?
+
+Examples:
+  python -m data_exports.verify --table rows.csv
+  python -m data_exports.verify --table rows.delta
+  python -m data_exports.verify --table "postgresql+psycopg://host/db#public.company"
+
+Exits with 1 where the table is not what its manifest says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from config import task
+from data_exports.settings import VerifySettings
+
+if TYPE_CHECKING:
+    from config.task import Invocation
+
+
+def run(settings: VerifySettings, invocation: Invocation) -> int:
+    """Verify one table and show its manifest."""
+    from data_exports.verifying import show_verified
+
+    show_verified(settings, invocation.load)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """The command line."""
+    task.main(VerifySettings, run, prog="data_exports.verify", doc=__doc__, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""What the task `feature_store.extract` does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from config.errors import InputError
+from config.terminal import show_table, with_progress
+from data_access_layer.settings import StoreSettings
+from data_access_layer.stores import open_location
+from feature_store.checks import dtypes_of
+from feature_store.settings import ExtractSettings
+from feature_store.view import FeatureView
+
+# As data_exports, which stands beside us and is not ours to import, names and fills them.
+MANIFEST_SUFFIX = ".manifest.json"
+
+
+def find_view(name: str) -> type[FeatureView]:
+    """The view that the module `feature_store.views.NAME` holds."""
+    module = import_module(f"feature_store.views.{name}")
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, FeatureView)
+        and value.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise InputError(f"{module.__file__}: expected one FeatureView class, got {len(found)}.")
+    return found[0]
+
+
+def extract(name: str, settings: ExtractSettings, stores: StoreSettings) -> None:
+    """Write the rows of a view that are asked for, then a manifest, and show a summary."""
+    if not settings.dst:
+        raise InputError("Say where to write: --dst FILE, which ends in .parquet or .csv.")
+    view = find_view(name)
+    columns = _columns(settings.columns, view)
+    destination = open_location(settings.dst, stores)
+    written = _Written(view, columns)
+    batches = view.batches(
+        columns=columns,
+        filter=settings.filter or None,
+        as_of=settings.as_of or None,
+        settings=stores,
+        batch_rows=settings.batch_rows,
+    )
+    path = _local_path(settings.dst)
+    manifest = path.with_name(path.name + MANIFEST_SUFFIX) if path else None
+    destination.write(written.counted(batches, f"extracting {name}"))
+    if path and manifest:
+        asked = {"filter": settings.filter, "as_of": settings.as_of}
+        _write_manifest(manifest, _facts(path, view, written) | asked)
+    show_table(
+        f"View {name}",
+        ["", ""],
+        [
+            ("rows", f"{written.rows:,}"),
+            ("columns", ", ".join(columns)),
+            ("known at", settings.as_of or "any time: every row as it arrived"),
+            ("filter", settings.filter or "none"),
+            ("written", str(destination.location)),
+            ("manifest", str(manifest) if manifest else "none: not a local file"),
+        ],
+    )
+
+
+class _Written:
+    """Counts the rows that go by."""
+
+    def __init__(self, view: type[FeatureView], columns: list[str]) -> None:
+        schema = view.to_schema().select_columns(columns)
+        self.dtypes: Mapping[str, Any] = dtypes_of(schema)
+        self.rows = 0
+
+    def counted(self, batches: Iterator[pd.DataFrame], what: str) -> Iterator[pd.DataFrame]:
+        """The batches; one without rows where there is none, so that the columns are known."""
+        empty = True
+        for batch in with_progress(((len(batch), batch) for batch in batches), None, what=what):
+            empty = False
+            self.rows += len(batch)
+            yield batch
+        if empty:
+            none: dict[str, Any] = {n: pd.Series(dtype=kind) for n, kind in self.dtypes.items()}
+            yield pd.DataFrame(none)
+
+
+def _columns(given: str, view: type[FeatureView]) -> list[str]:
+    if not given:
+        return list(view.to_schema().columns)
+    return [name.strip() for name in given.split(",") if name.strip()]
+
+
+def _local_path(location: str) -> Path | None:
+    if "://" in location:
+        return None
+    return Path(location)
+
+
+def _facts(path: Path, view: type[FeatureView], written: _Written) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "rows": written.rows,
+        "columns": {name: str(dtype) for name, dtype in written.dtypes.items()},
+        "sha256": digest,
+        "source": f"{view.__name__} on the table {view.source().table}",
+    }
+
+
+def _write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    staging = path.with_name(f".{path.name}.writing-{os.getpid()}")
+    try:
+        staging.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+        staging.replace(path)
+    finally:
+        staging.unlink(missing_ok=True)

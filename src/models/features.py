@@ -1,0 +1,42 @@
+"""Compute the features of a model's labelled rows, and write them as a table.
+
+Examples:
+  python -m models.features --model diabetes
+  python -m models.features --model diabetes --output features.csv
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from models import task
+from models.settings import FeaturesSettings
+
+if TYPE_CHECKING:
+    from config.task import LoadSettings
+    from models.definition import ModelDefinition
+
+
+def run(
+    definition: ModelDefinition, settings: FeaturesSettings, load_settings: LoadSettings
+) -> int:
+    """Write the table and show where it is."""
+    from models.stages import write_features
+
+    write_features(definition, settings, load_settings)
+    return 0
+
+
+def main(
+    definition: str | None = None,
+    *,
+    doc: str | None = __doc__,
+    argv: Sequence[str] | None = None,
+) -> NoReturn:
+    """The command line."""
+    task.main("features", FeaturesSettings, run, definition=definition, doc=doc, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Search for the parameters of a model's pipeline by cross-validation on its training rows.
+
+Examples:
+  python -m models.tune --model diabetes
+  python -m models.tune --model diabetes --trials 50 --output tuned.json
+  python -m models.train --model diabetes --parameters tuned.json
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from models import task
+from models.settings import TrackingSettings, TuneSettings
+
+if TYPE_CHECKING:
+    from config.task import LoadSettings
+    from models.definition import ModelDefinition
+
+
+def run(
+    definition: ModelDefinition, settings: TuneSettings, load_settings: LoadSettings
+) -> int:
+    """Write the best parameters and show how they compare."""
+    from models.tracking import Registry
+    from models.tuning import tune
+
+    tune(definition, settings, Registry.connect(load_settings(TrackingSettings)), load_settings)
+    return 0
+
+
+def main(
+    definition: str | None = None,
+    *,
+    doc: str | None = __doc__,
+    argv: Sequence[str] | None = None,
+) -> NoReturn:
+    """The command line."""
+    task.main("tune", TuneSettings, run, definition=definition, doc=doc, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Search for the parameters of a model's pipeline, by cross-validation on the training rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import ParameterGrid, ParameterSampler
+
+from config.errors import InputError
+from config.task import LoadSettings
+from config.terminal import say, show_table, with_progress
+from data_exports.atomic import staged
+from models.definition import ModelDefinition
+from models.settings import TuneSettings
+from models.tracking import Registry
+from models.training import cross_validated_scores, mean_and_deviation, split
+
+DEFAULT_OUTPUT = "tuned/{model}.json"
+SHOWN_TRIALS = 5
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Parameters that were tried; more of `score` is better."""
+
+    parameters: dict[str, Any]
+    score: float
+    metrics: dict[str, float]
+
+
+def tune(
+    definition: ModelDefinition,
+    settings: TuneSettings,
+    registry: Registry,
+    load_settings: LoadSettings,
+) -> Path:
+    """Try draws of the search space, write the best one to a file, and return the file.
+
+    The pipeline as it stands is the first trial, so that the best one is never worse. The hold-out
+    takes no part.
+
+    Raises:
+        InputError: the model declares no search space.
+    """
+    if not definition.search_space:
+        raise InputError(
+            f"{definition.name} has nothing to tune: give its definition.py a `search_space`."
+        )
+    output = Path(settings.output or DEFAULT_OUTPUT.format(model=definition.name))
+    with staged(output) as file:
+        numbered = ((1, trial) for trial in _trials(definition, settings, load_settings))
+        trials = list(with_progress(numbered, _draws(definition, settings) + 1, what="tuning", unit="trials"))
+        best = max(trials, key=lambda trial: trial.score)
+        with registry.run(definition.name, "tune"):
+            registry.log_results(
+                {**settings.model_dump(), **best.parameters},
+                best.metrics,
+                {"trials.json": {"trials": [vars(trial) for trial in trials]}},
+            )
+        content = {"model": definition.name, "parameters": best.parameters, **best.metrics}
+        file.write_text(json.dumps(content, indent=2) + "\n")
+    _show(definition, trials, best, output)
+    return output
+
+
+def _trials(
+    definition: ModelDefinition, settings: TuneSettings, load_settings: LoadSettings
+) -> Iterator[Trial]:
+    rows = split(definition, load_settings).training
+    leading = next(iter(definition.cross_validation))
+    draws = ParameterSampler(
+        dict(definition.search_space), _draws(definition, settings), random_state=settings.seed
+    )
+    for parameters in ({}, *draws):
+        pipeline = definition.build_pipeline(settings.seed).set_params(**parameters)
+        scores = cross_validated_scores(definition, pipeline, rows, settings.folds)
+        yield Trial(
+            {name: _plain(value) for name, value in parameters.items()},
+            float(scores[leading].mean()),
+            mean_and_deviation(definition, scores),
+        )
+
+
+def _draws(definition: ModelDefinition, settings: TuneSettings) -> int:
+    """As many as are asked for, or as there are where the space is a small list."""
+    space = definition.search_space.values()
+    if any(hasattr(values, "rvs") for values in space):
+        return settings.trials
+    return min(settings.trials, len(ParameterGrid(dict(definition.search_space))))
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _show(definition: ModelDefinition, trials: list[Trial], best: Trial, output: Path) -> None:
+    leading = next(iter(definition.cross_validation))
+    ranked = sorted(trials, key=lambda trial: trial.score, reverse=True)[:SHOWN_TRIALS]
+    show_table(
+        f"{definition.name}: the best of {len(trials)} trials",
+        ["parameters", leading],
+        [
+            (
+                json.dumps(trial.parameters) if trial.parameters else "the pipeline as it stands",
+                f"{trial.metrics[f'cv_{leading}_mean']:.4f} "
+                f"± {trial.metrics[f'cv_{leading}_std']:.4f}",
+            )
+            for trial in ranked
+        ],
+    )
+    say(
+        f"{output} holds the best ones. Train with them: "
+        f"./pants run src/models/{definition.name}:train -- --parameters {output}"
+    )

@@ -1,0 +1,122 @@
+"""Exports that are killed: at a moment, or just before or after one of their steps.
+
+`ZYGOTE` is a program that has imported all that an export needs, and forks a process for each; so
+hundreds can be killed in the time that a few would take to start.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+from support.tasks import IMPORT_PATH
+
+ZYGOTE = r"""
+import json, os, signal, shutil, sys, time, warnings
+from pathlib import Path
+from data_exports import destinations, export, exporting, staged_table
+import data_access_layer.writer as writer
+
+steps = []
+# Threads that import something run at the same time as the fork: there are none yet.
+warnings.simplefilter("error")
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+
+def stepping(owner, name, kill_at):
+    function = getattr(owner, name)
+    def step(*arguments, **options):
+        steps.append("before " + name)
+        if len(steps) == kill_at:
+            die()
+        result = function(*arguments, **options)
+        steps.append("after " + name)
+        if len(steps) == kill_at:
+            die()
+        return result
+    setattr(owner, name, step)
+
+def child(task):
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    for owner, name in [
+        (os, "replace"), (os, "fsync"), (os, "unlink"), (os, "mkdir"), (os, "rmdir"),
+        (shutil, "rmtree"), (writer.TableWriter, "write_batch"), (writer.TableWriter, "close"),
+        (destinations, "replace_delta"), *[(getattr(destinations, owner, None) or sys.modules[owner], name)
+                                           for owner, name in task["more"]],
+    ]:
+        stepping(owner, name, task["kill_at"])
+    try:
+        export.main(task["argv"])
+    except SystemExit as left:
+        if task["steps"]:
+            Path(task["steps"]).write_text(json.dumps(steps))
+        os._exit(left.code or 0)
+    os._exit(99)
+
+print("ready", flush=True)
+for line in sys.stdin:
+    task = json.loads(line)
+    started = time.monotonic()
+    process = os.fork()
+    if not process:
+        child(task)
+    if task["after"] is not None:
+        time.sleep(task["after"])
+        os.kill(process, signal.SIGKILL)
+    _, status = os.waitpid(process, 0)
+    print(json.dumps([os.waitstatus_to_exitcode(status), time.monotonic() - started]), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Exports:
+    """Runs exports one after another, each in its own process."""
+
+    to: IO[str]
+    back: IO[str]
+
+    def run(
+        self,
+        *argv: str,
+        after: float | None = None,
+        kill_at: int | None = None,
+        steps: str | None = None,
+        more: tuple[tuple[str, str], ...] = (),
+    ) -> tuple[int, float]:
+        """Exit code (or minus the signal) and seconds of one export.
+
+        It is killed `after` these seconds, or at its step of the number `kill_at`; `steps` names a
+        file for the names of all steps, `more` modules and functions that are further steps.
+        """
+        task = {"argv": argv, "after": after, "kill_at": kill_at, "steps": steps, "more": more}
+        self.to.write(json.dumps(task) + "\n")
+        self.to.flush()
+        code, seconds = json.loads(self.back.readline())
+        return int(code), float(seconds)
+
+
+@contextmanager
+def exports(env: dict[str, str] | None = None) -> Iterator[Exports]:
+    """A program that exports; ended afterwards."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ZYGOTE],
+        env={"PYTHONPATH": IMPORT_PATH, **(env or {})},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        try:
+            yield Exports(process.stdin, process.stdout)
+        finally:
+            process.kill()
