@@ -1,4 +1,4 @@
-"""A contract as a plain value: what can be written down, shown, and compared with an earlier one."""
+"""A contract as a plain value: to be written down, shown, and compared with an earlier one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from validation.contract import contract_dtypes
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 VERSION = re.compile(r"([1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-# Pandera's checks: the keyword of `pa.Field` that makes one, and which of its statistics that takes.
+# Pandera's checks: the keyword of `pa.Field` that makes each, and which statistic it takes.
 _KEYWORDS: Mapping[str, tuple[str, str | None]] = {
     "equal_to": ("eq", "value"),
     "not_equal_to": ("ne", "value"),
@@ -45,10 +45,12 @@ class Column:
     """One column: what it means, and what its values must be.
 
     Attributes:
-        required: whether the column must be there at all; whether its values must be, says `nullable`.
+        nullable: whether values may be missing.
+        required: whether the column must be there at all.
         regex: whether `name` is a pattern that many columns may fit.
         default: what fills missing values.
-        categories: the values that a categorical column knows; `ordered`, whether they have an order.
+        categories: the values that a categorical column knows.
+        ordered: whether these have an order.
         checks: arguments of pandera's checks, by the keyword of `pa.Field` that makes them.
     """
 
@@ -136,8 +138,8 @@ def problems(model: type[pa.DataFrameModel]) -> list[str]:
         found.append(f"`Config.name` must be snake_case, got {contract.name!r}")
     if not VERSION.fullmatch(contract.version):
         found.append(
-            "`Config.metadata` must have a version such as 1.0.0 (major.minor.patch, from 1.0.0 on), "
-            f"got {contract.version!r}"
+            "`Config.metadata` must have a version such as 1.0.0 (major.minor.patch, from 1.0.0 "
+            f"on), got {contract.version!r}"
         )
     if not contract.owner:
         found.append("`Config.metadata` must have an owner: who answers for the contract")

@@ -58,9 +58,9 @@ class Effect(StrEnum):
     DOCUMENTATION = "documentation"
 
 
-READERS = ("readers",)
-WRITERS = ("writers",)
-BOTH = ("readers", "writers")
+READERS: tuple[str, ...] = ("readers",)
+WRITERS: tuple[str, ...] = ("writers",)
+BOTH: tuple[str, ...] = ("readers", "writers")
 NOBODY: tuple[str, ...] = ()
 
 
@@ -334,9 +334,9 @@ def _key(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[Change]:
         return
     was, now = _listed(before) or "none", _listed(after) or "none"
     breaks = BOTH
-    if old and new and old <= new or not new:
+    if (old and new and old <= new) or not new:
         breaks = READERS
-    elif old and new and new <= old or not old:
+    elif (old and new and new <= old) or not old:
         breaks = WRITERS
     yield Change("", f"columns that identify a row: was {was}, now {now}", breaks)
 
@@ -375,8 +375,8 @@ def _version_problem(before: str, after: str, effect: Effect) -> str:
         return ""
     text = ".".join(map(str, needed))
     return (
-        f'{words} version {text}, and it is {after}: set "version": "{text}" in the metadata of its '
-        "`Config`, or take them back"
+        f'{words} version {text}, and it is {after}: set "version": "{text}" in the metadata of '
+        "its `Config`, or take them back"
     )
 
 

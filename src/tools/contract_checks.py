@@ -45,7 +45,7 @@ class Bounds:
         return "any value"
 
     def refuses_some_of(self, other: Bounds) -> bool | None:
-        """Whether something in `other` is outside of this; None where the two cannot be compared."""
+        """Whether something in `other` is outside of this; None where nobody can say."""
         try:
             return _cuts(self.lower, other.lower, lambda one, two: one > two) or _cuts(
                 self.upper, other.upper, lambda one, two: one < two

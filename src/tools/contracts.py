@@ -12,7 +12,7 @@ files to export), with 2 where it cannot say (no such contract, option or revisi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
@@ -97,8 +97,8 @@ def diff(settings: DiffSettings, invocation: Invocation) -> int:
     """Compare with a revision, and hold each version against its changes."""
     from config.terminal import say
     from tools.contract_changes import compare
-    from tools.contract_report import print_changes, print_json
     from tools.contract_files import FOLDER, from_text
+    from tools.contract_report import print_changes, print_json
     from tools.repository import Revision, find_root, is_changed
 
     root = find_root()
@@ -172,7 +172,7 @@ def _current(count: int) -> str:
     return f"All {count} contracts are in src/datasets/contracts as they are in src/datasets."
 
 
-COMMANDS = {
+COMMANDS: dict[str, Command[Any]] = {
     "show": Command(
         ShowSettings,
         show,

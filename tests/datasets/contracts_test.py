@@ -86,7 +86,7 @@ def test_two_contracts_of_one_name_are_an_error(further: ModuleType) -> None:
 
 def patients() -> pd.DataFrame:
     """The study's patients, under the contract's names."""
-    frame = load_diabetes(as_frame=True, scaled=False).frame
+    frame: pd.DataFrame = load_diabetes(as_frame=True, scaled=False).frame
     frame.columns = list(LabelledPatients.to_schema().columns)
     return frame.astype({"sex": "int64"})
 

@@ -62,7 +62,10 @@ GRAPH = Graph.from_peek(
         | {"sources": ["src/datasets/registry.py"]},
         {"address": "src/tools/walk.py", "dependencies": ["src/datasets/registry.py"]}
         | {"sources": ["src/tools/walk.py"]},
-        {"address": "tests/models/shop/a_test.py:../tests", "sources": ["tests/models/shop/a_test.py"]}
+        {
+            "address": "tests/models/shop/a_test.py:../tests",
+            "sources": ["tests/models/shop/a_test.py"],
+        }
         | {"dependencies": ["src/models/shop/schema.py"]},
         {"address": "tests/models:tests", "dependencies": ["tests/models/shop/a_test.py:../tests"]}
         | {"sources": ["tests/models/b_test.py", "tests/models/shop/a_test.py"]},
@@ -119,7 +122,7 @@ def test_a_breaking_change_without_a_version_names_each_change_and_who_depends_o
         "  modules: src/models/shop/schema.py",
         "  notebooks: notebooks/look.ipynb",
         "  test files: 1",
-        "  NOT YET: breaking changes need version 2.0.0, and it is 1.0.0: set \"version\": \"2.0.0\" "
+        '  NOT YET: breaking changes need version 2.0.0, and it is 1.0.0: set "version": "2.0.0" '
         "in the metadata of its `Config`, or take them back.",
     ]
 
@@ -219,7 +222,7 @@ def test_a_shallow_clone_is_told_how_to_get_the_rest(
     assert result.code == 2
     assert result.err == (
         "Cannot compare with 'HEAD~1': this clone is shallow and may therefore lack it. "
-        "`git fetch --unshallow origin` mends that; in GitLab CI, GIT_DEPTH: \"0\".\n"
+        '`git fetch --unshallow origin` mends that; in GitLab CI, GIT_DEPTH: "0".\n'
     )
 
 
@@ -297,7 +300,9 @@ def test_export_writes_each_contract_once_and_clears_what_has_none(
     )
     assert call(main, "export", "--check").code == 0
     assert call(main, "export").err.startswith("All 1 contracts are in")
-    assert (exported / FOLDER / "orders.yaml").read_text() == f"""\
+    assert (
+        (exported / FOLDER / "orders.yaml").read_text()
+        == f"""\
 # Generated from {MODULE} by `./pants run src/datasets:contracts -- export`.
 # Change that file, and export again.
 name: orders
@@ -314,6 +319,7 @@ columns:
     checks: {{gt: 0}}
     description: What was paid.
 """
+    )
     assert [path.name for path in (exported / FOLDER).iterdir()] == ["orders.yaml"]
 
 
