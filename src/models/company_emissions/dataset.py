@@ -1,0 +1,49 @@
+"""What the model learns from, and what it estimates where nobody names an input."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import cast
+
+import pandera.pandas as pa
+from pandera.typing import DataFrame
+
+from config.task import LoadSettings
+from data_access_layer.settings import StoreSettings
+from feature_store.joins import point_in_time_join
+from feature_store.views.company import FeatureViewCompany
+from feature_store.views.company_emissions import FeatureViewCompanyEmissions
+from models.company_emissions.schema import FEATURES, TARGET, CompanyFeatures, CompanyIntensities
+
+EUR_PER_MILLION = 1e6
+
+
+@pa.check_types(lazy=True)
+def load_intensities(load_settings: LoadSettings) -> DataFrame[CompanyIntensities]:
+    """One row per report of emissions, with what was known of the company when it arrived.
+
+    Of a report that was corrected the last one counts. A report without a filed revenue of the same
+    year says nothing about intensity and is left out.
+    """
+    settings = load_settings(StoreSettings)
+    reports = FeatureViewCompanyEmissions.read(settings=settings).sort_values("arrived_at")
+    last = reports.drop_duplicates(["company_id", "event_timestamp"], keep="last")
+    known = point_in_time_join(
+        last,
+        *FEATURES.selections,
+        FeatureViewCompany.select("event_timestamp", prefix="filed_"),
+        timestamp="arrived_at",
+        settings=settings,
+    )
+    same_year = known["filed_event_timestamp"] == known["event_timestamp"]
+    rows = known[same_year & (known["revenue"] > 0) & (known["emissions_t"] > 0)]
+    intensity = rows["emissions_t"] / (rows["revenue"] / EUR_PER_MILLION)
+    columns = ["company_id", *FEATURES.columns, TARGET]
+    labelled = rows.assign(**{TARGET: intensity})[columns].reset_index(drop=True)
+    return cast("DataFrame[CompanyIntensities]", labelled)
+
+
+def load_companies(load_settings: LoadSettings) -> DataFrame[CompanyFeatures]:
+    """Every company, as it is known now."""
+    companies = FEATURES.read(datetime.now(UTC), settings=load_settings(StoreSettings))
+    return cast("DataFrame[CompanyFeatures]", companies)

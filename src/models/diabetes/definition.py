@@ -1,0 +1,36 @@
+"""The diabetes model as the shared tasks see it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from scipy.stats import loguniform
+
+from datasets.diabetes import LabelledPatients, Patients
+from feature_store.derived_features import row_features
+from models import regression
+from models.definition import ModelDefinition
+from models.diabetes import dataset, pipeline, schema
+from models.metrics import regression_metrics
+from validation.gate import Gate
+
+MODEL = ModelDefinition(
+    name="diabetes",
+    kind="regression",
+    target="progression",
+    input_contract=Patients,
+    feature_contract=schema.PatientFeatures,
+    labelled_contract=LabelledPatients,
+    output_contract=schema.Progressions,
+    load_labelled=dataset.load_patients,
+    build_pipeline=pipeline.build_pipeline,
+    predict=pipeline.predict_progression,
+    score=partial(regression_metrics, target="progression"),
+    cross_validation={"mae": "neg_mean_absolute_error", "r2": "r2"},
+    search_space={"regress__regressor__alpha": loguniform(1e-2, 1e3)},
+    gate=Gate(
+        metric="mae", higher_is_better=False, at_least={"r2": 0.3, "coverage": 0.8}
+    ),
+    code=(schema, pipeline, regression, row_features),
+    trusted_types=(*regression.TRUSTED_TYPES, *row_features.TRUSTED_TYPES),
+)
