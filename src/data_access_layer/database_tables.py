@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import sqlalchemy as sa
@@ -77,11 +78,11 @@ class DatabaseTable(StoredTable):
             query = ask(_columns_of(table))
             statement = select_statement(query, table, opened.dialect.name)
             # A cursor of the server: rows come as they are asked for.
-            result = opened.execution_options(yield_per=batch_rows).execute(statement)
             empty = True
-            for rows in result.partitions():
-                empty = False
-                yield self._batch(list(zip(*rows, strict=True)), query.schema)
+            with opened.execution_options(yield_per=batch_rows).execute(statement) as result:
+                for rows in result.partitions():
+                    empty = False
+                    yield self._batch(list(zip(*rows, strict=True)), query.schema)
             if empty:
                 yield self._batch([()] * len(query.columns), query.schema)
 
@@ -191,13 +192,15 @@ class DatabaseTable(StoredTable):
             yield
             return
         except DBAPIError as error:
+            problem = self._problem(error.orig or error)
+        except psycopg.Error as error:
             problem = self._problem(error)
         raise problem from None
 
-    def _problem(self, error: DBAPIError) -> Exception:
-        said = str(error.orig)
+    def _problem(self, error: BaseException) -> Exception:
+        said = str(error)
         reason = self._masked(said.splitlines()[0].rstrip(".")) if said else type(error).__name__
-        state = getattr(error.orig, "sqlstate", None) or ""
+        state = getattr(error, "sqlstate", None) or ""
         if _REFUSED_WORDS.search(said) or state.startswith("28"):
             return UserError(
                 f"{self.location}: the database does not let us in ({reason}). Set [stores] "
