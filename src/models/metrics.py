@@ -12,6 +12,7 @@ from sklearn.metrics import (
     mean_absolute_error,
     r2_score,
     root_mean_squared_error,
+    root_mean_squared_log_error,
 )
 
 PROBABILITY = "probability_"
@@ -37,13 +38,14 @@ def classification_metrics(
 
 
 def regression_metrics(
-    truth: pd.Series[Any], predictions: pd.DataFrame, *, target: str
+    truth: pd.Series[Any], predictions: pd.DataFrame, *, target: str, logarithmic: bool = False
 ) -> dict[str, float]:
     """Mean absolute and root mean squared error (unit of the target), and R².
 
     `predictions` holds the predicted number under `target`. Where it also has an interval,
     `<target>_lower` and `<target>_upper`, `coverage` is the share of the truths inside of it (0 to
-    1) and `interval_width` the intervals' median width (unit of the target).
+    1) and `interval_width` the intervals' median width (unit of the target). With `logarithmic`,
+    `rmsle` is the root mean squared error of log(1 + value), for targets of at least 0.
     """
     predicted = predictions[target]
     metrics = {
@@ -51,6 +53,8 @@ def regression_metrics(
         "rmse": float(root_mean_squared_error(truth, predicted)),
         "r2": float(r2_score(truth, predicted)),
     }
+    if logarithmic:
+        metrics["rmsle"] = float(root_mean_squared_log_error(truth, predicted))
     lower, upper = (predictions.get(f"{target}_{end}") for end in ("lower", "upper"))
     if lower is not None and upper is not None:
         inside = truth.between(lower, upper)

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from mapie.conformity_scores import AbsoluteConformityScore, GammaConformityScore
 from mapie.regression import CrossConformalRegressor
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.pipeline import Pipeline
@@ -22,6 +23,8 @@ TRUSTED_TYPES = (
     "models.regression.IntervalRegressor",
     "sklearn.model_selection._split.KFold",
 )
+
+_SCORES = {"absolute": AbsoluteConformityScore, "gamma": GammaConformityScore}
 
 
 class IntervalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -40,7 +43,7 @@ class IntervalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         regressor: the regressor that predicts.
         confidence_level: the share of truths that the intervals are to hold, between 0 and 1.
         conformity_score: `absolute` gives intervals of one width, `gamma` intervals whose width
-            grows with the prediction, for targets above 0.
+            grows with the prediction, for targets above 0. Both ends have a quantile of their own.
         folds: folds of the cross-validation.
     """
 
@@ -64,7 +67,7 @@ class IntervalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.conformal_ = CrossConformalRegressor(
             self.regressor,
             confidence_level=self.confidence_level,
-            conformity_score=self.conformity_score,
+            conformity_score=_SCORES[self.conformity_score](sym=False),
             method="base",
             cv=self.folds,
             random_state=self.random_state,

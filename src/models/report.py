@@ -15,6 +15,7 @@ from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from models.pictures import confusion_matrix, importances, predicted_against_true
 from models.training import Trained
+from validation.contract import readable_check
 
 SHUFFLES = 10
 SAID_COLUMNS = 5
@@ -80,11 +81,18 @@ def model_card(trained: Trained, importance: pd.DataFrame) -> str:
         f"not learnt from; it has learnt from {len(trained.rows.training):,}.",
         **{name: f"{value:.4g}" for name, value in trained.metrics.items()},
     )
-    card.add_table(**{"This version/Importance of the input": importance.round(4)})
-    card.add_table(**{"This version/Input": _contract_table(definition.input_contract)})
-    card.add_table(**{"This version/Output": _contract_table(definition.output_contract)})
+    _add_table(card, "Importance of the input", importance.round(4))
+    _add_table(card, "Input", _contract_table(definition.input_contract))
+    _add_table(card, "Output", _contract_table(definition.output_contract))
     card.add(**{"This version/Origin": f"Trained at the git commit `{git_commit()}`."})
     return f"{_author(definition)}\n{card.render()}"
+
+
+def _add_table(card: Card, title: str, table: pd.DataFrame) -> None:
+    section = f"This version/{title}"
+    card.add_table(**{section: table})
+    # skops 0.16 takes the whole path for the title of a table.
+    card.select(section).title = title
 
 
 def _author(definition: ModelDefinition) -> str:
@@ -94,7 +102,7 @@ def _author(definition: ModelDefinition) -> str:
 
 def _contract_table(contract: type[pa.DataFrameModel]) -> pd.DataFrame:
     def row(name: str, column: Any) -> tuple[str, str, str, str]:
-        checks = ", ".join(str(check.error or check.name) for check in column.checks)
+        checks = ", ".join(readable_check(str(check.error or check.name)) for check in column.checks)
         missing = "may be missing" if column.nullable else ""
         rules = ", ".join(filter(None, (checks, missing)))
         return name, str(column.dtype), rules, column.description or ""

@@ -87,6 +87,21 @@ def contract_dtypes(contract: type[pa.DataFrameModel]) -> dict[str, str]:
     return {name: _dtype(column) for name, column in contract.to_schema().columns.items()}
 
 
+def readable_check(check: str) -> str:
+    """A pandera check as a person would say it: `isin(['a'])` is `one of ['a']`."""
+    words: Mapping[str, str] = {
+        "greater_than_or_equal_to": "at least",
+        "less_than_or_equal_to": "at most",
+        "greater_than": "more than",
+        "less_than": "less than",
+        "isin": "one of",
+    }
+    name, bracket, arguments = str(check).partition("(")
+    if name in words and bracket:
+        return f"{words[name]} {arguments.removesuffix(')')}"
+    return str(check)
+
+
 def _by_rule(errors: SchemaErrors, frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Yield column, problem and failing cases; a column of a wrong dtype only has that problem."""
     cases = errors.failure_cases
@@ -101,7 +116,7 @@ def _by_rule(errors: SchemaErrors, frame: pd.DataFrame) -> Iterator[tuple[str, s
         elif check.startswith("dtype("):
             yield (name, *_dtype_problem(errors.schema.columns[column], frame[column]))
         elif column not in wrong_dtype:
-            yield name, _EXPECTED.get(check, f"expected {_readable(check)}"), group
+            yield name, _EXPECTED.get(check, f"expected {readable_check(check)}"), group
 
 
 def _dtype(column: Any) -> str:
@@ -126,17 +141,3 @@ def _column_problem(check: str, contract: Any) -> str:
     if check == "column_in_dataframe":
         return f"missing, expected the columns {', '.join(contract.columns)}"
     return f"unexpected, the contract {contract.name} takes only {', '.join(contract.columns)}"
-
-
-def _readable(check: str) -> str:
-    words: Mapping[str, str] = {
-        "greater_than_or_equal_to": "at least",
-        "less_than_or_equal_to": "at most",
-        "greater_than": "more than",
-        "less_than": "less than",
-        "isin": "one of",
-    }
-    name, bracket, arguments = str(check).partition("(")
-    if name in words and bracket:
-        return f"{words[name]} {arguments.removesuffix(')')}"
-    return str(check)

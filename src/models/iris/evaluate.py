@@ -8,8 +8,6 @@ Examples:
 Exits with 1 where the version misses a limit of its gate.
 """
 
-from __future__ import annotations
-
 from models.evaluate import main
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ The input needs sepal_length_cm, sepal_width_cm, petal_length_cm and petal_width
 columns are kept. Exits with 2 where it breaks its contract; the earlier output is then untouched.
 """
 
-from __future__ import annotations
-
 from models.predict import main
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ Examples:
   python -m models.iris.train
 """
 
-from __future__ import annotations
-
 from models.train import main
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Feature views, and columns computed from columns."""
