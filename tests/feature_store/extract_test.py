@@ -19,7 +19,7 @@ from support.tasks import CallTask
 
 
 def test_every_view_is_found_by_its_name() -> None:
-    assert view_names() == ["company", "company_emissions"]
+    assert {"company", "company_emissions"} <= set(view_names())
     assert all(issubclass(find_view(name), FeatureView) for name in view_names())
 
 
