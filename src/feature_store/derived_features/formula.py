@@ -176,7 +176,7 @@ def parse_formulas(formula: str | Sequence[str]) -> tuple[Formula, ...]:
 
 class _Parser:
     def __init__(self, text: str) -> None:
-        first, *others = text.strip().split("\n", 1)
+        first, *others = "\n".join(text.strip().splitlines()).split("\n", 1)
         self.text = "\n".join([first, *map(textwrap.dedent, others)])
         if len(self.text) > MAX_LENGTH:
             raise self._error(
@@ -190,7 +190,7 @@ class _Parser:
         self.starts = [0]
         for line in lines:
             self.starts.append(self.starts[-1] + len(line) + 1)
-        self.lines = [line.encode() for line in lines]
+        self.lines = [line.encode(errors="surrogatepass") for line in lines]
 
     def formulas(self) -> list[Formula]:
         return [self._formula(statement) for statement in self._statements()]
@@ -288,7 +288,9 @@ class _Parser:
         lists = (ast.In, ast.NotIn)
         others = zip(node.ops, node.comparators, strict=True)
         terms = [self._term(node.left, depth + 1)] + [
-            self._choices(other, depth) if isinstance(operator, lists) else self._term(other, depth + 1)
+            self._choices(other, depth)
+            if isinstance(operator, lists)
+            else self._term(other, depth + 1)
             for operator, other in others
         ]
         span = self._span(node)
@@ -296,7 +298,9 @@ class _Parser:
         for operator, left, right in zip(node.ops, terms, terms[1:], strict=False):
             if isinstance(operator, lists):
                 half = Term("in", (left, *right.operands), None, span)
-                halves.append(Term("not", (half,), None, span) if type(operator) is ast.NotIn else half)
+                halves.append(
+                    Term("not", (half,), None, span) if type(operator) is ast.NotIn else half
+                )
             elif type(operator) in OPERATORS:
                 halves.append(Term(OPERATORS[type(operator)], (left, right), None, span))
             else:
@@ -350,7 +354,9 @@ class _Parser:
         return Span(start, self._position(node.end_lineno, node.end_col_offset))
 
     def _position(self, line: int, byte: int) -> int:
-        return self.starts[line - 1] + len(self.lines[line - 1][:byte].decode())
+        return self.starts[line - 1] + len(
+            self.lines[line - 1][:byte].decode(errors="surrogatepass")
+        )
 
     def _error(self, problem: str, span: Span) -> FormulaError:
         return FormulaError(problem, self.text, span)

@@ -36,7 +36,18 @@ _FUNCTIONS: Final = {
     "min": "minimum",
     **{
         name: name
-        for name in ("ceil", "exp", "expm1", "floor", "log", "log10", "log1p", "round", "sign")
+        for name in (
+            "ceil",
+            "exp",
+            "expm1",
+            "floor",
+            "log",
+            "log10",
+            "log1p",
+            "log2",
+            "round",
+            "sign",
+        )
     },
 }
 _FUSED: Final = {
@@ -69,7 +80,7 @@ class _Load:
     form: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Fused:
     """A part of numexpr's program, with how large it is as a tree and the slots it reads."""
 
@@ -109,7 +120,8 @@ class Program:
             else:
                 pieces[name] = []
         with np.errstate(all="ignore"):
-            for start in range(0, rows, CHUNK_ROWS):
+            # Without any row, one empty chunk tells the types.
+            for start in range(0, max(rows, 1), CHUNK_ROWS):
                 stop = min(start + CHUNK_ROWS, rows)
                 outs = {name: array[start:stop] for name, array in arrays.items()}
                 self._run_chunk(loaders, slice(start, stop), outs, pieces)
@@ -117,9 +129,7 @@ class Program:
             name: arrays[name]
             if name in arrays
             else pd.concat(pieces[name], ignore_index=True).set_axis(frame.index)
-            if pieces[name]
-            else pd.Series(index=frame.index, dtype="str" if kind is Kind.TEXT else "datetime64[us]")
-            for name, kind in self.results.items()
+            for name in self.results
         }
         return pd.DataFrame(columns, index=frame.index, copy=False)
 
@@ -133,9 +143,15 @@ class Program:
         values: dict[int, Any] = {
             load.slot: loader(rows) for load, loader in zip(self._loads, loaders, strict=True)
         }
-        targets = {slot: outs[name] for name, slot in self._outputs.items() if name in outs and isinstance(slot, int)}
+        targets = {
+            slot: outs[name]
+            for name, slot in self._outputs.items()
+            if name in outs and isinstance(slot, int)
+        }
         for step in self._steps:
-            inputs = [values[given] if isinstance(given, int) else given.value for given in step.inputs]
+            inputs = [
+                values[given] if isinstance(given, int) else given.value for given in step.inputs
+            ]
             if step.takes_out:
                 values[step.slot] = step.run(*inputs, out=targets.get(step.slot), ex_uses_vml=False)
             else:
@@ -144,7 +160,9 @@ class Program:
             value = values[source] if isinstance(source, int) else source.value
             if name not in outs:
                 length = rows.stop - rows.start
-                pieces[name].append(value if isinstance(value, pd.Series) else _repeated(value, length))
+                pieces[name].append(
+                    value if isinstance(value, pd.Series) else _repeated(value, length)
+                )
             elif value is not outs[name]:
                 outs[name][...] = value
 
@@ -229,9 +247,7 @@ _TYPES: Final = {Kind.NUMBER: double, Kind.CONDITION: bool}
 
 
 @lru_cache(maxsize=64)
-def compiled(
-    formula: str | tuple[str, ...], kinds: tuple[tuple[str, Kind | None], ...]
-) -> Program:
+def compiled(formula: str | tuple[str, ...], kinds: tuple[tuple[str, Kind | None], ...]) -> Program:
     """The program of formulas for columns of these kinds.
 
     Raises:
@@ -290,7 +306,9 @@ def _expression(node: Node, operands: list[Any]) -> Any:
     if name in _BINARY:
         return OpNode(_BINARY[name], operands, kind)
     if name in _COMPARISONS:
-        return OpNode(_COMPARISONS[name], operands[::-1] if name in {"<", "<="} else operands, "bool")
+        return OpNode(
+            _COMPARISONS[name], operands[::-1] if name in {"<", "<="} else operands, "bool"
+        )
     if name in _UNARY:
         return OpNode(_UNARY[name], operands, kind)
     if name in _FUNCTIONS:
@@ -341,8 +359,10 @@ def _operation(node: Node) -> Callable[..., Any]:
         return operations.choose_text
     if name == "where" and node.kind is Kind.MOMENT:
         return operations.choose_moment
-    if name in operations.COMPARISONS and not set(kinds) <= _NUMERIC:
-        return _on_series(operations.compare(name))
+    if name in operations.COMPARISONS and Kind.MOMENT in kinds:
+        return _on_series(operations.compare_moments(name))
+    if name in operations.COMPARISONS and Kind.TEXT in kinds:
+        return _on_series(operations.compare_text(name))
     return _vectorised(operations.VECTORISED[name], kinds)
 
 

@@ -175,7 +175,9 @@ class _Typing:
                 return self._where(term, operands)
             case "isna" | "notna":
                 missing = Node("isna", operands, Kind.CONDITION)
-                return missing if term.operator == "isna" else Node("not", (missing,), Kind.CONDITION)
+                return (
+                    missing if term.operator == "isna" else Node("not", (missing,), Kind.CONDITION)
+                )
             case "coalesce" | "fillna":
                 return self._coalesce(term, operands)
             case "days_between":
@@ -280,7 +282,9 @@ class _Typing:
     def _arithmetic(self, term: Term, operands: tuple[Node, ...]) -> Node:
         for operand, part in zip(operands, term.operands, strict=True):
             if operand.kind in {Kind.TEXT, Kind.MOMENT}:
-                named = f"`{term.operator}`" if not term.operator.isalnum() else f"{term.operator}()"
+                named = (
+                    f"`{term.operator}`" if not term.operator.isalnum() else f"{term.operator}()"
+                )
                 hint = (
                     ": use days_between(start, end), year(date), ..."
                     if operand.kind is Kind.MOMENT
