@@ -7,7 +7,8 @@ series with the index 0, 1, ... A constant may stand in place of all but the fir
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +32,19 @@ DATE_PARTS: Final = {
 }
 
 type Values = Any
+
+
+class Kind(StrEnum):
+    """What a value is; UNKNOWN is a column without a single value."""
+
+    NUMBER = "a number"
+    CONDITION = "a condition"
+    TEXT = "a text"
+    MOMENT = "a date"
+    UNKNOWN = "nothing but missing values"
+
+
+NUMERIC: Final = {Kind.NUMBER, Kind.CONDITION}
 
 
 def _power(base: Values, exponent: Values) -> Values:
@@ -74,6 +88,37 @@ VECTORISED: Final[dict[str, Callable[..., Values]]] = {
         )
     },
 }
+
+
+def operation(
+    name: str, kinds: Sequence[Kind], result: Kind, value: object = None
+) -> Callable[..., Values]:
+    """What computes the operator `name` for operands of these kinds."""
+    if name == "in":
+        return among(value)  # type: ignore[arg-type]
+    if name in DATE_PARTS:
+        return date_part(name)
+    if name == "days_between":
+        return days_between
+    if name == "isna":
+        return lambda values: np.asarray(pd.isna(values))
+    if name == "where" and result not in NUMERIC:
+        return choose_text if result is Kind.TEXT else choose_moment
+    if name in COMPARISONS and not set(kinds) <= NUMERIC:
+        return compare_moments(name) if Kind.MOMENT in kinds else compare_text(name)
+    return _vectorised(VECTORISED[name], kinds)
+
+
+def _vectorised(function: Callable[..., Values], kinds: Sequence[Kind]) -> Callable[..., Values]:
+    def run(*values: Values) -> Values:
+        return function(
+            *(
+                np.asarray(value, dtype=np.float64) if kind is Kind.NUMBER else value
+                for value, kind in zip(values, kinds, strict=True)
+            )
+        )
+
+    return run
 
 
 def moments(column: pd.Series) -> pd.Series:

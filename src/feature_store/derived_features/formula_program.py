@@ -16,9 +16,9 @@ import pandas as pd
 from numexpr.expressions import ConstantNode, FuncNode, OpNode, VariableNode
 from numexpr.necompiler import NumExpr, double
 
-from feature_store.derived_features import formula_operations as operations
 from feature_store.derived_features.formula import FormulaError, parse_formulas
-from feature_store.derived_features.formula_types import Kind, Node, typed
+from feature_store.derived_features.formula_operations import NUMERIC, Kind, operation
+from feature_store.derived_features.formula_types import Node, typed
 
 # What a chunk's steps hand on stays in the processor's cache.
 CHUNK_ROWS: Final = 1 << 17
@@ -60,7 +60,6 @@ _FUSED: Final = {
     "number",
     "where",
 }
-_NUMERIC: Final = {Kind.NUMBER, Kind.CONDITION}
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class Program:
         arrays: dict[str, Any] = {}
         pieces: dict[str, list[pd.Series]] = {}
         for name, kind in self.results.items():
-            if kind in _NUMERIC:
+            if kind in NUMERIC:
                 arrays[name] = np.empty(rows, dtype=bool if kind is Kind.CONDITION else np.float64)
             else:
                 pieces[name] = []
@@ -191,8 +190,10 @@ class Program:
         inputs: list[int | Node] = [
             operand if operand.constant else self._slot(operand) for operand in node.operands
         ]
+        kinds = [operand.kind for operand in node.operands]
+        run = operation(node.operator, kinds, node.kind, node.value)
         slot = self._new_slot(node.kind)
-        self._steps.append(_Step(slot, _operation(node), tuple(inputs)))
+        self._steps.append(_Step(slot, run, tuple(inputs)))
         return slot
 
     def _add_fused(self, node: Node) -> int:
@@ -280,8 +281,8 @@ def _form(node: Node) -> tuple[str, str] | None:
 def _is_fusible(node: Node) -> bool:
     return (
         node.operator in _FUSED
-        and node.kind in _NUMERIC
-        and all(operand.kind in _NUMERIC for operand in node.operands)
+        and node.kind in NUMERIC
+        and all(operand.kind in NUMERIC for operand in node.operands)
         and _form(node) is None
     )
 
@@ -341,52 +342,6 @@ def _power(node: Node, base: Any, exponent: Any) -> Any:
         "bool",
     )
     return FuncNode("where", (missing, _one(float("nan")), power), "double")
-
-
-def _operation(node: Node) -> Callable[..., Any]:
-    """What computes one step that numexpr does not know."""
-    kinds = [operand.kind for operand in node.operands]
-    name = node.operator
-    if name == "in":
-        return operations.among(node.value)  # type: ignore[arg-type]
-    if name in operations.DATE_PARTS:
-        return _on_series(operations.date_part(name))
-    if name == "days_between":
-        return _on_series(operations.days_between)
-    if name == "isna":
-        return lambda value: np.asarray(pd.isna(value))
-    if name == "where" and node.kind is Kind.TEXT:
-        return operations.choose_text
-    if name == "where" and node.kind is Kind.MOMENT:
-        return operations.choose_moment
-    if name in operations.COMPARISONS and Kind.MOMENT in kinds:
-        return _on_series(operations.compare_moments(name))
-    if name in operations.COMPARISONS and Kind.TEXT in kinds:
-        return _on_series(operations.compare_text(name))
-    return _vectorised(operations.VECTORISED[name], kinds)
-
-
-def _on_series(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Dates and text written out on all sides still make a column."""
-
-    def run(*values: Any) -> Any:
-        if any(isinstance(value, pd.Series) for value in values):
-            return function(*values)
-        return function(pd.Series([values[0]]), *values[1:])[0]
-
-    return run
-
-
-def _vectorised(function: Callable[..., Any], kinds: list[Kind]) -> Callable[..., Any]:
-    def run(*values: Any) -> Any:
-        return function(
-            *(
-                np.asarray(value, dtype=np.float64) if kind is Kind.NUMBER else value
-                for value, kind in zip(values, kinds, strict=True)
-            )
-        )
-
-    return run
 
 
 def _loader(column: pd.Series, form: str) -> Callable[[slice], Any]:

@@ -3,6 +3,7 @@
 Only operations whose results IEEE 754 fixes to the last bit take part, so the two must be equal.
 """
 
+import contextlib
 import math
 from collections.abc import Callable
 
@@ -12,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from config.errors import InputError
 from feature_store.derived_features import formula_program
+from feature_store.derived_features.formula import FormulaError
 from feature_store.derived_features.row_features import FormulaTransformer
 
 type Row = dict[str, float]
@@ -126,7 +129,7 @@ def small_chunks() -> object:
         yield
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(expressions, expressions, rows)
 def test_formulas_compute_what_plain_python_does(
     first: Part, second: Part, given_rows: list[Row]
@@ -144,10 +147,8 @@ def test_formulas_compute_what_plain_python_does(
     assert np.array_equal(result["y"].to_numpy(), y, equal_nan=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.text(st.sampled_from("ab=+-*/%<>()[]{}'\"`;\n\\.,: #&|~!@é\x00123_")))
 def test_any_text_is_a_formula_or_refused(text: str) -> None:
-    try:
+    with contextlib.suppress(FormulaError, InputError):
         FormulaTransformer("x = " + text).fit_transform(pd.DataFrame({"a": [1], "b": [2.0]}))
-    except ValueError as error:
-        assert str(error).startswith("formula: ")

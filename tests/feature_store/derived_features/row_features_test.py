@@ -312,7 +312,8 @@ def test_chunks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
         },
         index=np.arange(10) * 3,
     )
-    formula = """a = x / 4; b = a % 2 + n; c2 = where(b > 1, c, 'few'); d = coalesce(t, '2020-01-01')
+    formula = """a = x / 4; b = a % 2 + n; c2 = where(b > 1, c, 'few')
+        d = coalesce(t, '2020-01-01')
         e = day(d) + (c2 == 'few'); f = isna(b); g = 1; h = 'text'; i = a; j = x"""
     whole = FormulaTransformer(formula).fit_transform(frame)
     monkeypatch.setattr(formula_program, "CHUNK_ROWS", 3)
@@ -327,6 +328,27 @@ def test_no_rows_give_the_same_columns() -> None:
     )
     fitted = FormulaTransformer(formula).fit(frame)
     assert_series_equal(fitted.transform(frame.head(0)).dtypes, fitted.transform(frame).dtypes)
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        ("y = not ('a' == 'b')", True),
+        ("y = ('a' in ['a']) + a", 2.0),
+        ("y = (0 in [1, 2]) + 0", 0.0),
+        ("y = where('a' == 'a', 'p', 'q')", "p"),
+        ("y = year('2024-01-01') + 1", 2025.0),
+        ("y = days_between('2024-01-01', '2024-01-03') > 1", True),
+        ("y = isna('a') + 0", 0.0),
+        ("y = coalesce('a', c)", "a"),
+        ("y = where(a > 0, 'p', 'q') in ['p']", True),
+    ],
+)
+def test_parts_that_are_written_out(formula: str, expected: object) -> None:
+    frame = pd.DataFrame({"a": [1, 1], "c": ["x", "y"]})
+    fitted = FormulaTransformer(formula).fit(frame)
+    assert fitted.transform(frame)["y"].tolist() == [expected, expected]
+    assert fitted.transform(frame.head(0))["y"].tolist() == []
 
 
 def test_programs_too_large_for_numexpr_are_split() -> None:
