@@ -4,10 +4,10 @@ Examples:
   ./pants run benchmarks/formula.py
   ./pants run benchmarks/formula.py -- --rows 1000000 --repeat 9
 
-All work on the same frame in memory, in turns whose order changes from round to round; what they give
-is compared first. Shown are medians as ratios to the peer (below 1 is faster). Peak memory is what a
-process of its own takes on top of the frame (Linux only). formulaic knows no formulas that use one another: it gets
-the chain written out.
+All work on the same frame in memory, in turns whose order changes from round to round; what they
+give is compared first. Shown are medians as ratios to the peer (below 1 is faster). Peak memory is
+what a process of its own takes on top of the frame (Linux only). formulaic knows no formulas that
+use one another: it gets the chain written out.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ FORMULAS = {
     "chain of 3": (
         "a = revenue / employees\nb = a * a + assets\ny = b / (a + 1)",
         "a = revenue / employees\nb = a * a + assets\ny = b / (a + 1)",
-        "{((revenue / employees) * (revenue / employees) + assets) / (revenue / employees + 1)} - 1",
+        "{((revenue / employees) * (revenue / employees) + assets)"
+        " / (revenue / employees + 1)} - 1",
     ),
 }
 PEERS = ("ours", "eval", "formulaic")

@@ -1,7 +1,7 @@
 """Formulas as text: what may be written, and where a text breaks the rules.
 
-Python's own parser reads the text; what it found is then copied, node by node, into `Term`s. What is
-not on the lists below is refused, and nothing of the text is ever run.
+Python's own parser reads the text; what it found is then copied, node by node, into `Term`s. What
+is not on the lists below is refused, and nothing of the text is ever run.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ FUNCTIONS: Final[dict[str, tuple[int, int | None, str]]] = {
 CONSTANTS: Final = {"nan": float("nan"), "inf": float("inf"), "pi": 3.141592653589793}
 
 _PIECES = re.compile(
-    r"""(?P<text>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|`(?P<quoted>[^`\n]*)`|(?P<comment>\#[^\n]*)"""
+    r"""(?P<text>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
+    r"""|`(?P<quoted>[^`\n]*)`|(?P<comment>\#[^\n]*)"""
 )
 # Of a longer line, an error shows this much.
 _SHOWN = 80
@@ -327,7 +328,8 @@ class _Parser:
         if len(arguments) < fewest or (most is not None and len(arguments) > most):
             takes = f"{fewest}" if most == fewest else f"{fewest} or more"
             raise self._error(
-                f"{name} takes {takes} argument{'s' * (takes != '1')}, got {len(arguments)} ({does}).",
+                f"{name} takes {takes} argument{'s' * (takes != '1')}, "
+                f"got {len(arguments)} ({does}).",
                 self._span(node),
             )
         terms = tuple(self._term(argument, depth + 1) for argument in arguments)

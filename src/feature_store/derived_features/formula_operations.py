@@ -1,7 +1,7 @@
-"""What each operator of a formula does to values: numbers and conditions by numpy, the rest by pandas.
+"""What each operator of a formula does: numbers and conditions by numpy, the rest by pandas.
 
-Numbers are float64 arrays in which NaN is missing, conditions are arrays of bool, text and dates are
-series with the index 0, 1, ... A constant may stand in place of all but the first.
+Numbers are float64 arrays in which NaN is missing, conditions are arrays of bool, text and dates
+are series with the index 0, 1, ... A constant may stand in place of all but the first.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ NUMERIC: Final = {Kind.NUMBER, Kind.CONDITION}
 
 
 def _power(base: Values, exponent: Values) -> Values:
-    """Missing to the power of 0, and 1 to the power of missing, are missing here (not in IEEE 754)."""
+    """Unlike in IEEE 754, missing ** 0 and 1 ** missing are missing."""
     return np.where(np.isnan(base) | np.isnan(exponent), np.nan, np.power(base, exponent))
 
 

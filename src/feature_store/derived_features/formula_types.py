@@ -24,8 +24,8 @@ class Node:
     """One step of a typed formula.
 
     Attributes:
-        operator: as in `Term`; or "number" (a condition as 1 or 0), "holds" (a column of conditions,
-            where what is missing does not hold), "unknown" (missing numbers).
+        operator: as in `Term`; or "number" (a condition as 1 or 0), "holds" (a column of
+            conditions, where what is missing does not hold), "unknown" (missing numbers).
         operands: what it works on.
         kind: what it gives.
         value: the constant, the constants of "in", or the column's name.
@@ -43,7 +43,7 @@ class Node:
 
 
 def kind_of(column: pd.Series) -> Kind | None:
-    """The kind of a column's values; None is what no formula takes (complex numbers, lists, ...)."""
+    """The kind of a column's values; None is what no formula takes (lists, complex numbers)."""
     dtype = column.dtype
     types = pd.api.types
     if isinstance(dtype, pd.CategoricalDtype):

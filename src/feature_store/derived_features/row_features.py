@@ -27,7 +27,8 @@ What comes out, whatever storage goes in (numpy, pandas' nullable types, Arrow, 
 
 A text has at most 10,000 characters, nested at most 100 deep.
 
-For other columns of a row, use these (all work with the pandas and skops here; trust their types in skops):
+For other columns of a row, use these (all work with the pandas and skops
+here; trust their types in skops):
 feature_engine.creation.CyclicalFeatures (sine and cosine of a period), feature_engine.creation's
 MathFeatures and RelativeFeatures (one operation over many columns),
 feature_engine.datetime.DatetimeSubtraction, and scikit-learn's KBinsDiscretizer, SplineTransformer
