@@ -1,7 +1,7 @@
 """Formulas as text: what may be written, and where a text breaks the rules.
 
-Python's own parser reads the text; what it found is then copied, node by node, into `Term`s. What is
-not on the lists below is refused, and nothing of the text is ever run.
+Python's own parser reads the text; what it found is then copied, node by node, into `Term`s. What
+is not on the lists below is refused, and nothing of the text is ever run.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ FUNCTIONS: Final[dict[str, tuple[int, int | None, str]]] = {
 CONSTANTS: Final = {"nan": float("nan"), "inf": float("inf"), "pi": 3.141592653589793}
 
 _PIECES = re.compile(
-    r"""(?P<text>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|`(?P<quoted>[^`\n]*)`|(?P<comment>\#[^\n]*)"""
+    r"""(?P<text>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
+    r"""|`(?P<quoted>[^`\n]*)`|(?P<comment>\#[^\n]*)"""
 )
 # Of a longer line, an error shows this much.
 _SHOWN = 80
@@ -176,7 +177,7 @@ def parse_formulas(formula: str | Sequence[str]) -> tuple[Formula, ...]:
 
 class _Parser:
     def __init__(self, text: str) -> None:
-        first, *others = text.strip().split("\n", 1)
+        first, *others = "\n".join(text.strip().splitlines()).split("\n", 1)
         self.text = "\n".join([first, *map(textwrap.dedent, others)])
         if len(self.text) > MAX_LENGTH:
             raise self._error(
@@ -190,7 +191,7 @@ class _Parser:
         self.starts = [0]
         for line in lines:
             self.starts.append(self.starts[-1] + len(line) + 1)
-        self.lines = [line.encode() for line in lines]
+        self.lines = [line.encode(errors="surrogatepass") for line in lines]
 
     def formulas(self) -> list[Formula]:
         return [self._formula(statement) for statement in self._statements()]
@@ -288,7 +289,9 @@ class _Parser:
         lists = (ast.In, ast.NotIn)
         others = zip(node.ops, node.comparators, strict=True)
         terms = [self._term(node.left, depth + 1)] + [
-            self._choices(other, depth) if isinstance(operator, lists) else self._term(other, depth + 1)
+            self._choices(other, depth)
+            if isinstance(operator, lists)
+            else self._term(other, depth + 1)
             for operator, other in others
         ]
         span = self._span(node)
@@ -296,7 +299,9 @@ class _Parser:
         for operator, left, right in zip(node.ops, terms, terms[1:], strict=False):
             if isinstance(operator, lists):
                 half = Term("in", (left, *right.operands), None, span)
-                halves.append(Term("not", (half,), None, span) if type(operator) is ast.NotIn else half)
+                halves.append(
+                    Term("not", (half,), None, span) if type(operator) is ast.NotIn else half
+                )
             elif type(operator) in OPERATORS:
                 halves.append(Term(OPERATORS[type(operator)], (left, right), None, span))
             else:
@@ -323,7 +328,8 @@ class _Parser:
         if len(arguments) < fewest or (most is not None and len(arguments) > most):
             takes = f"{fewest}" if most == fewest else f"{fewest} or more"
             raise self._error(
-                f"{name} takes {takes} argument{'s' * (takes != '1')}, got {len(arguments)} ({does}).",
+                f"{name} takes {takes} argument{'s' * (takes != '1')}, "
+                f"got {len(arguments)} ({does}).",
                 self._span(node),
             )
         terms = tuple(self._term(argument, depth + 1) for argument in arguments)
@@ -350,7 +356,9 @@ class _Parser:
         return Span(start, self._position(node.end_lineno, node.end_col_offset))
 
     def _position(self, line: int, byte: int) -> int:
-        return self.starts[line - 1] + len(self.lines[line - 1][:byte].decode())
+        return self.starts[line - 1] + len(
+            self.lines[line - 1][:byte].decode(errors="surrogatepass")
+        )
 
     def _error(self, problem: str, span: Span) -> FormulaError:
         return FormulaError(problem, self.text, span)

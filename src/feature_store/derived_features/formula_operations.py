@@ -1,13 +1,14 @@
-"""What each operator of a formula does to values: numbers and conditions by numpy, the rest by pandas.
+"""What each operator of a formula does: numbers and conditions by numpy, the rest by pandas.
 
-Numbers are float64 arrays in which NaN is missing, conditions are arrays of bool, text and dates are
-series with the index 0, 1, ... A constant may stand in place of all but the first.
+Numbers are float64 arrays in which NaN is missing, conditions are arrays of bool, text and dates
+are series with the index 0, 1, ... A constant may stand in place of all but the first.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
@@ -23,13 +24,31 @@ COMPARISONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-DATE_PARTS: Final = ("day", "dayofweek", "dayofyear", "hour", "minute", "month", "quarter", "year")
+# Name in a formula: pandas' name.
+DATE_PARTS: Final = {
+    **{name: name for name in ("day", "hour", "minute", "month", "quarter", "year")},
+    "dayofweek": "day_of_week",
+    "dayofyear": "day_of_year",
+}
 
 type Values = Any
 
 
+class Kind(StrEnum):
+    """What a value is; UNKNOWN is a column without a single value."""
+
+    NUMBER = "a number"
+    CONDITION = "a condition"
+    TEXT = "a text"
+    MOMENT = "a date"
+    UNKNOWN = "nothing but missing values"
+
+
+NUMERIC: Final = {Kind.NUMBER, Kind.CONDITION}
+
+
 def _power(base: Values, exponent: Values) -> Values:
-    """Missing to the power of 0, and 1 to the power of missing, are missing here (not in IEEE 754)."""
+    """Unlike in IEEE 754, missing ** 0 and 1 ** missing are missing."""
     return np.where(np.isnan(base) | np.isnan(exponent), np.nan, np.power(base, exponent))
 
 
@@ -55,9 +74,51 @@ VECTORISED: Final[dict[str, Callable[..., Values]]] = {
     "round": np.round,
     **{
         name: getattr(np, name)
-        for name in ("ceil", "exp", "expm1", "floor", "log", "log10", "log1p", "log2", "sign", "sqrt")
+        for name in (
+            "ceil",
+            "exp",
+            "expm1",
+            "floor",
+            "log",
+            "log10",
+            "log1p",
+            "log2",
+            "sign",
+            "sqrt",
+        )
     },
 }
+
+
+def operation(
+    name: str, kinds: Sequence[Kind], result: Kind, value: object = None
+) -> Callable[..., Values]:
+    """What computes the operator `name` for operands of these kinds."""
+    if name == "in":
+        return among(value)  # type: ignore[arg-type]
+    if name in DATE_PARTS:
+        return date_part(name)
+    if name == "days_between":
+        return days_between
+    if name == "isna":
+        return lambda values: np.asarray(pd.isna(values))
+    if name == "where" and result not in NUMERIC:
+        return choose_text if result is Kind.TEXT else choose_moment
+    if name in COMPARISONS and not set(kinds) <= NUMERIC:
+        return compare_moments(name) if Kind.MOMENT in kinds else compare_text(name)
+    return _vectorised(VECTORISED[name], kinds)
+
+
+def _vectorised(function: Callable[..., Values], kinds: Sequence[Kind]) -> Callable[..., Values]:
+    def run(*values: Values) -> Values:
+        return function(
+            *(
+                np.asarray(value, dtype=np.float64) if kind is Kind.NUMBER else value
+                for value, kind in zip(values, kinds, strict=True)
+            )
+        )
+
+    return run
 
 
 def moments(column: pd.Series) -> pd.Series:
@@ -68,34 +129,41 @@ def moments(column: pd.Series) -> pd.Series:
     if isinstance(dtype, pd.ArrowDtype) and dtype.kind == "M":
         stored: Any = dtype.pyarrow_dtype
         return column.astype(
-            f"datetime64[{stored.unit}]" if stored.tz is None else f"datetime64[{stored.unit}, {stored.tz}]"
+            f"datetime64[{stored.unit}]"
+            if stored.tz is None
+            else f"datetime64[{stored.unit}, {stored.tz}]"
         )
     return pd.to_datetime(column.astype(object))
 
 
-def text(column: pd.Series) -> pd.Series:
-    """A column of text of any storage, categories included, as objects or strings."""
-    return column.astype("str") if isinstance(column.dtype, pd.CategoricalDtype) else column
+def compare_text(symbol: str) -> Callable[[Values, Values], Values]:
+    """A comparison of text; one with something missing does not hold, except `!=`."""
+    return lambda left, right: _compared(
+        symbol,
+        *(
+            value.astype(object) if isinstance(value, pd.Series) else value
+            for value in (left, right)
+        ),
+    )
 
 
-def compare(symbol: str) -> Callable[[Values, Values], Values]:
-    """A comparison of text or dates; one with something missing does not hold, except `!=`."""
+def compare_moments(symbol: str) -> Callable[[Values, Values], Values]:
+    """A comparison of dates; one with something missing does not hold, except `!=`."""
+    return lambda left, right: _compared(
+        symbol,
+        *_aligned(
+            *(moments(value) if isinstance(value, pd.Series) else value for value in (left, right))
+        ),
+    )
 
-    def compared(left: Values, right: Values) -> Values:
-        left, right = _aligned(left, right)
-        there = np.asarray(pd.notna(left)) & np.asarray(pd.notna(right))
-        result = np.full(len(there), symbol == "!=")
-        if there.any():
-            chosen = [
-                value[there].astype(object) if _is_text(value) else value[there]
-                if isinstance(value, pd.Series)
-                else value
-                for value in (left, right)
-            ]
-            result[there] = COMPARISONS[symbol](*chosen).to_numpy(dtype=bool)
-        return result
 
-    return compared
+def _compared(symbol: str, left: Values, right: Values) -> Values:
+    there = np.asarray(pd.notna(left)) & np.asarray(pd.notna(right))
+    result = np.full(len(there), symbol == "!=")
+    if there.any():
+        sides = (value[there] if isinstance(value, pd.Series) else value for value in (left, right))
+        result[there] = COMPARISONS[symbol](*sides).to_numpy(dtype=bool)
+    return result
 
 
 def among(choices: tuple[object, ...]) -> Callable[[pd.Series], Values]:
@@ -107,7 +175,9 @@ def date_part(name: str) -> Callable[[pd.Series], Values]:
     """A part of a date as a number, in the date's own time zone."""
 
     def part(column: pd.Series) -> Values:
-        return getattr(moments(column).dt, name).to_numpy(dtype=np.float64, na_value=np.nan)
+        return getattr(moments(column).dt, DATE_PARTS[name]).to_numpy(
+            dtype=np.float64, na_value=np.nan
+        )
 
     return part
 
@@ -131,37 +201,41 @@ def choose_text(condition: Values, left: Values, right: Values) -> pd.Series:
 def choose_moment(condition: Values, left: Values, right: Values) -> pd.Series:
     """`where` for dates."""
     rows = range(len(condition))
-    left, right = _aligned(
-        *(
-            moments(value) if isinstance(value, pd.Series) else pd.Series(value, index=rows)
-            for value in (left, right)
+    left, right = (
+        value if isinstance(value, pd.Series) else pd.Series(value, index=rows)
+        for value in _aligned(
+            *(moments(value) if isinstance(value, pd.Series) else value for value in (left, right))
         )
     )
     return left.where(condition, right)
 
 
-def _is_text(value: Values) -> bool:
-    return isinstance(value, pd.Series) and value.dtype.kind != "M"
-
-
 def _aligned(left: Values, right: Values) -> tuple[Values, Values]:
-    """Two dates of which one is written out without a zone: it is meant in the zone of the other."""
+    """Two dates, both with a zone or none: one that is written out is meant in the other's zone."""
     zones = [_zone(left), _zone(right)]
-    if (zones[0] is None) == (zones[1] is None) or not (_is_moment(left) and _is_moment(right)):
+    if (zones[0] is None) == (zones[1] is None):
         return left, right
-    if zones[0] is None and isinstance(left, pd.Timestamp):
-        return left.tz_localize(zones[1]), right
-    if zones[1] is None and isinstance(right, pd.Timestamp):
-        return left, right.tz_localize(zones[0])
+    if zones[0] is None and _takes_any_zone(left):
+        return _localized(left, zones[1]), right
+    if zones[1] is None and _takes_any_zone(right):
+        return left, _localized(right, zones[0])
     raise InputError(
         "formula: a date with a time zone meets one without; give both a zone (`.dt.tz_localize`) "
         "before they reach the formula."
     )
 
 
-def _is_moment(value: Values) -> bool:
-    return isinstance(value, pd.Timestamp) or getattr(value, "dtype", np.dtype(object)).kind == "M"
-
-
 def _zone(value: Values) -> object:
-    return value.tz if isinstance(value, pd.Timestamp) else getattr(getattr(value, "dtype", None), "tz", None)
+    return (
+        value.tz
+        if isinstance(value, pd.Timestamp)
+        else getattr(getattr(value, "dtype", None), "tz", None)
+    )
+
+
+def _takes_any_zone(value: Values) -> bool:
+    return isinstance(value, pd.Timestamp) or bool(value.isna().all())
+
+
+def _localized(value: Values, zone: object) -> Values:
+    return (value if isinstance(value, pd.Timestamp) else value.dt).tz_localize(zone)

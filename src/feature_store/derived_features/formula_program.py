@@ -16,9 +16,9 @@ import pandas as pd
 from numexpr.expressions import ConstantNode, FuncNode, OpNode, VariableNode
 from numexpr.necompiler import NumExpr, double
 
-from feature_store.derived_features import formula_operations as operations
 from feature_store.derived_features.formula import FormulaError, parse_formulas
-from feature_store.derived_features.formula_types import Kind, Node, typed
+from feature_store.derived_features.formula_operations import NUMERIC, Kind, operation
+from feature_store.derived_features.formula_types import Node, typed
 
 # What a chunk's steps hand on stays in the processor's cache.
 CHUNK_ROWS: Final = 1 << 17
@@ -36,7 +36,18 @@ _FUNCTIONS: Final = {
     "min": "minimum",
     **{
         name: name
-        for name in ("ceil", "exp", "expm1", "floor", "log", "log10", "log1p", "round", "sign")
+        for name in (
+            "ceil",
+            "exp",
+            "expm1",
+            "floor",
+            "log",
+            "log10",
+            "log1p",
+            "log2",
+            "round",
+            "sign",
+        )
     },
 }
 _FUSED: Final = {
@@ -49,7 +60,6 @@ _FUSED: Final = {
     "number",
     "where",
 }
-_NUMERIC: Final = {Kind.NUMBER, Kind.CONDITION}
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,7 @@ class _Load:
     form: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Fused:
     """A part of numexpr's program, with how large it is as a tree and the slots it reads."""
 
@@ -104,12 +114,13 @@ class Program:
         arrays: dict[str, Any] = {}
         pieces: dict[str, list[pd.Series]] = {}
         for name, kind in self.results.items():
-            if kind in _NUMERIC:
+            if kind in NUMERIC:
                 arrays[name] = np.empty(rows, dtype=bool if kind is Kind.CONDITION else np.float64)
             else:
                 pieces[name] = []
         with np.errstate(all="ignore"):
-            for start in range(0, rows, CHUNK_ROWS):
+            # Without any row, one empty chunk tells the types.
+            for start in range(0, max(rows, 1), CHUNK_ROWS):
                 stop = min(start + CHUNK_ROWS, rows)
                 outs = {name: array[start:stop] for name, array in arrays.items()}
                 self._run_chunk(loaders, slice(start, stop), outs, pieces)
@@ -117,9 +128,7 @@ class Program:
             name: arrays[name]
             if name in arrays
             else pd.concat(pieces[name], ignore_index=True).set_axis(frame.index)
-            if pieces[name]
-            else pd.Series(index=frame.index, dtype="str" if kind is Kind.TEXT else "datetime64[us]")
-            for name, kind in self.results.items()
+            for name in self.results
         }
         return pd.DataFrame(columns, index=frame.index, copy=False)
 
@@ -133,9 +142,15 @@ class Program:
         values: dict[int, Any] = {
             load.slot: loader(rows) for load, loader in zip(self._loads, loaders, strict=True)
         }
-        targets = {slot: outs[name] for name, slot in self._outputs.items() if name in outs and isinstance(slot, int)}
+        targets = {
+            slot: outs[name]
+            for name, slot in self._outputs.items()
+            if name in outs and isinstance(slot, int)
+        }
         for step in self._steps:
-            inputs = [values[given] if isinstance(given, int) else given.value for given in step.inputs]
+            inputs = [
+                values[given] if isinstance(given, int) else given.value for given in step.inputs
+            ]
             if step.takes_out:
                 values[step.slot] = step.run(*inputs, out=targets.get(step.slot), ex_uses_vml=False)
             else:
@@ -144,7 +159,9 @@ class Program:
             value = values[source] if isinstance(source, int) else source.value
             if name not in outs:
                 length = rows.stop - rows.start
-                pieces[name].append(value if isinstance(value, pd.Series) else _repeated(value, length))
+                pieces[name].append(
+                    value if isinstance(value, pd.Series) else _repeated(value, length)
+                )
             elif value is not outs[name]:
                 outs[name][...] = value
 
@@ -173,8 +190,10 @@ class Program:
         inputs: list[int | Node] = [
             operand if operand.constant else self._slot(operand) for operand in node.operands
         ]
+        kinds = [operand.kind for operand in node.operands]
+        run = operation(node.operator, kinds, node.kind, node.value)
         slot = self._new_slot(node.kind)
-        self._steps.append(_Step(slot, _operation(node), tuple(inputs)))
+        self._steps.append(_Step(slot, run, tuple(inputs)))
         return slot
 
     def _add_fused(self, node: Node) -> int:
@@ -229,9 +248,7 @@ _TYPES: Final = {Kind.NUMBER: double, Kind.CONDITION: bool}
 
 
 @lru_cache(maxsize=64)
-def compiled(
-    formula: str | tuple[str, ...], kinds: tuple[tuple[str, Kind | None], ...]
-) -> Program:
+def compiled(formula: str | tuple[str, ...], kinds: tuple[tuple[str, Kind | None], ...]) -> Program:
     """The program of formulas for columns of these kinds.
 
     Raises:
@@ -264,8 +281,8 @@ def _form(node: Node) -> tuple[str, str] | None:
 def _is_fusible(node: Node) -> bool:
     return (
         node.operator in _FUSED
-        and node.kind in _NUMERIC
-        and all(operand.kind in _NUMERIC for operand in node.operands)
+        and node.kind in NUMERIC
+        and all(operand.kind in NUMERIC for operand in node.operands)
         and _form(node) is None
     )
 
@@ -290,7 +307,9 @@ def _expression(node: Node, operands: list[Any]) -> Any:
     if name in _BINARY:
         return OpNode(_BINARY[name], operands, kind)
     if name in _COMPARISONS:
-        return OpNode(_COMPARISONS[name], operands[::-1] if name in {"<", "<="} else operands, "bool")
+        return OpNode(
+            _COMPARISONS[name], operands[::-1] if name in {"<", "<="} else operands, "bool"
+        )
     if name in _UNARY:
         return OpNode(_UNARY[name], operands, kind)
     if name in _FUNCTIONS:
@@ -323,50 +342,6 @@ def _power(node: Node, base: Any, exponent: Any) -> Any:
         "bool",
     )
     return FuncNode("where", (missing, _one(float("nan")), power), "double")
-
-
-def _operation(node: Node) -> Callable[..., Any]:
-    """What computes one step that numexpr does not know."""
-    kinds = [operand.kind for operand in node.operands]
-    name = node.operator
-    if name == "in":
-        return operations.among(node.value)  # type: ignore[arg-type]
-    if name in operations.DATE_PARTS:
-        return _on_series(operations.date_part(name))
-    if name == "days_between":
-        return _on_series(operations.days_between)
-    if name == "isna":
-        return lambda value: np.asarray(pd.isna(value))
-    if name == "where" and node.kind is Kind.TEXT:
-        return operations.choose_text
-    if name == "where" and node.kind is Kind.MOMENT:
-        return operations.choose_moment
-    if name in operations.COMPARISONS and not set(kinds) <= _NUMERIC:
-        return _on_series(operations.compare(name))
-    return _vectorised(operations.VECTORISED[name], kinds)
-
-
-def _on_series(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Dates and text written out on all sides still make a column."""
-
-    def run(*values: Any) -> Any:
-        if any(isinstance(value, pd.Series) for value in values):
-            return function(*values)
-        return function(pd.Series([values[0]]), *values[1:])[0]
-
-    return run
-
-
-def _vectorised(function: Callable[..., Any], kinds: list[Kind]) -> Callable[..., Any]:
-    def run(*values: Any) -> Any:
-        return function(
-            *(
-                np.asarray(value, dtype=np.float64) if kind is Kind.NUMBER else value
-                for value, kind in zip(values, kinds, strict=True)
-            )
-        )
-
-    return run
 
 
 def _loader(column: pd.Series, form: str) -> Callable[[slice], Any]:

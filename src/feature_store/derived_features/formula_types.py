@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from feature_store.derived_features.formula import Formula, FormulaError, Term
-from feature_store.derived_features.formula_operations import COMPARISONS, DATE_PARTS, VECTORISED
-
-
-class Kind(StrEnum):
-    """What a value is; UNKNOWN is a column without a single value."""
-
-    NUMBER = "a number"
-    CONDITION = "a condition"
-    TEXT = "a text"
-    MOMENT = "a date"
-    UNKNOWN = "nothing but missing values"
+from feature_store.derived_features.formula_operations import (
+    COMPARISONS,
+    DATE_PARTS,
+    Kind,
+    operation,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +24,8 @@ class Node:
     """One step of a typed formula.
 
     Attributes:
-        operator: as in `Term`; or "number" (a condition as 1 or 0), "holds" (a column of conditions,
-            where what is missing does not hold), "unknown" (missing numbers).
+        operator: as in `Term`; or "number" (a condition as 1 or 0), "holds" (a column of
+            conditions, where what is missing does not hold), "unknown" (missing numbers).
         operands: what it works on.
         kind: what it gives.
         value: the constant, the constants of "in", or the column's name.
@@ -49,7 +43,7 @@ class Node:
 
 
 def kind_of(column: pd.Series) -> Kind | None:
-    """The kind of a column's values; None is what no formula takes (complex numbers, lists, ...)."""
+    """The kind of a column's values; None is what no formula takes (lists, complex numbers)."""
     dtype = column.dtype
     types = pd.api.types
     if isinstance(dtype, pd.CategoricalDtype):
@@ -174,8 +168,10 @@ class _Typing:
             case "where":
                 return self._where(term, operands)
             case "isna" | "notna":
-                missing = Node("isna", operands, Kind.CONDITION)
-                return missing if term.operator == "isna" else Node("not", (missing,), Kind.CONDITION)
+                missing = _folded(Node("isna", operands, Kind.CONDITION))
+                return (
+                    missing if term.operator == "isna" else Node("not", (missing,), Kind.CONDITION)
+                )
             case "coalesce" | "fillna":
                 return self._coalesce(term, operands)
             case "days_between":
@@ -222,7 +218,7 @@ class _Typing:
             left, right = (self._moment(term, operand) for operand in (left, right))
             kinds = {Kind.MOMENT}
         if kinds <= {Kind.NUMBER, Kind.CONDITION}:
-            return Node(operator, (_number(left), _number(right)), Kind.CONDITION)
+            return _folded(Node(operator, (_number(left), _number(right)), Kind.CONDITION))
         if len(kinds) > 1:
             raise self._error(f"this compares {left.kind} with {right.kind}.", term)
         if kinds == {Kind.TEXT} and operator not in {"==", "!="}:
@@ -280,7 +276,9 @@ class _Typing:
     def _arithmetic(self, term: Term, operands: tuple[Node, ...]) -> Node:
         for operand, part in zip(operands, term.operands, strict=True):
             if operand.kind in {Kind.TEXT, Kind.MOMENT}:
-                named = f"`{term.operator}`" if not term.operator.isalnum() else f"{term.operator}()"
+                named = (
+                    f"`{term.operator}`" if not term.operator.isalnum() else f"{term.operator}()"
+                )
                 hint = (
                     ": use days_between(start, end), year(date), ..."
                     if operand.kind is Kind.MOMENT
@@ -293,7 +291,7 @@ class _Typing:
         if term.operator in {"min", "max"}:
             return _chain(term.operator, numbers, Kind.NUMBER)
         if term.operator == "clip":
-            above = Node("max", (numbers[0], numbers[1]), Kind.NUMBER)
+            above = _folded(Node("max", (numbers[0], numbers[1]), Kind.NUMBER))
             return Node("min", (above, numbers[2]), Kind.NUMBER)
         return Node(term.operator, numbers, Kind.NUMBER)
 
@@ -317,10 +315,18 @@ def _chain(operator: str, operands: Sequence[Node], kind: Kind) -> Node:
 
 
 def _folded(node: Node) -> Node:
-    """The step, or its result where all it works on are numbers and conditions written out."""
+    """The step, or its result where all it works on is written out."""
     operands = node.operands
-    if not operands or not all(isinstance(operand.value, bool | float) for operand in operands):
+    if not operands or not all(operand.constant for operand in operands):
         return node
+    run = operation(node.operator, [operand.kind for operand in operands], node.kind, node.value)
     with np.errstate(all="ignore"):
-        values = [np.asarray(operand.value) for operand in operands]
-        return Node("constant", (), node.kind, VECTORISED[node.operator](*values).item())
+        values = (
+            pd.Series([operand.value])
+            if isinstance(operand.value, str | pd.Timestamp)
+            else np.array([operand.value])
+            for operand in operands
+        )
+        (result,) = run(*values)
+    value = result if node.kind in {Kind.TEXT, Kind.MOMENT} else result.item()
+    return Node("constant", (), node.kind, value)

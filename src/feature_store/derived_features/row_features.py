@@ -1,4 +1,42 @@
-"""Columns computed row by row from formulas."""
+"""Columns computed row by row from formulas: `revenue_per_employee = revenue / employees`.
+
+The language is Python's, cut down, and nothing of a text is ever run:
+
+- columns by name, or between backticks where the name is no Python name: `` `net income` ``;
+  numbers, True and False, text between quotes, nan, inf and pi;
+- `+ - * / // % **`, comparisons (`0 < x <= 1` too; `in` and `not in` a list of constants), `and`,
+  `or`, `not` (or `&`, `|`, `~`, which bind tighter than a comparison: put that into parentheses);
+- `where(condition, a, b)`; isna, notna, fillna(x, y), coalesce(x, y, ...);
+- abs, sign, floor, ceil, round (halves to the even number), sqrt, exp, expm1, log, log1p, log2,
+  log10, clip(x, lower, upper), min(x, y, ...), max(x, y, ...);
+- of dates: year, quarter, month, day, hour, minute, dayofweek (Monday is 0), dayofyear, all in the
+  date's own time zone, and days_between(start, end), with fractions, of the time that passed. A
+  date is written out as text: `founded >= "2000-01-01"`.
+
+What comes out, whatever storage goes in (numpy, pandas' nullable types, Arrow, objects):
+
+- **Numbers are float64.** Integers are turned into it first, so nothing overflows unseen; beyond
+  2**53 they lose their last digits. Conditions are bool, and count as 1 and 0 in arithmetic.
+- **A missing number stays missing** (NaN) in arithmetic and functions, in `min`, `max` and `**`
+  too; say otherwise with fillna or coalesce.
+- **A comparison with something missing does not hold; `!=` does**, so `not a == b` is `a != b`. A
+  missing condition does not hold. `where` thus gives its last argument there.
+- **Division by zero gives inf or -inf, and 0 / 0 is missing**; so are the logarithm and square
+  root of a negative number, `x % 0` and `0 // 0`; log(0) is -inf. `//` rounds down, `%` has the
+  sign of the divisor. inf is not missing: isna(1 / 0) does not hold, isna(0 / 0) does.
+
+A text has at most 10,000 characters, nested at most 100 deep.
+
+For other columns of a row, use these (all work with the pandas and skops
+here; trust their types in skops):
+feature_engine.creation.CyclicalFeatures (sine and cosine of a period), feature_engine.creation's
+MathFeatures and RelativeFeatures (one operation over many columns),
+feature_engine.datetime.DatetimeSubtraction, and scikit-learn's KBinsDiscretizer, SplineTransformer
+and PolynomialFeatures. feature_engine.datetime.DatetimeFeatures warns with pandas 3.1; take the
+date parts above.
+
+A model that holds a `FormulaTransformer` adds `TRUSTED_TYPES` to its definition's `trusted_types`.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +68,9 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
     x1, ..., gives an array.
 
     Args:
-        formula: `name = expression`, or several of them in a list, on lines of their own or parted by
-            semicolons; each may use the columns that those before it give. The module's docstring
-            has the language.
+        formula: `name = expression`, or several of them, in a list, on lines of their own or parted
+            by semicolons; each may use the columns that those before it give. The module's
+            docstring has the language.
         drop_inputs: whether only the computed columns are given.
 
     Attributes:
@@ -42,7 +80,8 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
     Examples:
         >>> import pandas as pd
         >>> companies = pd.DataFrame({"revenue": [100, 200, 300], "employees": [1, 2, 3]})
-        >>> FormulaTransformer("revenue_per_employee = revenue / employees").fit_transform(companies)
+        >>> per_head = FormulaTransformer("revenue_per_employee = revenue / employees")
+        >>> per_head.fit_transform(companies)
            revenue  employees  revenue_per_employee
         0      100          1                 100.0
         1      200          2                 100.0
@@ -110,13 +149,14 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
         return tags
 
     def _frame(self, X: Any, *, reset: bool) -> pd.DataFrame:
-        if not isinstance(X, pd.DataFrame):
-            X = pd.DataFrame(validate_data(self, X, reset=reset, ensure_all_finite=False), copy=False)
-        else:
+        if isinstance(X, pd.DataFrame):
+            twice = X.columns[X.columns.duplicated()]
+            if len(twice):
+                raise InputError(f"formula: the column {twice[0]!r} is there twice; rename one.")
             validate_data(self, X, reset=reset, skip_check_array=True)
-        twice = X.columns[X.columns.duplicated()]
-        if len(twice):
-            raise InputError(f"formula: the column {twice[0]!r} is there twice; rename one.")
+        else:
+            array = validate_data(self, X, reset=reset, ensure_all_finite=False)
+            X = pd.DataFrame(array, copy=False)
         names = getattr(self, "feature_names_in_", None)
         if names is None:
             X = X.set_axis([f"x{position}" for position in range(X.shape[1])], axis="columns")
