@@ -269,8 +269,8 @@ class LagFeatures(GroupTransformer):
 
     Known are the rows that come together and, from `fit`, each entity's last `max(periods)` rows: so
     the first new row of an entity has its lags, even if it comes alone. Where a row from `fit` comes
-    again, with the same entity and time, the one that comes is taken, so `fit(X).transform(X)` gives
-    what `fit_transform(X)` does. Rows that are neither remembered nor handed in cannot be known of:
+    again, with the same entity and time, the one that comes is taken, so `fit(X).transform(X)`
+    gives what `fit_transform(X)` does. Rows that are neither remembered nor handed in cannot be known of:
     hand in an entity's rows from some time on without gaps.
 
     Parameters
