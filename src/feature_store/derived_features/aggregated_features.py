@@ -3,7 +3,8 @@
 What libraries have, looked at with pandas 3.1 and Python 3.13 before this was written:
 
 - `sklearn.preprocessing.TargetEncoder` (1.9) encodes each column by itself with the shrunken mean
-  of y. Where that is what you want, use it: it smooths, where `min_rows` cuts off. It has no other statistic, no combination of columns and no target that is a column of X.
+  of y. Where that is what you want, use it: it smooths, where `min_rows` cuts off. It has no other
+  statistic, no combination of columns and no target that is a column of X.
 - `feature_engine.encoding.MeanEncoder` (1.9.4) has the mean only, too, and no out-of-fold answers.
 - `sklego.meta.GroupedTransformer` (0.9.10) fits one transformer per group, in a Python loop (20 s
   for a million rows in 10,000 groups), refuses null keys, and skops cannot store it.
@@ -251,8 +252,8 @@ class GroupRatio(GroupTransformer):
 
     :math:`s_g` is the group's statistic, learnt in `fit` (the median by default, which outliers do
     not move), so a row's answer does not depend on the rows that come with it. Groups never seen,
-    or with fewer than `min_rows` values, are compared with all rows, or with a coarser group. A statistic of 0 gives
-    NaN and never infinity, which few models take; nulls stay null.
+    or with fewer than `min_rows` values, are compared with all rows, or with a coarser group. A
+    statistic of 0 gives NaN and never infinity, which few models take; nulls stay null.
 
     Parameters
     ----------

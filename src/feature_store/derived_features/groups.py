@@ -286,7 +286,7 @@ def numbers(column: pd.Series[Any], name: Column) -> Floats:
         # Null is -1, the last place.
         return np.append(categories, np.nan)[column.cat.codes.to_numpy()]
     numeric = pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
-    if dtype == object:
+    if pd.api.types.is_object_dtype(dtype):
         numeric = pd.api.types.infer_dtype(column, skipna=True) in OBJECTS_THAT_ARE_NUMBERS
     if pd.api.types.is_complex_dtype(dtype):
         raise GroupFeatureError(

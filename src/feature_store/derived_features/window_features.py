@@ -2,17 +2,17 @@
 
 What libraries have, looked at with pandas 3.1 and Python 3.13 before this was written:
 
-- `feature_engine.outliers.Winsorizer` and `sklego.preprocessing.ColumnCapper` cap all rows at the same
-  limits. Per group there is `sklego.meta.GroupedTransformer(ColumnCapper(), ["country"])`, right for
-  few groups without nulls (a test runs it); it refuses nulls, skops cannot store it, and a million
-  rows in 10,000 groups take it 20 s to fit and 30 s to transform.
+- `feature_engine.outliers.Winsorizer` and `sklego.preprocessing.ColumnCapper` cap all rows at the
+  same limits. Per group there is `sklego.meta.GroupedTransformer(ColumnCapper(), ["country"])`,
+  right for few groups without nulls (a test runs it); it refuses null keys, skops cannot store it,
+  and a million rows in 10,000 groups take it 20 s to fit and 30 s to transform.
 - `sklearn.preprocessing.QuantileTransformer` ranks among all rows, not within a group.
 - `feature_engine.timeseries.forecasting.LagFeatures` lags one series, whose times are the frame's
-  index. There it works as it is (a test runs it); several entities make the index ambiguous, and it
-  refuses that.
+  index. There it works as it is (a test runs it, with `sort_index=False`: pandas 3.1 warns of how it
+  sorts); several entities make the index ambiguous, and it refuses that.
 
-Everything here is learnt in `fit`: what a row gets does not depend on the rows that come with it, with
-the one exception that `LagFeatures` documents.
+Everything here is learnt in `fit`: what a row gets does not depend on the rows that come with it,
+with the one exception that `LagFeatures` documents.
 """
 
 from __future__ import annotations
