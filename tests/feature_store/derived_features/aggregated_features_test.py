@@ -378,7 +378,7 @@ def test_other_mistakes_are_told_too() -> None:
     fitted = GroupFeatureGenerator("country", target_name="revenue").fit(COMPANIES)
     with pytest.raises(GroupFeatureError, match="column 'country' is missing"):
         fitted.transform(COMPANIES[["industry"]])
-    with pytest.raises(GroupFeatureError, match="held text values .* and holds number values"):
+    with pytest.raises(GroupFeatureError, match=r"held text values .* and holds number values"):
         fitted.transform(pd.DataFrame({"country": [1, 2]}))
     with pytest.raises(GroupFeatureError, match=r"No row has a value of the target 'revenue'"):
         clone(fitted).fit(COMPANIES.assign(revenue=np.nan))
@@ -462,7 +462,7 @@ def test_answers_are_those_of_a_naive_computation(
         )
 
 
-# By name: further columns and another order are welcome, as scikit-learn's ColumnTransformer has it.
+# Further columns and another order are welcome, as scikit-learn's ColumnTransformer has it.
 BY_NAME = {"check_dataframe_column_names_consistency": "columns are found by name"}
 ESTIMATORS = [
     GroupFeatureGenerator([0], cv=None),

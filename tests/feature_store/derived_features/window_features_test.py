@@ -261,9 +261,8 @@ def test_lags_are_those_of_a_naive_computation_and_of_pandas(
 TWICE = "the checks' rows have values twice, and no time may come twice for an entity"
 CHECKED = [GroupWinsorizer(0, 0), GroupPercentileRank(0, 0, min_rows=2), LagFeatures(0, 0, 0)]
 # What scikit-learn checks with rows that have the same first value, or none, twice.
-LAGS_FAIL = {
-    name: TWICE
-    for name in (
+LAGS_FAIL = dict.fromkeys(
+    (
         "check_dict_unchanged",
         "check_dont_overwrite_parameters",
         "check_dtype_object",
@@ -286,8 +285,9 @@ LAGS_FAIL = {
         "check_transformer_data_not_an_array",
         "check_transformer_general",
         "check_transformer_preserve_dtypes",
-    )
-} | {"check_estimators_pickle": "its rows have nulls, and a time may not be null"}
+    ),
+    TWICE,
+) | {"check_estimators_pickle": "its rows have nulls, and a time may not be null"}
 
 
 def expected_failures(estimator: Any) -> dict[str, str]:
