@@ -40,7 +40,7 @@ def frames(rows: int, groups: int) -> dict[str, pd.DataFrame]:
         "large numbers": pd.DataFrame({"group": sparse, "value": value}),
         "text": pd.DataFrame({"group": text.take(group).reset_index(drop=True), "value": value}),
         "category": pd.DataFrame(
-            {"group": pd.Categorical.from_codes(group, text.to_list()), "value": value}
+            {"group": pd.Categorical.from_codes(group, pd.Index(text)), "value": value}
         ),
     }
 

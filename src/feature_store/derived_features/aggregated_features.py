@@ -21,7 +21,6 @@ from functools import partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import KFold
@@ -171,7 +170,7 @@ class GroupFeatureGenerator(GroupTransformer):
         self._learn(X, y)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None) -> npt.NDArray[Any]:
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Learn from all rows, and answer each row from the folds that it is not in."""
         levels, target = self._learn(X, y)
         if self.cv is None:
@@ -183,7 +182,7 @@ class GroupFeatureGenerator(GroupTransformer):
             result[answered] = looked_up(statistics, [codes[answered] for codes in levels])
         return result.reshape(-1, 1)
 
-    def transform(self, X: Any) -> npt.NDArray[Any]:
+    def transform(self, X: Any) -> Any:
         """The statistic of each row's group, as learnt; of `X` only the group columns are read."""
         frame = self._rows(X)
         require(frame, self.groups_.columns, "group_cols")
@@ -231,7 +230,7 @@ class GroupFeatureGenerator(GroupTransformer):
         if isinstance(cv, int):
             if cv < 2:
                 raise GroupFeatureError(f"cv={cv!r}: expected None, a splitter or at least 2.")
-            folds = KFold(min(cv, rows), shuffle=True, random_state=self.random_state)
+            folds: Splitter = KFold(min(cv, rows), shuffle=True, random_state=self.random_state)
             return folds.split(np.zeros((rows, 1)))
         return cv.split(np.zeros((rows, 1)))
 
@@ -319,7 +318,7 @@ class GroupRatio(GroupTransformer):
         self.groups_, self.columns_, self.statistics_ = groups, columns, statistics
         return self
 
-    def transform(self, X: Any) -> npt.NDArray[Any]:
+    def transform(self, X: Any) -> Any:
         """Each value over the statistic of its row's group."""
         frame = self._rows(X)
         require(frame, self.groups_.columns, "group_cols")
@@ -400,11 +399,11 @@ def _statistic(
     """Of each of so many groups, NaN for those without a value."""
     # Categories are numbered already, and those without a value come out as well.
     grouped = pd.Series(values).groupby(
-        pd.Categorical.from_codes(codes, categories=range(groups)), observed=False
+        pd.Categorical.from_codes(codes, categories=pd.RangeIndex(groups)), observed=False
     )
     if metric == "percentile":
         assert q is not None
-        return grouped.quantile(q / 100).to_numpy()
+        return np.asarray(grouped.quantile(q / 100).to_numpy(), dtype=np.float64)
     return np.asarray(grouped.agg(metric).to_numpy(), dtype=np.float64)
 
 

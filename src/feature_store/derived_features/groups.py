@@ -181,7 +181,7 @@ def looked_up(tables: Sequence[npt.NDArray[Any]], levels: Sequence[Codes]) -> np
     return result
 
 
-class GroupTransformer(TransformerMixin, BaseEstimator):
+class GroupTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """What the group features share: their groups, and what scikit-learn asks of a transformer.
 
     Columns are found by name: further columns and another order do not matter, nor does a target

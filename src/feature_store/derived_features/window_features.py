@@ -108,7 +108,7 @@ class GroupWinsorizer(GroupTransformer):
         self.groups_, self.columns_ = groups, columns
         return self
 
-    def transform(self, X: Any) -> npt.NDArray[Any]:
+    def transform(self, X: Any) -> Any:
         """The columns within the limits of each row's group."""
         frame = self._rows(X)
         require(frame, self.groups_.columns, "group_cols")
@@ -161,9 +161,9 @@ class GroupPercentileRank(GroupTransformer):
     .. math:: \frac{\#\{j \in G: x_j < x_i\} + \frac{1}{2} \#\{j \in G: x_j = x_i\}}{\# G}
 
     which is `scipy.stats.percentileofscore(..., kind="mean") / 100`. The distribution is the one
-    learnt, not that of the rows that come together: a row alone gets what it gets in a crowd. Groups
-    never seen, or with fewer than `min_rows` values, are ranked among all rows, or in a coarser
-    group. Nulls stay null.
+    learnt, not that of the rows that come together: a row alone gets what it gets in a crowd.
+    Groups never seen, or with fewer than `min_rows` values, are ranked among all rows, or in a
+    coarser group. Nulls stay null.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ class GroupPercentileRank(GroupTransformer):
         self.groups_, self.columns_ = groups, columns
         return self
 
-    def transform(self, X: Any) -> npt.NDArray[Any]:
+    def transform(self, X: Any) -> Any:
         """The rank of each value in its row's group."""
         frame = self._rows(X)
         require(frame, self.groups_.columns, "group_cols")
@@ -329,7 +329,7 @@ class LagFeatures(GroupTransformer):
         self.values_ = _matrix(frame, columns)[last]
         return self
 
-    def transform(self, X: Any) -> npt.NDArray[Any]:
+    def transform(self, X: Any) -> Any:
         """The lags of each row, from the rows that come with it and those remembered."""
         frame = self._rows(X)
         require(frame, [*self.groups_.columns, self.time_, *self.columns_], "columns")

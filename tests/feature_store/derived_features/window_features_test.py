@@ -12,14 +12,14 @@ import skops.io
 from feature_engine.timeseries.forecasting import LagFeatures as SeriesLags
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import percentileofscore
+from scipy.stats import percentileofscore  # type: ignore[import-untyped]
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
-from sklego.meta import GroupedTransformer
-from sklego.preprocessing import ColumnCapper
+from sklego.meta import GroupedTransformer  # type: ignore[import-untyped]
+from sklego.preprocessing import ColumnCapper  # type: ignore[import-untyped]
 
 from feature_store.derived_features import window_features
 from feature_store.derived_features.groups import GroupFeatureError
