@@ -2,9 +2,9 @@
 
 What libraries have, looked at with pandas 3.1 and Python 3.13 before this was written:
 
-- `sklearn.preprocessing.TargetEncoder` (1.9) encodes each column by itself with the shrunken mean of
-  y. Where that is what you want, use it: its smoothing is better than a hard `min_rows`. It has no
-  other statistic, no combination of columns and no target that is a column of X.
+- `sklearn.preprocessing.TargetEncoder` (1.9) encodes each column by itself with the shrunken mean
+  of y. Where that is what you want, use it: it smooths, where `min_rows` cuts off. It has no other
+  statistic, no combination of columns and no target that is a column of X.
 - `feature_engine.encoding.MeanEncoder` (1.9.4) has the mean only, too, and no out-of-fold answers.
 - `sklego.meta.GroupedTransformer` (0.9.10) fits one transformer per group, in a Python loop (20 s
   for a million rows in 10,000 groups), refuses null keys, and skops cannot store it.
@@ -21,7 +21,6 @@ from functools import partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import KFold
@@ -171,7 +170,7 @@ class GroupFeatureGenerator(GroupTransformer):
         self._learn(X, y)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None) -> npt.NDArray[Any]:
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Learn from all rows, and answer each row from the folds that it is not in."""
         levels, target = self._learn(X, y)
         if self.cv is None:
@@ -183,7 +182,7 @@ class GroupFeatureGenerator(GroupTransformer):
             result[answered] = looked_up(statistics, [codes[answered] for codes in levels])
         return result.reshape(-1, 1)
 
-    def transform(self, X: Any) -> npt.NDArray[Any]:
+    def transform(self, X: Any) -> Any:
         """The statistic of each row's group, as learnt; of `X` only the group columns are read."""
         frame = self._rows(X)
         require(frame, self.groups_.columns, "group_cols")
@@ -228,10 +227,11 @@ class GroupFeatureGenerator(GroupTransformer):
                 f"fit_transform answers each row from others, and there is 1 sample only: hand in "
                 f"more rows, or set cv=None (cv={cv!r})."
             )
-        if isinstance(cv, int | np.integer):
+        if isinstance(cv, int):
             if cv < 2:
                 raise GroupFeatureError(f"cv={cv!r}: expected None, a splitter or at least 2.")
-            cv = KFold(min(int(cv), rows), shuffle=True, random_state=self.random_state)
+            folds: Splitter = KFold(min(cv, rows), shuffle=True, random_state=self.random_state)
+            return folds.split(np.zeros((rows, 1)))
         return cv.split(np.zeros((rows, 1)))
 
     def _names_out(self) -> list[str]:
@@ -249,10 +249,10 @@ class GroupFeatureGenerator(GroupTransformer):
 class GroupRatio(GroupTransformer):
     r"""How large a value is beside what is usual in its group: :math:`x_i / s_g`.
 
-    :math:`s_g` is the group's statistic, learnt in `fit` (a robust one, the median, by default), so a
-    row's answer does not depend on the rows that come with it. Groups never seen, or with fewer than
-    `min_rows` values, are compared with all rows, or with a coarser group. A statistic of 0 gives
-    NaN and never infinity, which few models take; nulls stay null.
+    :math:`s_g` is the group's statistic, learnt in `fit` (the median by default, which outliers do
+    not move), so a row's answer does not depend on the rows that come with it. Groups never seen,
+    or with fewer than `min_rows` values, are compared with all rows, or with a coarser group. A
+    statistic of 0 gives NaN and never infinity, which few models take; nulls stay null.
 
     Parameters
     ----------
@@ -318,7 +318,7 @@ class GroupRatio(GroupTransformer):
         self.groups_, self.columns_, self.statistics_ = groups, columns, statistics
         return self
 
-    def transform(self, X: Any) -> npt.NDArray[Any]:
+    def transform(self, X: Any) -> Any:
         """Each value over the statistic of its row's group."""
         frame = self._rows(X)
         require(frame, self.groups_.columns, "group_cols")
@@ -352,7 +352,9 @@ def group_statistics(
 ) -> list[Floats]:
     """For each level, each group's statistic of `values`; see `resolved` for the fallback."""
     known = ~np.isnan(values)
-    rows, count = ([codes[known] for codes in levels], values[known])
+    rows, count = levels, values
+    if not known.all():
+        rows, count = [codes[known] for codes in levels], values[known]
     answers = partial(_statistic, count, metric="mean" if metric == "rank" else metric)
     tables = resolved(
         groups,
@@ -395,15 +397,14 @@ def _statistic(
     values: Floats, codes: Codes, groups: int, *, metric: str, q: float | None
 ) -> Floats:
     """Of each of so many groups, NaN for those without a value."""
-    grouped = pd.Series(values).groupby(codes)
+    # Categories are numbered already, and those without a value come out as well.
+    grouped = pd.Series(values).groupby(
+        pd.Categorical.from_codes(codes, categories=pd.RangeIndex(groups)), observed=False
+    )
     if metric == "percentile":
         assert q is not None
-        own = grouped.quantile(q / 100)
-    else:
-        own = grouped.agg(metric)
-    result = np.full(groups, np.nan)
-    result[own.index.to_numpy()] = own.to_numpy()
-    return result
+        return np.asarray(grouped.quantile(q / 100).to_numpy(), dtype=np.float64)
+    return np.asarray(grouped.agg(metric).to_numpy(), dtype=np.float64)
 
 
 def _placed(ranked: Floats, values: Floats) -> Floats:

@@ -1,9 +1,9 @@
 """The groups that rows belong to, learnt once and found again: what all group features stand on.
 
-A group is a combination of values of the group columns. Values are told apart by what they mean, not
-by how pandas stores them: `str`, `string`, `category`, `object` and Arrow texts match one another, and
-so do the number types (1, 1.0 and True are one group). Nulls, however written, are a value like any
-other, so rows without a country are a group of their own.
+A group is a combination of values of the group columns. Values are told apart by what they mean,
+not by how pandas stores them: `str`, `string`, `category`, `object` and Arrow texts match one
+another, and so do the number types (1, 1.0 and True are one group). Nulls, however written, are a
+value like any other, so rows without a country are a group of their own.
 
 Everything fitted is numpy arrays and lists of them, which skops stores without pickle.
 """
@@ -37,6 +37,16 @@ TABLE_SLOTS = 1 << 22
 # Fixed-width text is what numpy stores fastest, and wasteful where one text is very long.
 FIXED_WIDTH_BYTES = 1 << 26
 
+# As `pandas.api.types.infer_dtype` calls them.
+OBJECTS_THAT_ARE_NUMBERS = {
+    "boolean",
+    "decimal",
+    "floating",
+    "integer",
+    "integer-na",
+    "mixed-integer-float",
+}
+
 
 class GroupFeatureError(InputError, ValueError):
     """An argument or a column is not as a group feature needs it.
@@ -68,17 +78,19 @@ class Groups:
         """Take the groups of `frame`; returns the number of each row's group at each level."""
         levels = [np.zeros(len(frame), dtype=np.int64)]
         for column in self.columns:
-            codes, uniques = pd.factorize(frame[column])
-            kind, known = comparable(uniques, column)
+            codes, uniques = _coded(frame[column])
+            # A category, or a number between two others, may be there without a row.
+            seen = np.bincount(codes + 1, minlength=len(uniques) + 1)[1:] > 0
+            kind, known = comparable(uniques[seen], column)
             known, places = np.unique(known, return_inverse=True)
             null = len(known)
-            slots = np.append(places, null).astype(np.int64)
-            keys = levels[-1] * (null + 1) + slots[codes]
-            numbers, distinct = pd.factorize(keys, sort=True)
+            slots = np.full(len(seen) + 1, null, dtype=np.int64)
+            slots[:-1][seen] = places
+            numbers, distinct = _numbered(levels[-1] * (null + 1) + slots[codes])
             self.kinds.append(kind)
             self.values.append(_storable(known) if kind == "text" else known)
-            self.keys.append(np.asarray(distinct, dtype=np.int64))
-            levels.append(np.asarray(numbers, dtype=np.int64))
+            self.keys.append(distinct)
+            levels.append(numbers)
         return levels
 
     def find(self, frame: pd.DataFrame) -> list[Codes]:
@@ -87,8 +99,9 @@ class Groups:
         for column, kind, known, keys in zip(
             self.columns, self.kinds, self.values, self.keys, strict=True
         ):
-            codes, uniques = _distinct(frame[column])
-            slots = np.append(_places(uniques, column, kind, known), len(known))
+            codes, uniques = _coded(frame[column], known if kind == "number" else None)
+            # The last two places are for what is not known, -2, and for null, -1.
+            slots = np.append(_places(uniques, column, kind, known), [-1, len(known)])
             if len(levels) == 1:
                 # Few distinct values, many rows: what can be looked up per value is.
                 levels.append(_search(keys, slots)[codes])
@@ -168,7 +181,7 @@ def looked_up(tables: Sequence[npt.NDArray[Any]], levels: Sequence[Codes]) -> np
     return result
 
 
-class GroupTransformer(TransformerMixin, BaseEstimator):
+class GroupTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """What the group features share: their groups, and what scikit-learn asks of a transformer.
 
     Columns are found by name: further columns and another order do not matter, nor does a target
@@ -199,15 +212,18 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
         return frame
 
     def _rows(self, X: Any) -> pd.DataFrame:
+        """`X` as a frame with the names that `fit` saw."""
         check_is_fitted(self)
         frame = as_frame(X, self)
-        if not isinstance(X, pd.DataFrame):
-            _check_n_features(self, X, reset=False)
-            if hasattr(self, "feature_names_in_"):
-                # Warns, as scikit-learn does.
-                _check_feature_names(self, X, reset=False)
-                return frame.set_axis(self.feature_names_in_, axis=1)
-        return frame
+        fitted_names = getattr(self, "feature_names_in_", None)
+        has_names = isinstance(X, pd.DataFrame) and all(isinstance(c, str) for c in X.columns)
+        if isinstance(X, pd.DataFrame) and has_names == (fitted_names is not None):
+            return frame
+        # Columns are positions where either has no names; scikit-learn warns of that.
+        _check_n_features(self, X, reset=False)
+        _check_feature_names(self, X, reset=False)
+        names = range(frame.shape[1]) if fitted_names is None else fitted_names
+        return frame.set_axis(names, axis=1)
 
     def _groups_of(self, frame: pd.DataFrame) -> list[Column]:
         columns = named(frame, self.group_cols, "group_cols")
@@ -233,11 +249,11 @@ def as_frame(X: Any, estimator: BaseEstimator) -> pd.DataFrame:
     return pd.DataFrame(checked).infer_objects()
 
 
-def as_list[T: Column](columns: T | Sequence[T]) -> list[T]:
+def as_list(columns: Column | Sequence[Column]) -> list[Column]:
     """One column is a list of one."""
     if isinstance(columns, str | int | np.integer):
-        return [columns]  # type: ignore[list-item]
-    return list(columns)  # type: ignore[arg-type]
+        return [columns]
+    return list(columns)
 
 
 def named(frame: pd.DataFrame, columns: Column | Sequence[Column], option: str) -> list[Column]:
@@ -263,41 +279,59 @@ def require(frame: pd.DataFrame, columns: Sequence[Column], option: str) -> None
 
 
 def numbers(column: pd.Series[Any], name: Column) -> Floats:
-    """A column as floats, null as NaN; the caller's own is not changed."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
-    if column.dtype == object:
-        column = column.infer_objects()
-    numeric = pd.api.types.is_numeric_dtype(column.dtype) or not column.notna().any()
-    if not numeric or pd.api.types.is_complex_dtype(column.dtype):
-        described = "complex numbers" if numeric else str(column.dtype)
-        if column.dtype == object and _all_numbers(column):
-            return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    """A column of numbers or booleans as floats, null as NaN."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        categories = numbers(pd.Series(column.cat.categories), name)
+        # Null is -1, the last place.
+        return np.append(categories, np.nan)[column.cat.codes.to_numpy()]
+    numeric = pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
+    if pd.api.types.is_object_dtype(dtype):
+        numeric = pd.api.types.infer_dtype(column, skipna=True) in OBJECTS_THAT_ARE_NUMBERS
+    if pd.api.types.is_complex_dtype(dtype):
         raise GroupFeatureError(
-            f"Column {name!r} holds {described}; numbers were expected. Complex data not supported."
-            if described == "complex numbers"
-            else f"Column {name!r} holds {described}; numbers were expected."
+            f"Column {name!r}: Complex data not supported; real numbers were expected."
         )
+    if not numeric and column.notna().any():
+        raise GroupFeatureError(f"Column {name!r} holds {dtype}; numbers were expected.")
+    if not numeric:
+        return np.full(len(column), np.nan)
     return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 
 
-def _all_numbers(column: pd.Series[Any]) -> bool:
-    """Numbers of more than one type, or Decimals."""
-    return pd.api.types.infer_dtype(column, skipna=True) in {"decimal", "mixed-integer-float"}
+def _coded(column: pd.Series[Any], known: npt.NDArray[Any] | None = None) -> tuple[Codes, Any]:
+    """Number each row's value, -1 for null; among the values may be some that no row has.
 
-
-def _distinct(column: pd.Series[Any]) -> tuple[Codes, Any]:
-    """Number each row's value, -1 for null; what comes second may hold values that no row has."""
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu" and len(column):
-        values = column.to_numpy()
-        low, high = int(values.min()), int(values.max())
-        if high - low < min(TABLE_SLOTS, len(values)) and high < 1 << 62:
-            # No hashing where counting will do.
-            offsets = values - low if low else values
-            return offsets.astype(np.int64, copy=False), np.arange(low, high + 1)
+    With the known numbers at hand, they are what is numbered by, and -2 is what is not known.
+    """
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy().astype(np.int64), column.cat.categories
-    return pd.factorize(column)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf" and len(column):
+        values = column.to_numpy()
+        if values.dtype.kind != "f":
+            low, high = int(values.min()), int(values.max())
+            # No hashing where counting will do.
+            if high - low < min(TABLE_SLOTS, len(values)) and high <= np.iinfo(np.int64).max:
+                return values.astype(np.int64, copy=False) - low, pd.RangeIndex(low, high + 1)
+        if known is not None:
+            # Half the work of numbering all values.
+            codes = np.asarray(pd.Index(known).get_indexer(pd.Index(values)), dtype=np.int64)
+            codes[codes < 0] = -2
+            if values.dtype.kind == "f":
+                codes[np.isnan(values)] = -1
+            return codes, pd.Index(known)
+    codes, uniques = pd.factorize(column)
+    return np.asarray(codes, dtype=np.int64), uniques
+
+
+def _numbered(keys: Codes) -> tuple[Codes, Codes]:
+    """Number the keys, in their order; and the keys that there are."""
+    slots = int(keys.max()) + 1
+    if slots > TABLE_SLOTS:
+        numbers, distinct = pd.factorize(keys, sort=True)
+        return np.asarray(numbers, dtype=np.int64), np.asarray(distinct, dtype=np.int64)
+    seen = np.bincount(keys, minlength=slots) > 0
+    return (np.cumsum(seen) - 1)[keys], np.flatnonzero(seen)
 
 
 def comparable(uniques: Any, column: Column) -> tuple[str, npt.NDArray[Any]]:

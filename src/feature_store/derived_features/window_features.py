@@ -2,17 +2,17 @@
 
 What libraries have, looked at with pandas 3.1 and Python 3.13 before this was written:
 
-- `feature_engine.outliers.Winsorizer` and `sklego.preprocessing.ColumnCapper` cap all rows at the same
-  limits. Per group there is `sklego.meta.GroupedTransformer(ColumnCapper(), ["country"])`, right for
-  few groups without nulls (a test runs it); it refuses nulls, skops cannot store it, and a million
-  rows in 10,000 groups take it 20 s to fit and 30 s to transform.
+- `feature_engine.outliers.Winsorizer` and `sklego.preprocessing.ColumnCapper` cap all rows at the
+  same limits. Per group there is `sklego.meta.GroupedTransformer(ColumnCapper(), ["country"])`,
+  right for few groups without nulls (a test runs it); it refuses null keys, skops cannot store it,
+  and a million rows in 10,000 groups take it 20 s to fit and 30 s to transform.
 - `sklearn.preprocessing.QuantileTransformer` ranks among all rows, not within a group.
 - `feature_engine.timeseries.forecasting.LagFeatures` lags one series, whose times are the frame's
-  index. There it works as it is (a test runs it); several entities make the index ambiguous, and it
-  refuses that.
+  index. There it works as it is (a test runs it, with `sort_index=False`: pandas 3.1 warns of how
+  it sorts); several entities make the index ambiguous, and it refuses that.
 
-Everything here is learnt in `fit`: what a row gets does not depend on the rows that come with it, with
-the one exception that `LagFeatures` documents.
+Everything here is learnt in `fit`: what a row gets does not depend on the rows that come with it,
+with the one exception that `LagFeatures` documents.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class GroupWinsorizer(GroupTransformer):
     r"""Values beyond the usual of their group, moved to its limits.
 
     :math:`x_i` becomes :math:`\min(\max(x_i, l_g), u_g)`, with :math:`l_g` and :math:`u_g` the
-    percentiles `lower` and `upper` of the values of its group in `fit` (`numpy.percentile`, linear).
+    percentiles `lower` and `upper` of its group's values in `fit` (`numpy.percentile`, linear).
     Groups never seen, or with fewer than `min_rows` values, have the limits of all rows, or of a
     coarser group. Nulls stay null. The columns keep their names and come out as floats.
 
@@ -108,7 +108,7 @@ class GroupWinsorizer(GroupTransformer):
         self.groups_, self.columns_ = groups, columns
         return self
 
-    def transform(self, X: Any) -> npt.NDArray[Any]:
+    def transform(self, X: Any) -> Any:
         """The columns within the limits of each row's group."""
         frame = self._rows(X)
         require(frame, self.groups_.columns, "group_cols")
@@ -117,7 +117,7 @@ class GroupWinsorizer(GroupTransformer):
         result = np.empty((len(frame), len(self.columns_)))
         for place, column in enumerate(self.columns_):
             values = numbers(frame[column], column)
-            # fmin and fmax: where a limit is not known, there is none; a null value has none either.
+            # fmin and fmax: where a limit is not known, there is none.
             limited = values
             if lowest := self.lower_limits_[place]:
                 limited = np.fmax(limited, looked_up(lowest, levels))
@@ -161,9 +161,9 @@ class GroupPercentileRank(GroupTransformer):
     .. math:: \frac{\#\{j \in G: x_j < x_i\} + \frac{1}{2} \#\{j \in G: x_j = x_i\}}{\# G}
 
     which is `scipy.stats.percentileofscore(..., kind="mean") / 100`. The distribution is the one
-    learnt, not that of the rows that come together: a row alone gets what it gets in a crowd. Groups
-    never seen, or with fewer than `min_rows` values, are ranked among all rows, or in a coarser
-    group. Nulls stay null.
+    learnt, not that of the rows that come together: a row alone gets what it gets in a crowd.
+    Groups never seen, or with fewer than `min_rows` values, are ranked among all rows, or in a
+    coarser group. Nulls stay null.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ class GroupPercentileRank(GroupTransformer):
         self.groups_, self.columns_ = groups, columns
         return self
 
-    def transform(self, X: Any) -> npt.NDArray[Any]:
+    def transform(self, X: Any) -> Any:
         """The rank of each value in its row's group."""
         frame = self._rows(X)
         require(frame, self.groups_.columns, "group_cols")
@@ -267,11 +267,11 @@ class LagFeatures(GroupTransformer):
     A lag of `p` is the value of the `p`-th row before, in the order of time, of those of the same
     entity: earlier rows, not earlier days. NaN where there is none, and where it was null.
 
-    Known are the rows that come together and, from `fit`, each entity's last `max(periods)` rows: so
-    the first new row of an entity has its lags, even if it comes alone. Where a row from `fit` comes
-    again, with the same entity and time, the one that comes is taken, so `fit(X).transform(X)` gives
-    what `fit_transform(X)` does. Rows that are neither remembered nor handed in cannot be known of:
-    hand in an entity's rows from some time on without gaps.
+    Known are the rows that come together and, from `fit`, each entity's last `max(periods)` rows:
+    so the first new row of an entity has its lags, even if it comes alone. Where a row from `fit`
+    comes again, with the same entity and time, the one that comes is taken, so
+    `fit(X).transform(X)` gives what `fit_transform(X)` does. Rows that are neither remembered nor
+    handed in cannot be known of: hand in an entity's rows from some time on without gaps.
 
     Parameters
     ----------
@@ -329,7 +329,7 @@ class LagFeatures(GroupTransformer):
         self.values_ = _matrix(frame, columns)[last]
         return self
 
-    def transform(self, X: Any) -> npt.NDArray[Any]:
+    def transform(self, X: Any) -> Any:
         """The lags of each row, from the rows that come with it and those remembered."""
         frame = self._rows(X)
         require(frame, [*self.groups_.columns, self.time_, *self.columns_], "columns")

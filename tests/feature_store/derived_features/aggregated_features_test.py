@@ -1,10 +1,507 @@
 from __future__ import annotations
 
 import doctest
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import skops.io
+from feature_engine.creation import RelativeFeatures
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import KFold, TimeSeriesSplit
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import TargetEncoder
+from sklearn.utils import estimator_checks
 
 from feature_store.derived_features import aggregated_features
+from feature_store.derived_features.aggregated_features import (
+    METRICS,
+    TRUSTED_TYPES,
+    GroupFeatureGenerator,
+    GroupRatio,
+)
+from feature_store.derived_features.groups import GroupFeatureError
+
+COMPANIES = pd.DataFrame(
+    {
+        "country": ["NL", "NL", "NL", "BE", "BE", None],
+        "industry": ["food", "food", "steel", "food", "steel", "food"],
+        "revenue": [10.0, 20.0, 60.0, 5.0, 7.0, 100.0],
+    }
+)
+
+
+def answers(X: pd.DataFrame, *args: Any, new: pd.DataFrame | None = None, **kwargs: Any) -> Any:
+    fitted = GroupFeatureGenerator(*args, target_name="revenue", **kwargs).fit(X)
+    return fitted.transform(X if new is None else new).ravel().tolist()
 
 
 def test_examples_are_true() -> None:
     result = doctest.testmod(aggregated_features)
-    assert result.attempted and not result.failed
+    assert result.attempted
+    assert not result.failed
+
+
+@pytest.mark.parametrize(
+    ("metric", "q", "expected"),
+    [
+        ("mean", None, [30, 30, 30, 6, 6, 100]),
+        ("median", None, [20, 20, 20, 6, 6, 100]),
+        ("min", None, [10, 10, 10, 5, 5, 100]),
+        ("max", None, [60, 60, 60, 7, 7, 100]),
+        ("rank", None, [2, 2, 2, 1, 1, 3]),
+        ("percentile", 75, [40, 40, 40, 6.5, 6.5, 100]),
+        ("percentile", 0, [10, 10, 10, 5, 5, 100]),
+    ],
+)
+def test_each_metric_and_nulls_are_a_group(
+    metric: str, q: float | None, expected: list[float]
+) -> None:
+    assert answers(COMPANIES, ["country"], metric, q) == expected
+
+
+def test_unseen_groups_get_the_statistic_of_all_rows_and_may_lack_the_target() -> None:
+    new = pd.DataFrame({"country": ["FR", "BE"]})
+    assert answers(COMPANIES, "country", "max", new=new) == [100, 7]
+    # All rows have a mean of 33.7: between the Netherlands' 30 and 100, after two and before one.
+    assert answers(COMPANIES, "country", "rank", new=new) == [2.5, 1]
+
+
+def test_equal_means_share_their_rank() -> None:
+    rows = pd.DataFrame({"country": ["a", "b", "c"], "revenue": [1.0, 1.0, 5.0]})
+    assert answers(rows, "country", "rank") == [1.5, 1.5, 3]
+
+
+def test_small_groups_fall_back_to_all_rows_or_to_coarser_groups() -> None:
+    columns = ["country", "industry"]
+    assert answers(COMPANIES, columns) == [15, 15, 60, 5, 7, 100]
+    overall = COMPANIES["revenue"].mean()
+    few = answers(COMPANIES, columns, min_rows=2)
+    assert few == pytest.approx([15, 15, *[overall] * 4])
+    coarser = answers(COMPANIES, columns, min_rows=2, coarser=True)
+    assert coarser == pytest.approx([15, 15, 30, 6, 6, overall])
+    new = pd.DataFrame({"country": ["NL", "FR", None], "industry": ["oil", "food", "oil"]})
+    unseen = answers(COMPANIES, columns, min_rows=2, coarser=True, new=new)
+    assert unseen == pytest.approx([30, overall, overall])
+
+
+def test_rows_without_a_target_teach_nothing_but_get_an_answer() -> None:
+    rows = COMPANIES.assign(revenue=[None, 20.0, 60.0, None, None, None])
+    assert answers(rows, "country") == [40, 40, 40, 40, 40, 40]
+    assert answers(rows, "country", "max") == [60] * 6
+    assert answers(rows, "country", min_rows=2) == [40] * 6
+
+
+def test_the_target_is_a_column_or_y() -> None:
+    X, y = COMPANIES[["country"]], COMPANIES["revenue"]
+    by_column = answers(COMPANIES, "country")
+    for name in ("revenue", None):
+        for target in (y, y.to_numpy(), y.tolist()):
+            fitted = GroupFeatureGenerator("country", target_name=name).fit(X, target)
+            assert fitted.transform(X).ravel().tolist() == by_column
+    other = np.arange(6.0)
+    fitted = GroupFeatureGenerator("country", target_name="revenue").fit(COMPANIES, other)
+    assert fitted.transform(X).ravel().tolist() == by_column
+
+
+def test_fit_transform_answers_each_row_from_other_folds() -> None:
+    folds = KFold(3, shuffle=True, random_state=0)
+    generator = GroupFeatureGenerator("country", target_name="revenue", cv=3, min_rows=1)
+    expected = np.full(6, np.nan)
+    for learnt_from, answered in folds.split(COMPANIES):
+        plain = clone(generator).fit(COMPANIES.iloc[learnt_from])
+        expected[answered] = plain.transform(COMPANIES.iloc[answered]).ravel()
+    out_of_fold = generator.fit_transform(COMPANIES).ravel()
+    np.testing.assert_allclose(out_of_fold, expected)
+    assert not np.allclose(out_of_fold, generator.transform(COMPANIES).ravel())
+    again = clone(generator).fit_transform(COMPANIES).ravel()
+    np.testing.assert_array_equal(out_of_fold, again)
+    plain = clone(generator).set_params(cv=None)
+    np.testing.assert_array_equal(
+        plain.fit_transform(COMPANIES), plain.fit(COMPANIES).transform(COMPANIES)
+    )
+
+
+def test_fit_transform_does_not_leak_what_cannot_be_known() -> None:
+    random = np.random.default_rng(0)
+    rows = pd.DataFrame({"g": random.integers(0, 1000, 3000)})
+    y = random.normal(size=3000)
+    fitted = GroupFeatureGenerator("g")
+    leaking = np.corrcoef(fitted.fit(rows, y).transform(rows).ravel(), y)[0, 1]
+    honest = np.corrcoef(fitted.fit_transform(rows, y).ravel(), y)[0, 1]
+    assert leaking > 0.5
+    assert abs(honest) < 0.1
+
+
+def test_a_splitter_may_leave_rows_without_an_answer() -> None:
+    generator = GroupFeatureGenerator(
+        "country", target_name="revenue", cv=TimeSeriesSplit(n_splits=2)
+    )
+    result = generator.fit_transform(COMPANIES).ravel()
+    np.testing.assert_allclose(result, [np.nan, np.nan, 15, 15, 5, 23.75])
+
+
+def test_target_encoder_without_its_smoothing_is_ours() -> None:
+    X, y = COMPANIES[["industry"]], COMPANIES["revenue"]
+    peer = TargetEncoder(target_type="continuous", smooth=1e-12).fit(X, y)
+    ours = GroupFeatureGenerator("industry").fit(X, y)
+    np.testing.assert_allclose(ours.transform(X), peer.transform(X))
+
+
+TEXTS = ["a", None, "b", "a"]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pd.Series(TEXTS, dtype="str"),
+        pd.Series(TEXTS, dtype="string"),
+        pd.Series(TEXTS, dtype="category"),
+        pd.Series(TEXTS, dtype=object),
+        pd.Series(TEXTS, dtype=pd.ArrowDtype(pa.string())),
+        pd.Series(TEXTS, dtype=pd.CategoricalDtype(["b", "x", "a"])),
+    ],
+    ids=lambda s: str(s.dtype)[:12],
+)
+def test_texts_match_however_they_are_stored(stored: pd.Series[Any]) -> None:
+    rows = pd.DataFrame({"g": stored, "revenue": [1, 2, 3, 5]})
+    assert answers(rows, "g") == [3, 2, 3, 3]
+    plain = pd.DataFrame({"g": pd.Series([*TEXTS, "c"], dtype=object)})
+    assert answers(rows, "g", new=plain) == [3, 2, 3, 3, 2.75]
+    fitted = pd.DataFrame({"g": pd.Series(TEXTS, dtype=object), "revenue": [1, 2, 3, 5]})
+    assert answers(fitted, "g", new=rows) == [3, 2, 3, 3]
+
+
+NUMBERS = [1, 2, 1, None]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pd.Series(NUMBERS, dtype="float64"),
+        pd.Series(NUMBERS, dtype="Int64"),
+        pd.Series(NUMBERS, dtype="Float64"),
+        pd.Series(NUMBERS, dtype=object),
+        pd.Series(NUMBERS, dtype=pd.ArrowDtype(pa.int32())),
+        pd.Series(NUMBERS, dtype="category"),
+        pd.Series([Decimal(1), Decimal(2), Decimal(1), None], dtype=object),
+        pd.Series([Decimal(1), Decimal(2), Decimal(1), None]).astype(
+            pd.ArrowDtype(pa.decimal128(5, 1))
+        ),
+    ],
+    ids=lambda s: str(s.dtype)[:12],
+)
+def test_numbers_match_however_they_are_stored_also_as_target(stored: pd.Series[Any]) -> None:
+    rows = pd.DataFrame({"g": stored, "revenue": [1, 2, 4, 9]})
+    assert answers(rows, "g", "max") == [4, 2, 4, 9]
+    new = pd.DataFrame({"g": [2, 1, 3, -(10**12)]})
+    assert answers(rows, "g", "max", new=new) == [2, 4, 9, 9]
+    integers = pd.DataFrame({"g": [1, 2, 1, 7], "revenue": [1, 2, 4, 9]})
+    assert answers(integers, "g", "min", new=rows[["g"]]) == [1, 2, 1, 1]
+    swapped = pd.DataFrame({"g": ["x", "x", "y", "y"], "revenue": stored})
+    assert answers(swapped, "g", "max") == [2, 2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pd.Series([True, False, None], dtype="boolean"),
+        pd.Series([True, False, None], dtype=object),
+        pd.Series([True, False, None], dtype=pd.ArrowDtype(pa.bool_())),
+    ],
+    ids=lambda s: str(s.dtype)[:12],
+)
+def test_booleans_are_groups_and_targets(stored: pd.Series[Any]) -> None:
+    rows = pd.DataFrame({"g": stored, "revenue": [1, 2, 3]})
+    assert answers(rows, "g") == [1, 2, 3]
+    assert answers(rows, "g", new=pd.DataFrame({"g": [False, True]})) == [2, 1]
+    swapped = pd.DataFrame({"g": ["a", "a", "a"], "revenue": stored})
+    assert answers(swapped, "g") == [0.5] * 3
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "datetime64[s]",
+        "datetime64[ns]",
+        pd.ArrowDtype(pa.timestamp("us")),
+        pd.ArrowDtype(pa.date32()),
+        "category",
+    ],
+    ids=str,
+)
+def test_times_match_however_they_are_stored(dtype: Any) -> None:
+    days = pd.Series(pd.to_datetime(["2024-01-01", "2024-02-01", "2024-01-01", None]))
+    rows = pd.DataFrame({"g": days.astype(dtype), "revenue": [1, 2, 4, 9]})
+    assert answers(rows, "g", "max") == [4, 2, 4, 9]
+    new = pd.DataFrame({"g": days.astype("datetime64[ms]")})
+    assert answers(rows, "g", "max", new=new) == [4, 2, 4, 9]
+
+
+def test_zoned_times_are_moments() -> None:
+    moment = pd.Timestamp(datetime(2024, 1, 1, 12, tzinfo=UTC))
+    rows = pd.DataFrame({"g": [moment, moment + pd.Timedelta(hours=1)], "revenue": [1, 2]})
+    new = pd.DataFrame({"g": rows["g"].dt.tz_convert("Europe/Amsterdam")})
+    assert answers(rows, "g", new=new) == [1, 2]
+
+
+def test_groups_and_a_frame_may_be_of_one_row_and_batches_empty() -> None:
+    one = COMPANIES.head(1)
+    fitted = GroupFeatureGenerator("country", target_name="revenue").fit(one)
+    assert fitted.transform(one).tolist() == [[10]]
+    assert fitted.transform(one.head(0)).shape == (0, 1)
+    pandas = clone(fitted).set_output(transform="pandas").fit(one)
+    assert list(pandas.transform(one.head(0)).columns) == ["revenue_mean_by_country"]
+
+
+def test_the_callers_frame_is_not_changed_and_index_and_columns_do_not_matter() -> None:
+    rows = COMPANIES.set_axis([7, 7, 3, 2, 1, 0]).astype({"country": "category"})
+    before = rows.copy(deep=True)
+    generator = GroupFeatureGenerator("country", target_name="revenue")
+    generator.set_output(transform="pandas")
+    generator.fit_transform(rows)
+    shuffled = rows[["revenue", "country"]].assign(more=1)
+    result = generator.transform(shuffled)
+    pd.testing.assert_frame_equal(rows, before)
+    expected = pd.DataFrame(
+        {"revenue_mean_by_country": [30.0, 30, 30, 6, 6, 100]}, index=rows.index
+    )
+    pd.testing.assert_frame_equal(result, expected)
+    rows.loc[:, "revenue"] = 0.0
+    pd.testing.assert_frame_equal(generator.transform(shuffled), expected)
+
+
+def test_what_was_learnt_can_be_looked_at() -> None:
+    fitted = GroupFeatureGenerator(["country", "industry"], target_name="revenue").fit(COMPANIES)
+    table = fitted.group_table().set_index(["country", "industry"]).iloc[:, 0]
+    assert {(str(c), i): v for (c, i), v in table.items()} == {
+        ("BE", "food"): 5,
+        ("BE", "steel"): 7,
+        ("NL", "food"): 15,
+        ("NL", "steel"): 60,
+        ("nan", "food"): 100,
+    }
+
+
+def test_the_article_call_works_by_position() -> None:
+    generator = GroupFeatureGenerator(["country"], "percentile", 90, "revenue").fit(COMPANIES)
+    assert generator.get_feature_names_out().tolist() == ["revenue_p90_by_country"]
+
+
+def test_ratio_to_the_groups_median() -> None:
+    rows = pd.DataFrame(
+        {"g": ["a", "a", "a", "z", "z"], "x": [1.0, 2.0, None, 0.0, 0.0], "y": [1, 3, 5, 7, 9]}
+    )
+    ratio = GroupRatio("g", ["x", "y"]).set_output(transform="pandas").fit(rows)
+    expected = pd.DataFrame(
+        {
+            "x_to_median_by_g": [1 / 1.5, 2 / 1.5, np.nan, np.nan, np.nan],
+            "y_to_median_by_g": [1 / 3, 1, 5 / 3, 7 / 8, 9 / 8],
+        }
+    )
+    pd.testing.assert_frame_equal(ratio.transform(rows), expected)
+    unseen = pd.DataFrame({"g": ["q"], "x": [3.0], "y": [5]})
+    assert ratio.transform(unseen).to_numpy().tolist() == [[6.0, 1.0]]
+
+
+def test_features_stand_in_pipelines_and_survive_skops() -> None:
+    X, y = COMPANIES.drop(columns="revenue"), COMPANIES["revenue"]
+    columns = ColumnTransformer(
+        [
+            ("by_country", GroupFeatureGenerator("country"), ["country"]),
+            ("both", GroupFeatureGenerator(["country", "industry"], "rank"), [0, 1]),
+        ]
+    )
+    pipeline = Pipeline([("features", columns), ("model", LinearRegression())]).fit(X, y)
+    expected = pipeline.predict(X)
+    assert pipeline[:-1].get_feature_names_out().tolist() == [
+        "by_country__revenue_mean_by_country",
+        "both__revenue_rank_by_country_industry",
+    ]
+    # skops needs to trust ours, and nothing else.
+    stored = skops.io.dumps(pipeline)
+    assert set(skops.io.get_untrusted_types(data=stored)) <= set(TRUSTED_TYPES)
+    loaded = skops.io.loads(stored, trusted=list(TRUSTED_TYPES))
+    np.testing.assert_array_equal(loaded.predict(X), expected)
+    union = FeatureUnion(
+        [("mean", GroupFeatureGenerator("country")), ("all", GroupFeatureGenerator("industry"))]
+    )
+    assert union.set_output(transform="pandas").fit_transform(X, y).shape == (6, 2)
+
+
+@pytest.mark.parametrize(
+    "keys", [["a\0", "a", "é", None], [1, 2**62, -5, None], [1.5, np.inf, -0.0, None]]
+)
+def test_odd_keys_survive_skops(keys: list[Any]) -> None:
+    rows = pd.DataFrame({"g": pd.Series(keys, dtype=object), "revenue": [1.0, 2, 3, 4]})
+    fitted = GroupFeatureGenerator("g", target_name="revenue").fit(rows)
+    loaded = skops.io.loads(skops.io.dumps(fitted), trusted=list(TRUSTED_TYPES))
+    assert loaded.transform(rows).ravel().tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"group_cols": "land"}, "group_cols: column 'land' is missing; there are: 'country', "),
+        ({"group_cols": []}, "group_cols is empty"),
+        ({"target_name": "profit"}, "target_name (and there is no y): column 'profit' is missing"),
+        (
+            {"group_metric": "mode"},
+            "group_metric='mode' is unknown; expected one of max, mean, median, min, percentile, "
+            "rank.",
+        ),
+        ({"group_metric": "percentile"}, "percentile_q=None: group_metric='percentile' needs"),
+        ({"group_metric": "percentile", "percentile_q": 101}, "percentile_q=101: "),
+        ({"percentile_q": 50}, "percentile_q=50 is for group_metric='percentile' only"),
+        ({"target_name": "industry"}, "Column 'industry' holds str; numbers were expected."),
+        ({"cv": 1}, "cv=1: expected None, a splitter or at least 2."),
+    ],
+)
+def test_mistakes_are_told_when_fitting(options: dict[str, Any], message: str) -> None:
+    generator = GroupFeatureGenerator(
+        **{"group_cols": "country", "target_name": "revenue", **options}
+    )
+    with pytest.raises(GroupFeatureError, match=re.escape(message)):
+        generator.fit_transform(COMPANIES)
+
+
+def test_other_mistakes_are_told_too() -> None:
+    fitted = GroupFeatureGenerator("country", target_name="revenue").fit(COMPANIES)
+    with pytest.raises(GroupFeatureError, match="column 'country' is missing"):
+        fitted.transform(COMPANIES[["industry"]])
+    with pytest.raises(GroupFeatureError, match=r"held text values .* and holds number values"):
+        fitted.transform(pd.DataFrame({"country": [1, 2]}))
+    with pytest.raises(GroupFeatureError, match=r"No row has a value of the target 'revenue'"):
+        clone(fitted).fit(COMPANIES.assign(revenue=np.nan))
+    with pytest.raises(GroupFeatureError, match="X is empty"):
+        clone(fitted).fit(COMPANIES.head(0))
+    with pytest.raises(GroupFeatureError, match="neither a column of X nor the name of y, 'rev'"):
+        GroupFeatureGenerator("country", target_name="revenue").fit(
+            COMPANIES[["country"]], COMPANIES["revenue"].rename("rev")
+        )
+    with pytest.raises(GroupFeatureError, match="1 sample only"):
+        clone(fitted).fit_transform(COMPANIES.head(1))
+    with pytest.raises(GroupFeatureError, match="is there more than once"):
+        fitted.transform(pd.concat([COMPANIES, COMPANIES[["country"]]], axis=1))
+    with pytest.raises(GroupFeatureError, match="expected one of max, mean, median, min, percent"):
+        GroupRatio("country", "revenue", "rank").fit(COMPANIES)  # type: ignore[arg-type]
+
+
+KEYS = st.one_of(st.none(), st.sampled_from(["a", "b", "c", "", "a\0"]))
+VALUES = st.one_of(st.none(), st.floats(-1e6, 1e6), st.integers(-3, 3).map(float))
+ROWS = st.lists(st.tuples(KEYS, st.one_of(st.none(), st.integers(-2, 2)), VALUES), min_size=1)
+
+
+def naive(rows: list[Any], new: list[Any], metric: str, q: float, least: int) -> list[float]:
+    """Group by group, with plain lists."""
+    groups: dict[Any, list[float]] = {}
+    for first, second, value in rows:
+        if value is not None:
+            groups.setdefault((first, second), []).append(value)
+    everything = [value for values in groups.values() for value in values]
+    groups = {key: values for key, values in groups.items() if len(values) >= least}
+    functions: dict[str, Any] = {
+        "mean": np.mean,
+        "rank": np.mean,
+        "median": np.median,
+        "min": min,
+        "max": max,
+        "percentile": lambda values: np.percentile(values, q),
+    }
+    function = functions[metric]
+    result = [float(function(groups.get((first, second), everything))) for first, second, _ in new]
+    if metric == "rank":
+        means = [float(np.mean(values)) for values in groups.values()]
+        result = [(sum(m < r for m in means) + sum(m <= r for m in means) + 1) / 2 for r in result]
+    return result
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=ROWS,
+    new=ROWS,
+    metric=st.sampled_from(METRICS),
+    q=st.integers(0, 100),
+    least=st.integers(1, 3),
+)
+def test_answers_are_those_of_a_naive_computation(
+    rows: list[Any], new: list[Any], metric: Any, q: int, least: int
+) -> None:
+    # Means that differ by rounding only would be ranked differently.
+    if metric == "rank":
+        rows = [(a, b, v if v is None else round(v)) for a, b, v in rows]
+    if all(value is None for _, _, value in rows):
+        return
+
+    def frame(rows: list[Any]) -> pd.DataFrame:
+        result = pd.DataFrame(rows, columns=["first", "second", "value"])
+        return result.astype({"first": "str", "second": "Int64", "value": "float64"})
+
+    generator = GroupFeatureGenerator(
+        ["first", "second"],
+        metric,
+        q if metric == "percentile" else None,
+        "value",
+        min_rows=least,
+    ).fit(frame(rows))
+    for asked in (rows, new):
+        np.testing.assert_allclose(
+            generator.transform(frame(asked)).ravel(),
+            naive(rows, asked, metric, q, least),
+            rtol=1e-9,
+            atol=1e-6,
+        )
+
+
+# Further columns and another order are welcome, as scikit-learn's ColumnTransformer has it.
+BY_NAME = {"check_dataframe_column_names_consistency": "columns are found by name"}
+ESTIMATORS = [
+    GroupFeatureGenerator([0], cv=None),
+    # All groups of the checks' rows are of one row: out of fold there is but one answer.
+    GroupFeatureGenerator([0], "rank"),
+    GroupFeatureGenerator([0], "percentile", 90, cv=None, min_rows=2, coarser=True),
+    GroupRatio(0, 0),
+]
+
+
+@estimator_checks.parametrize_with_checks(ESTIMATORS)
+def test_scikit_learn_estimator_checks_apply(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+# Scikit-learn runs these on its own estimators only, so they are called here.
+MORE_CHECKS = (
+    "check_dataframe_column_names_consistency",
+    "check_global_output_transform_pandas",
+    "check_n_features_in",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+)
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.filterwarnings("ignore:X has feature names, but")
+@pytest.mark.parametrize("check", MORE_CHECKS)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
+def test_more_of_scikit_learns_checks_apply(estimator: Any, check: str) -> None:
+    if check in BY_NAME:
+        pytest.xfail(BY_NAME[check])
+    getattr(estimator_checks, check)(type(estimator).__name__, estimator)
+
+
+def test_a_ratio_of_two_columns_is_feature_engines() -> None:
+    rows = pd.DataFrame({"revenue": [10.0, 9.0], "employees": [2, 3]})
+    ratio = RelativeFeatures(variables=["revenue"], reference=["employees"], func=["div"])
+    result = ratio.fit_transform(rows)
+    assert result["revenue_div_employees"].tolist() == [5, 3]
