@@ -99,6 +99,9 @@ def _rendered(value: str, kind: pa.DataType, depth: int = 0, *, finite: bool = T
         # As text first: the digits of the number itself, and not of its 64-bit neighbour.
         condition = "isfinite" if finite else "NOT isnan"
         return f"CASE WHEN {condition}({value}) THEN {value}::VARCHAR::DOUBLE END"
+    if pa.types.is_decimal(kind):
+        # The widest, which DuckDB writes digit by digit; others become floating-point numbers.
+        return f"{value}::DECIMAL(38, {kind.scale})"
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return f"hex({value})"
     if pa.types.is_timestamp(kind):

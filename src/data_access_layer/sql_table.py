@@ -47,17 +47,12 @@ class SqlTable:
     name: str
 
     def check(self) -> None:
-        """Refuse a database that cannot replace a table in one transaction.
+        """Refuse early what could only fail after all the work.
 
         Raises:
-            InputError: it cannot, or the table's name is too long.
+            InputError: the table's name is too long.
             UserError: the database cannot be reached.
         """
-        if self.engine.dialect.name not in DIALECTS:
-            raise InputError(
-                f"{self.name}: {self.engine.dialect.name} cannot replace a table in one "
-                f"transaction; expected one of {', '.join(DIALECTS)}."
-            )
         if len(STAGING.format(table=self.table).encode()) > NAME_BYTES:
             raise InputError(f"{self.name}: the table's name is too long for a name beside it.")
         with self._readable_errors(), self.engine.connect():
@@ -196,10 +191,15 @@ def sql_table(location: str, settings: StoreSettings) -> SqlTable:
             "(postgresql+psycopg://host/database#table, sqlite:///file.db#table). Export to a file "
             "and copy that."
         )
-    # Written as people know it; SQLAlchemy would take it for another driver.
     url = sa.make_url(at.url)
     if url.drivername in ("postgresql", "postgres"):
+        # As people write it, which SQLAlchemy would take for another driver.
         url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in DIALECTS:
+        raise InputError(
+            f"{location}: {url.get_backend_name()} cannot replace a table in one transaction; "
+            f"expected one of {', '.join(DIALECTS)}."
+        )
     if url.get_backend_name() != "sqlite":
         password = settings.database_password
         url = url.set(
