@@ -1,8 +1,8 @@
 """Replace a database's table, and its manifest with it, in one transaction.
 
-The rows are loaded into a table beside, which takes the old one's name at the end: readers see the old
-rows until then, and a run that is killed leaves nothing, for the database rolls it back. That takes a
-database whose transactions hold tables too: PostgreSQL and SQLite do, MySQL and Oracle do not.
+The rows are loaded into a table beside, which takes the old one's name at the end: readers see the
+old rows until then, and a run that is killed leaves nothing, for the database rolls it back. That
+takes a database whose transactions hold tables too: PostgreSQL and SQLite, but not MySQL or Oracle.
 
 What hangs on the old table goes with it: indexes and grants; a view on it refuses the export.
 """
@@ -273,7 +273,8 @@ def _insert(connection: sa.Connection, staging: sa.Table, rows: pa.Table) -> Non
     columns = [_values(column) for column in rows.columns]
     names = rows.column_names
     connection.execute(
-        sa.insert(staging), [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        sa.insert(staging),
+        [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)],
     )
 
 

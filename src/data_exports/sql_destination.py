@@ -1,4 +1,4 @@
-"""A database's table as a destination; its manifest is a row beside it, changed in one transaction."""
+"""A database's table as a destination; its manifest is a row of another, in one transaction."""
 
 from __future__ import annotations
 

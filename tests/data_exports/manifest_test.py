@@ -1,11 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from pathlib import Path
-
-import dataclasses
 import re
+from pathlib import Path
 
 import pytest
 
