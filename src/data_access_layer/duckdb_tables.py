@@ -134,7 +134,12 @@ def _compared(condition: Condition) -> tuple[str, list[Any]]:
 
 
 def file_source(files: Sequence[str], format: Format) -> tuple[str, list[Any]]:
-    """What DuckDB selects from to read some files of one format."""
+    """What DuckDB selects from to read some files of one format.
+
+    Raises:
+        InputError: tables are not kept in that format.
+    """
+    _check_format(format)
     if format == "parquet":
         return "read_parquet(?)", [list(files)]
     # All rows decide about a column's type: one that only the last row shows is no surprise.
@@ -144,7 +149,12 @@ def file_source(files: Sequence[str], format: Format) -> tuple[str, list[Any]]:
 def write_file(
     sink: str | IO[bytes], format: Format, schema: pa.Schema, batches: Iterator[pa.RecordBatch]
 ) -> None:
-    """Write one file of batches."""
+    """Write one file of batches.
+
+    Raises:
+        InputError: tables are not kept in that format.
+    """
+    _check_format(format)
     if format == "csv":
         with pa_csv.CSVWriter(sink, schema) as rows:
             for batch in batches:
@@ -153,6 +163,11 @@ def write_file(
     with pq.ParquetWriter(sink, schema) as groups:
         for batch in batches:
             groups.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
+
+
+def _check_format(format: Format) -> None:
+    if format not in ("parquet", "csv"):
+        raise InputError(f"Tables are kept as .parquet or .csv, not as {format}.")
 
 
 class LocalTable(DuckDBReadable):

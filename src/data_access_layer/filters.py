@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -198,8 +197,8 @@ def _fitting(value: Any, kind: pa.DataType | str, where: str) -> Any:
         if isinstance(kind, str) or not fits(kind):
             continue
         if isinstance(value, types) and (isinstance(value, bool) == (types is bool)):
-            if isinstance(value, float) and math.isinf(value) and pa.types.is_integer(kind):
-                break
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise InputError(f"{where}: {value} does not fit into 64 bits.")
             return _utc(value, kind) if pa.types.is_timestamp(kind) else value
         raise InputError(
             f"{where}: the column holds {described}, got {value!r} ({type(value).__name__})."
