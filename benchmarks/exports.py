@@ -69,12 +69,18 @@ def peers(folder: Path) -> list[tuple[str, str, Callable[[Path, Path], object]]]
         pd.read_parquet(source).to_sql("rows", engine, if_exists="replace", index=False)
 
     return [
-        (f"{out}.parquet", "pyarrow's write_table", lambda s, p: pq.write_table(pq.read_table(s), p)),
+        (
+            f"{out}.parquet",
+            "pyarrow's write_table",
+            lambda s, p: pq.write_table(pq.read_table(s), p),
+        ),
         (f"{out}.csv", "pyarrow's write_csv", lambda s, p: pa_csv.write_csv(pq.read_table(s), p)),
         (
             f"{out}.jsonl",
             "pandas' to_json",
-            lambda s, p: pd.read_parquet(s).to_json(p, orient="records", lines=True, date_format="iso"),
+            lambda s, p: pd.read_parquet(s).to_json(
+                p, orient="records", lines=True, date_format="iso"
+            ),
         ),
         (
             f"{out}.xlsx",
