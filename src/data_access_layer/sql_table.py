@@ -290,10 +290,10 @@ def _copy(connection: sa.Connection, staging: sa.Table, rows: pa.Table) -> None:
     cursor = connection.connection.cursor()
     statement = f"COPY {quoted.format_table(staging)} FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
     try:
-        with cursor.copy(statement) as copy:  # type: ignore[attr-defined]
+        with cursor.copy(statement) as copy:
             copy.write(buffer.getbuffer())
     except connection.dialect.loaded_dbapi.Error as error:
-        raise DBAPIError.instance(  # type: ignore[misc]
+        raise DBAPIError.instance(
             statement, None, error, connection.dialect.loaded_dbapi.Error
         ) from error
     finally:
