@@ -26,8 +26,9 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def staged(destination: Path, *, option: str = "--output") -> Iterator[Path]:
     """Yield a path beside `destination`; what stands there at the end takes its place.
 
-    `option` is what a person chose the destination by. Where the body raises, nothing has changed. A folder that stood at the destination is replaced
-    as a whole; where a link stands there, what it leads to is replaced and the link stays.
+    `option` is what a person chose the destination by. Where the body raises, nothing has changed.
+    A folder that stood at the destination is replaced as a whole; where a link stands there, what
+    it leads to is replaced and the link stays.
 
     Raises:
         InputError: the destination's folder cannot be made or written, or a folder would replace a

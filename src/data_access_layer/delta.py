@@ -88,13 +88,11 @@ def for_delta(batch: RecordBatch) -> RecordBatch:
 
 def table_files_of(folder: Path) -> list[str]:
     """The names of all files of a table, its log's too."""
-    return sorted(
-        str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()
-    )
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
 
 
 def remove_orphans(folder: Path, known: Sequence[str]) -> None:
-    """Remove what a killed commit left: files that are none of `known`, and that no version names."""
+    """Remove what a killed commit left: files not `known` before it, which no version names."""
     log = folder / LOG
     kept = {*known, *_named(log)}
     for name in table_files_of(folder):

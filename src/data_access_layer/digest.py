@@ -1,8 +1,8 @@
 """A checksum of rows, wherever they lie: for tables that are not one file.
 
-Each row is rendered as JSON, which is the same whatever type a store gives a number or a text; the sum
-of the rows' SHA-256, modulo 2**256, then does not depend on their order, which databases do not keep,
-and counts a row that is there twice as two.
+Each row is rendered as JSON, which is the same whatever type a store gives a number or a text; the
+sum of the rows' SHA-256, modulo 2**256, does not depend on their order, which not every store
+keeps, and counts a row that is there twice as two.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Excel sheets, for people: XlsxWriter in constant memory, and the same bytes each time.
 
-A cell that cannot hold a value exactly holds it as text: whole numbers beyond 2**53, decimals of more
-than 15 digits, infinite numbers, days before March 1900, moments finer than a millisecond. Texts are
-always texts, never formulas or links. Moments with a time zone are in UTC; Excel knows none. A missing
-value is an empty cell, and so is an empty text to most readers.
+A cell that cannot hold a value exactly holds it as text: whole numbers beyond 2**53, decimals of
+more than 15 digits, infinite numbers, days before March 1900, moments finer than a millisecond.
+Texts are always texts, never formulas or links. Moments with a time zone are in UTC; Excel knows
+none. A missing value is an empty cell, and so is an empty text to most readers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import xlsxwriter
+import xlsxwriter  # type: ignore[import-untyped]
 
 from config.errors import InputError
 from data_access_layer.types import plain

@@ -84,7 +84,7 @@ class TableFile:
 
     `dtypes` are the columns that the reader's contract knows, by their pandas dtype. The columns of
     a CSV or JSON Lines file are parsed as that, and an empty cell is a missing value; a Parquet
-    file's numbers are widened to it, never narrowed; all other columns keep the type that they have.
+    file's numbers are widened to it, never narrowed; all other columns keep the type they have.
     """
 
     path: Path
@@ -219,7 +219,7 @@ def selected(batch: Any, columns: Sequence[str] | None, name: str) -> Any:
 
 
 def even_batches(batches: Iterable[RecordBatch], rows: int) -> Iterator[RecordBatch]:
-    """Yield the same rows, `rows` at a time, but for the last; at least one batch where there is one.
+    """Yield the same rows, `rows` at a time but for the last; at least one batch if there is one.
 
     What is written then does not depend on how the rows happened to come.
     """

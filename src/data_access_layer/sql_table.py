@@ -1,8 +1,8 @@
 """Replace a database's table, and its manifest with it, in one transaction.
 
-The rows are loaded into a table beside, which takes the old one's name at the end: readers see the old
-rows until then, and a run that is killed leaves nothing, for the database rolls it back. That takes a
-database whose transactions hold tables too: PostgreSQL and SQLite do, MySQL and Oracle do not.
+The rows are loaded into a table beside, which takes the old one's name at the end: readers see the
+old rows until then, and a run that is killed leaves nothing, for the database rolls it back. That
+takes a database whose transactions hold tables too: PostgreSQL and SQLite, but not MySQL or Oracle.
 
 What hangs on the old table goes with it: indexes and grants; a view on it refuses the export.
 """
@@ -14,7 +14,6 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -24,8 +23,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
 
 from config.errors import InputError, UserError
+from data_access_layer.database_tables import DatabaseTable
 from data_access_layer.locations import DUCKDB, TableLocation, parse_location
 from data_access_layer.reader import RecordBatch
+from data_access_layer.retries import TransientError
 from data_access_layer.settings import StoreSettings
 from data_access_layer.types import in_utc, plain, refuse_types
 
@@ -37,33 +38,37 @@ NAME_BYTES = 63
 _MODULUS = 1 << 256
 
 
-@dataclass(frozen=True)
-class SqlTable:
-    """A table of a database; `name` is what messages call it, without credentials."""
+class SqlTable(DatabaseTable):
+    """A table of a database that can replace it in one transaction, with its manifest."""
 
-    engine: sa.Engine
-    table: str
-    schema: str | None
-    name: str
+    @property
+    def table(self) -> str:
+        """Its name in the database."""
+        return self._at.table
+
+    @property
+    def schema_name(self) -> str | None:
+        """Where the database has it, if not in the usual place."""
+        return self._at.schema
 
     def check(self) -> None:
-        """Refuse a database that cannot replace a table in one transaction.
+        """Refuse early what could only fail after all the work.
 
         Raises:
-            InputError: it cannot, or the table's name is too long.
+            InputError: the database cannot do it, or the table's name is too long.
             UserError: the database cannot be reached.
         """
-        if self.engine.dialect.name not in DIALECTS:
+        if self._engine.dialect.name not in DIALECTS:
             raise InputError(
-                f"{self.name}: {self.engine.dialect.name} cannot replace a table in one "
+                f"{self.location}: {self._engine.dialect.name} cannot replace a table in one "
                 f"transaction; expected one of {', '.join(DIALECTS)}."
             )
         if len(STAGING.format(table=self.table).encode()) > NAME_BYTES:
-            raise InputError(f"{self.name}: the table's name is too long for a name beside it.")
-        with self._readable_errors(), self.engine.connect():
+            raise InputError(f"{self.location}: the table's name is too long for one beside it.")
+        with self._readable_errors(), self._engine.connect():
             pass
 
-    def replace(
+    def replace_with(
         self,
         batches: Iterable[RecordBatch],
         manifest: Callable[[int, str, dict[str, str]], str],
@@ -88,10 +93,10 @@ class SqlTable:
         Raises:
             InputError: there is no such table.
         """
-        with self._readable_errors(), self.engine.connect() as connection:
-            if not sa.inspect(connection).has_table(self.table, self.schema):
-                raise InputError(f"{self.name}: there is no such table.")
-            if not sa.inspect(connection).has_table(MANIFESTS, self.schema):
+        with self._readable_errors(), self._engine.connect() as connection:
+            if not sa.inspect(connection).has_table(self.table, self.schema_name):
+                raise InputError(f"{self.location}: there is no such table.")
+            if not sa.inspect(connection).has_table(MANIFESTS, self.schema_name):
                 return None
             kept = self._manifests()
             chosen = sa.select(kept.c.manifest).where(kept.c.table_name == self.table)
@@ -100,19 +105,19 @@ class SqlTable:
 
     def checksum(self) -> tuple[int, str]:
         """Rows and checksum of the table as it is."""
-        with self._readable_errors(), self.engine.connect() as connection:
+        with self._readable_errors(), self._engine.connect() as connection:
             try:
                 table = sa.Table(
-                    self.table, sa.MetaData(), schema=self.schema, autoload_with=connection
+                    self.table, sa.MetaData(), schema=self.schema_name, autoload_with=connection
                 )
             except NoSuchTableError as error:
-                raise InputError(f"{self.name}: there is no such table.") from error
+                raise InputError(f"{self.location}: there is no such table.") from error
             return _checksum(connection, table)
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        with self.engine.connect() as connection:
-            if self.engine.dialect.name == "sqlite":
+        with self._engine.connect() as connection:
+            if self._engine.dialect.name == "sqlite":
                 # Python's driver begins one by itself only before a change of rows.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
@@ -127,6 +132,7 @@ class SqlTable:
                 schema = batch.schema
                 refuse_types(schema, "sql")
                 staging = self._staging(schema)
+                self._make_schema(connection)
                 staging.drop(connection, checkfirst=True)
                 staging.create(connection)
             elif batch.schema.names != schema.names or batch.schema.types != schema.types:
@@ -136,18 +142,18 @@ class SqlTable:
                 )
             _insert(connection, staging, _prepared(batch))
         if staging is None or schema is None:
-            raise InputError(f"{self.name}: there are no rows to write.")
+            raise InputError(f"{self.location}: there are no rows to write.")
         return {field.name: str(field.type) for field in schema}, staging
 
     def _staging(self, schema: pa.Schema) -> sa.Table:
-        sqlite = self.engine.dialect.name == "sqlite"
+        sqlite = self._engine.dialect.name == "sqlite"
         columns = [sa.Column(f.name, _sql_type(f.type, sqlite=sqlite)) for f in schema]
         name = STAGING.format(table=self.table)
-        return sa.Table(name, sa.MetaData(), *columns, schema=self.schema)
+        return sa.Table(name, sa.MetaData(), *columns, schema=self.schema_name)
 
     def _rename(self, connection: sa.Connection, staging: sa.Table) -> None:
         quoted = connection.dialect.identifier_preparer
-        old = sa.Table(self.table, sa.MetaData(), schema=self.schema)
+        old = sa.Table(self.table, sa.MetaData(), schema=self.schema_name)
         old.drop(connection, checkfirst=True)
         connection.exec_driver_sql(
             f"ALTER TABLE {quoted.format_table(staging)} RENAME TO {quoted.quote(self.table)}"
@@ -165,22 +171,22 @@ class SqlTable:
             sa.MetaData(),
             sa.Column("table_name", sa.Text, primary_key=True),
             sa.Column("manifest", sa.Text, nullable=False),
-            schema=self.schema,
+            schema=self.schema_name,
         )
 
     @contextmanager
     def _readable_errors(self) -> Iterator[None]:
         try:
-            yield
-        except DBAPIError as error:
-            # The driver's own words: SQLAlchemy would add the statement, and its rows.
-            said = str(error.orig).strip().splitlines()
+            with self._faults():
+                yield
+        except TransientError as error:
             raise UserError(
-                f"{self.name}: {said[0] if said else type(error.orig).__name__}. "
-                "The earlier table is untouched."
+                f"{self.location}: {error}. The earlier table is untouched; start again."
             ) from None
         except SQLAlchemyError as error:
-            raise UserError(f"{self.name}: {error}. The earlier table is untouched.") from error
+            raise UserError(
+                f"{self.location}: {self._masked(str(error))}. The earlier table is untouched."
+            ) from None
 
 
 def sql_table(location: str, settings: StoreSettings) -> SqlTable:
@@ -196,19 +202,7 @@ def sql_table(location: str, settings: StoreSettings) -> SqlTable:
             "(postgresql+psycopg://host/database#table, sqlite:///file.db#table). Export to a file "
             "and copy that."
         )
-    # Written as people know it; SQLAlchemy would take it for another driver.
-    url = sa.make_url(at.url)
-    if url.drivername in ("postgresql", "postgres"):
-        url = url.set(drivername="postgresql+psycopg")
-    if url.get_backend_name() != "sqlite":
-        password = settings.database_password
-        url = url.set(
-            username=settings.database_user or url.username,
-            password=password.get_secret_value() if password else None,
-        )
-    # A connection is closed with its use: no other is waiting for it.
-    engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
-    return SqlTable(engine, at.table, at.schema, location)
+    return SqlTable(location, location, settings, at=at)
 
 
 def _prepared(batch: RecordBatch) -> pa.Table:
@@ -273,7 +267,8 @@ def _insert(connection: sa.Connection, staging: sa.Table, rows: pa.Table) -> Non
     columns = [_values(column) for column in rows.columns]
     names = rows.column_names
     connection.execute(
-        sa.insert(staging), [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        sa.insert(staging),
+        [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)],
     )
 
 
@@ -295,10 +290,10 @@ def _copy(connection: sa.Connection, staging: sa.Table, rows: pa.Table) -> None:
     cursor = connection.connection.cursor()
     statement = f"COPY {quoted.format_table(staging)} FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
     try:
-        with cursor.copy(statement) as copy:  # type: ignore[attr-defined]
+        with cursor.copy(statement) as copy:
             copy.write(buffer.getbuffer())
     except connection.dialect.loaded_dbapi.Error as error:
-        raise DBAPIError.instance(  # type: ignore[misc]
+        raise DBAPIError.instance(
             statement, None, error, connection.dialect.loaded_dbapi.Error
         ) from error
     finally:

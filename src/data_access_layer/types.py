@@ -68,7 +68,7 @@ def _simple(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_integer(kind)
         or pa.types.is_floating(kind)
-        or pa.types.is_decimal(kind)
+        or (pa.types.is_decimal(kind) and kind.precision <= 38)
         or pa.types.is_boolean(kind)
         or pa.types.is_string(kind)
         or pa.types.is_large_string(kind)

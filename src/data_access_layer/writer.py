@@ -108,7 +108,7 @@ class TableWriter:
         # Opened here, because Arrow leaves its own file open where a writer cannot be closed.
         if isinstance(self._target, str):
             self._file = pa.OSFile(self._target, "wb")
-        sink = self._file or self._target
+        sink: Any = self._file or self._target
         if self._format == "csv":
             if self._encoding != "utf-8":
                 sink = EncodedFile(sink, self._encoding)

@@ -1,4 +1,4 @@
-"""The kinds of places that a table is exported to; each keeps the table and its manifest together."""
+"""The kinds of places that a table is exported to; each keeps table and manifest together."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from config.errors import InputError
+from data_access_layer.atomic import left_behind, locked, staged
 from data_access_layer.delta import (
     commit_metadata,
     delta_batches,
@@ -26,7 +27,6 @@ from data_access_layer.files import FORMATS, WrittenFormat
 from data_access_layer.reader import RecordBatch
 from data_access_layer.text import Formulas, check_encoding
 from data_access_layer.writer import TableWriter
-from data_access_layer.atomic import left_behind, locked, staged
 from data_exports.manifest import Manifest, file_sha256, manifest_of
 from data_exports.staged_table import staged_table
 

@@ -7,9 +7,10 @@ Examples:
   python -m data_exports.export --src company --dst "postgresql+psycopg://host/db#public.company"
   cat rows.csv | python -m data_exports.export --src - --dst rows.jsonl
 
-The destination is replaced as a whole, at the end; a run that is killed leaves it as it was, and the
-next one clears up. Exporting the same rows twice gives the same bytes. `data_exports.verify` holds a
-table against its manifest. Exits with 2 where the input or an option is wrong, 1 where it failed.
+The destination is replaced as a whole, at the end; a run that is killed leaves it as it was, and
+the next one clears up. Exporting the same rows twice gives the same bytes. `data_exports.verify`
+holds a table against its manifest. Exits with 2 where the input or an option is wrong, 1 where it
+failed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Exports: rows are read batch by batch, and written beside their destination while they are read."""
+"""Exports: rows are read batch by batch, and written beside their destination meanwhile."""
 
 from __future__ import annotations
 
@@ -172,8 +172,8 @@ def _counting(batches: Iterator[RecordBatch], formulas: Counter[str]) -> Iterato
 def _warn(formulas: Counter[str]) -> None:
     columns = ", ".join(f"{name!r} ({count:,})" for name, count in sorted(formulas.items()))
     say(
-        f"Texts that a spreadsheet would run as formulas: {columns}. They are kept as they are. For "
-        "people who open it in a spreadsheet, export .xlsx, or say --csv-formulas escape."
+        f"Texts that a spreadsheet would run as formulas: {columns}. They are kept as they are. "
+        "For people who open it in a spreadsheet, export .xlsx, or say --csv-formulas escape."
     )
 
 

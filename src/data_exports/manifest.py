@@ -1,9 +1,9 @@
 """What a written table is: rows, columns, where they came from, which model made them.
 
-A table and its manifest are two files, so two renames. Between them the manifest stands there already
-and says what it `replaces`: whichever table is found then, one of the two is its own, and `manifest_of`
-says which. Where an export was killed there, the next one to that place, or nothing, mends it: no
-moment is without a manifest that fits.
+A table and its manifest are two files, so two renames. Between them the manifest stands there
+already, with the earlier table's in it as what it `replaces`: whichever table is found then, one of
+the two is its own, and `manifest_of` says which. An export that is killed there leaves nothing to
+mend; the next one to that place writes the plain manifest.
 """
 
 from __future__ import annotations

@@ -10,13 +10,12 @@ from data_access_layer.settings import StoreSettings
 from data_access_layer.sql_table import sql_table
 from data_exports.destinations import (
     ENDINGS,
-    OPTION,
     DeltaDestination,
     Destination,
     FileDestination,
 )
-from data_exports.sql_destination import SqlDestination
 from data_exports.settings import ExportFormat, ExportSettings
+from data_exports.sql_destination import SqlDestination
 
 DELTA = ".delta"
 

@@ -18,7 +18,7 @@ class ExportSettings(Settings):
 
     src: str = Field(
         "",
-        description="A table: a file, a folder of them, a location, the name of a stored table, or -.",
+        description="A file, a folder of them, a location, the name of a stored table, or -.",
     )
     dst: str = Field(
         "",

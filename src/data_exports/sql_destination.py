@@ -1,4 +1,4 @@
-"""A database's table as a destination; its manifest is a row beside it, changed in one transaction."""
+"""A database's table as a destination; its manifest is a row of another, in one transaction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SqlDestination:
     @property
     def name(self) -> str:
         """What a message calls it."""
-        return self.table.name
+        return self.table.location
 
     @property
     def format(self) -> str:
@@ -45,7 +45,7 @@ class SqlDestination:
                 **vars(origin),
             ).text()
 
-        return Manifest.parse(self.table.replace(batches, manifest), self.name)
+        return Manifest.parse(self.table.replace_with(batches, manifest), self.name)
 
     def manifest(self) -> Manifest | None:
         """The manifest that the database keeps for the table."""

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from config.errors import InputError, UserError
+from data_access_layer.atomic import staged
 from data_access_layer.files import format_of
 from data_access_layer.writer import TableWriter
-from data_access_layer.atomic import staged
 
 
 def content(path: Path) -> object:

@@ -16,7 +16,7 @@ from pandas.testing import assert_frame_equal
 
 from config.errors import InputError
 from data_access_layer import reader
-from data_access_layer.reader import FrameTable, Table, TableFile, prefetched
+from data_access_layer.reader import FrameTable, Table, TableFile, even_batches, prefetched
 
 DTYPES = {"size": "float64", "count": "int64", "label": "str"}
 
@@ -384,3 +384,53 @@ def test_leaving_early_stops_the_threads_and_closes_what_they_read() -> None:
     twice.close()
     assert set(threading.enumerate()) == before
     assert closed == ["source"]
+
+
+def test_json_lines_are_read_as_their_contract_says(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"a": 1, "b": "x", "t": "2020-01-01T00:00:00.5Z"}\n{"b": "", "a": null}\n')
+    dtypes = {"a": "float64", "t": "datetime64[us, UTC]", "not there": "int64"}
+    table = TableFile(path, dtypes, "t")
+    assert table.row_count() is None
+    (batch,) = table.batches()
+    assert_frame_equal(
+        batch.frame[["a", "t"]],
+        pd.DataFrame(
+            {
+                "a": [1.0, None],
+                "t": pd.to_datetime(["2020-01-01 00:00:00.500000", None]).tz_localize("UTC"),
+            }
+        ).astype({"t": "datetime64[us, UTC]"}),
+    )
+    assert list(batch.frame) == ["a", "b", "t"]
+    assert [len(batch.frame) for batch in table.batches(1)] == [1, 1]
+    assert [batch.first_row for batch in table.batches(1)] == [1, 2]
+
+
+@pytest.mark.parametrize("content", ["{", '{"a": 1}\n{"a": "x"}\n', "a,b\n1,2\n", '{"a":1}\n[1]\n'])
+def test_what_are_no_json_lines_is_told(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"^t: not a JSON Lines file with the same columns"):
+        list(TableFile(path, {}, "t").batches())
+
+
+def test_record_batches_are_of_the_columns_that_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": [1, 2, 3], "b": ["x", "y", None]}), path)
+    batches = list(TableFile(path, {}, "t").record_batches(2, columns=["b"]))
+    assert [batch.to_pydict() for batch in batches] == [{"b": ["x", "y"]}, {"b": [None]}]
+    with pytest.raises(InputError, match="t: there is no column 'B'; it has 'a', 'b'"):
+        next(TableFile(path, {}, "t").record_batches(columns=["B"]))
+    pq.write_table(pa.table({"a": [], "b": []}), path)
+    (empty,) = TableFile(path, {}, "t").record_batches(columns=["b"])
+    assert (empty.num_rows, empty.schema.names) == (0, ["b"])
+
+
+def test_even_batches_keep_the_rows_and_their_order() -> None:
+    parts = [pa.record_batch({"a": range(start, stop)}) for start, stop in
+             [(0, 0), (0, 5), (5, 6), (6, 6), (6, 13)]]  # fmt: skip
+    even = [batch["a"].to_pylist() for batch in even_batches(parts, 4)]
+    assert even == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [12]]
+    assert [batch.num_rows for batch in even_batches(parts[:1], 4)] == [0]
+    assert list(even_batches([], 4)) == []

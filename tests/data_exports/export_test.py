@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import itertools
 import json
+import os
 import re
+import subprocess
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,11 +19,11 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from deltalake import DeltaTable
+from support.tasks import CallTask
 
 from data_access_layer.excel import SHEET_ROWS
 from data_exports import export, verify
 from data_exports.manifest import Manifest, file_sha256, manifest_of
-from support.tasks import CallTask
 
 UTC = dt.UTC
 AMSTERDAM = pa.timestamp("us", "Europe/Amsterdam")
@@ -34,7 +39,11 @@ ROWS = pa.table(
         "day": [dt.date(2020, 1, 2), None, dt.date(1800, 1, 1)],
         "moment": [dt.datetime(2020, 1, 1, 12, 30, 0, 123000), None, dt.datetime(2020, 1, 1)],
         "zoned": pa.array(
-            [dt.datetime(2020, 1, 1, 12, 30, tzinfo=UTC), None, dt.datetime(1890, 1, 1, tzinfo=UTC)],
+            [
+                dt.datetime(2020, 1, 1, 12, 30, tzinfo=UTC),
+                None,
+                dt.datetime(1890, 1, 1, tzinfo=UTC),
+            ],
             AMSTERDAM,
         ),
     }
@@ -112,7 +121,10 @@ def test_json_lines_are_iso_8601_in_utc_with_all_digits(source: Path, call: Call
     assert json.loads(lines[2])["zoned"] == "1890-01-01T00:00:00.000000Z"
     # Exports can be exported.
     assert call(export.main, "--src", "out.jsonl", "--dst", "again.jsonl").code == 0
-    assert call(export.main, "--src", "out.jsonl", "--dst", "b.csv", "--columns", "word,whole").code == 0
+    assert (
+        call(export.main, "--src", "out.jsonl", "--dst", "b.csv", "--columns", "word,whole").code
+        == 0
+    )
     assert Path("b.csv").read_text() == '"word","whole"\n"a",1152921504606846977\n,\n"a",-3\n'
 
 
@@ -214,7 +226,7 @@ def test_exporting_twice_gives_the_same_bytes(source: Path, call: CallTask, endi
 def test_how_rows_are_cut_into_files_does_not_matter(repository: Path, call: CallTask) -> None:
     for name, cuts in {"one": [0, 10], "three": [0, 3, 4, 10]}.items():
         Path(name).mkdir()
-        for start, stop in zip(cuts, cuts[1:], strict=False):
+        for start, stop in itertools.pairwise(cuts):
             pq.write_table(
                 pa.table({"a": list(range(start, stop))}), f"{name}/part-{start:02}.parquet"
             )
@@ -260,9 +272,6 @@ def test_an_empty_table_keeps_its_columns(repository: Path, call: CallTask) -> N
     assert Path("out.csv").read_text().count("\n") == 1
     assert Path("out.jsonl").read_text() == ""
     assert DeltaTable("out.delta").to_pyarrow_table().num_rows == 0
-
-
-NESTED = "(list<element: int64>)"
 
 
 @pytest.mark.parametrize("destination", ["out.csv", "out.xlsx", "sqlite:///out.db#rows"])
@@ -318,3 +327,52 @@ def test_a_database_that_is_not_there_is_one_message(source: Path, call: CallTas
     result = call(export.main, "--src", "rows.parquet", "--dst", location)
     assert result.code == 1
     assert result.err.startswith(f"{location}: connection failed")
+
+
+def test_a_stored_table_is_exported_by_its_name_or_its_location(
+    source: Path, call: CallTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with duckdb.connect("all.duckdb") as store:
+        store.execute("CREATE TABLE company AS SELECT 'NL' AS country, 1.5 AS revenue")
+    location = "duckdb:///all.duckdb#company"
+    monkeypatch.setenv("DATASCIENCE_STORES_TABLES", json.dumps({"company": location}))
+    for name in (location, "company"):
+        argv = ["--src", name, "--dst", "out.csv", "--columns", "revenue,country"]
+        assert call(export.main, *argv).code == 0
+        assert Path("out.csv").read_text() == '"revenue","country"\n1.5,"NL"\n'
+    manifest = manifest_of(Path("out.csv"))
+    assert manifest is not None
+    assert manifest.source == location
+    result = call(export.main, "--src", "nothing", "--dst", "out.csv")
+    assert (result.code, "nothing.parquet" in result.err) == (2, True), result
+
+
+@pytest.fixture
+def small_disk(repository: Path) -> Iterator[Path]:
+    disk = repository / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
+    if os.getuid() or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("may not mount a file system")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("ending", [*ENDINGS, "db"])
+def test_a_full_disk_is_one_message_and_leaves_the_earlier_table(
+    small_disk: Path, call: CallTask, ending: str
+) -> None:
+    place = f"disk/out.{ending}"
+    destination = f"sqlite:///{place}#rows" if ending == "db" else place
+    pq.write_table(pa.table({"a": ["earlier"]}), "small.parquet")
+    random_texts = [hashlib.sha256(bytes([number % 256, number // 256])).hexdigest()
+                    for number in range(20_000)]  # fmt: skip
+    pq.write_table(pa.table({"a": random_texts}), "large.parquet")
+    assert call(export.main, "--src", "small.parquet", "--dst", destination).code == 0
+    before = sorted(path.name for path in small_disk.rglob("*"))
+    result = call(export.main, "--src", "large.parquet", "--dst", destination)
+    assert result.code == 1, result
+    assert "No space left on device" in result.err or "disk is full" in result.err
+    assert result.err.count("\n") == 1
+    assert sorted(path.name for path in small_disk.rglob("*")) == before
+    assert call(verify.main, "--table", destination).code == 0

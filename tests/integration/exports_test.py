@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,14 +16,20 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from deltalake import DeltaTable
+from integration.servers import USER, PostgreSQL
+from support.killing import Exports, exports
 
+from config.errors import InputError
+from config.settings import Settings
 from data_exports.manifest import Manifest
 from data_exports.places import destination_of
 from data_exports.verifying import verify
-from config.errors import InputError
-from config.settings import Settings
-from support.killing import Exports, exports
 
+PASSWORD = "correct horse"
+CREDENTIALS = {
+    "DATASCIENCE_STORES_DATABASE_USER": USER,
+    "DATASCIENCE_STORES_DATABASE_PASSWORD": PASSWORD,
+}
 SEED = 20_260_101
 RANDOM_KILLS = 25
 ENDINGS = ["parquet", "csv", "jsonl", "xlsx", "delta", "sqlite"]
@@ -54,13 +56,14 @@ def rows(path: Path, *, seed: int, count: int) -> Path:
 
 @pytest.fixture(scope="module")
 def runs() -> Iterator[Exports]:
-    with exports({"DATASCIENCE_STORES_DATABASE_USER": "test"}) as runs:
+    with exports({**CREDENTIALS}) as runs:
         yield runs
 
 
 @pytest.fixture(autouse=True)
-def user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATASCIENCE_STORES_DATABASE_USER", "test")
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
 
 
 class Place:
@@ -131,7 +134,9 @@ class Place:
         table = DeltaTable(str(self.path))
         # Neither is a version lost, nor is one there twice.
         assert table.version() == (1 if to_earlier else 0)
-        commits = [f"table.delta/_delta_log/{number:020}.json" for number in range(table.version() + 1)]
+        commits = [
+            f"table.delta/_delta_log/{number:020}.json" for number in range(table.version() + 1)
+        ]
         assert self.names() == ["table.delta", "table.delta/_delta_log", *commits]
         assert len(list(self.path.glob("*.parquet"))) == table.version() + 1
 
@@ -153,7 +158,7 @@ class PostgresPlace(Place):
         """What the folder's table would be called."""
 
     def execute(self, *statements: str) -> list[Any]:
-        url = sa.make_url(self.url).set(username="test")
+        url = sa.make_url(self.url).set(username=USER, password=PASSWORD)
         engine = sa.create_engine(url, poolclass=sa.NullPool)
         with engine.begin() as connection:
             results = [connection.execute(sa.text(statement)) for statement in statements]
@@ -182,35 +187,8 @@ class PostgresPlace(Place):
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of Debian's package; its URL."""
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not folders:
-        pytest.skip("there is no PostgreSQL server: apt-get install postgresql")
-    binaries = folders[-1].parent
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    # It refuses to run as root, as which CI's containers run.
-    user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    if user:
-        shutil.chown(folder, "postgres")
-
-    def run(*command: object) -> None:
-        subprocess.run(
-            [*user, *map(str, command)], check=True, stdout=subprocess.DEVNULL, cwd=folder
-        )
-
-    data = folder / "data"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    try:
-        run(binaries / "initdb", "-D", data, "-A", "trust", "-U", "test", "--no-sync", "-E", "UTF8")
-        run(binaries / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
-        try:
-            yield f"postgresql+psycopg://127.0.0.1:{port}/postgres"
-        finally:
-            run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
-    finally:
-        shutil.rmtree(folder)
+    with PostgreSQL(PASSWORD) as server:
+        yield server.url
 
 
 @pytest.fixture(params=[*ENDINGS, "postgresql"])
