@@ -1,112 +1,108 @@
-"""The few types that a column has, whatever the store: what is read is the same from all.
-
-| Arrow                     | pandas                                                       |
-|---------------------------|--------------------------------------------------------------|
-| bool                      | `bool`; with missing values `boolean`                         |
-| int64 (all whole numbers) | `int64`; with missing values `Int64`                          |
-| float64 (decimals too)    | `float64`; a missing value is NaN                             |
-| string                    | `str`; a missing value is NaN                                 |
-| timestamp[us, UTC]        | `datetime64[us, UTC]`, whatever zone the store gives          |
-| timestamp[us], date32     | `datetime64[us]`                                              |
-| binary                    | `object`                                                     |
-"""
+"""Which types of columns each format of a file or table can hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from config.errors import InputError
 
-TIMESTAMP_UTC = pa.timestamp("us", "UTC")
-TIMESTAMP = pa.timestamp("us")
+type Holds = Callable[[pa.DataType], bool]
 
 
-def plain_type(kind: pa.DataType) -> pa.DataType | None:
-    """The one of the few types that holds values of `kind`; None where none does."""
+def refuse_types(schema: pa.Schema, format: str) -> None:
+    """Refuse what a format cannot hold, each column by its name.
+
+    Raises:
+        InputError: a column's type is none that the format has.
+    """
+    holds = _HOLDS.get(format, _anything)
+    odd = [field for field in schema if not holds(_plain(field.type))]
+    if odd:
+        columns = ", ".join(f"{field.name!r} ({field.type})" for field in odd)
+        others = [name for name, known in _HOLDS.items() if all(known(f.type) for f in odd)]
+        raise InputError(
+            f"The rows cannot be written as {format}: it cannot hold the column"
+            f"{'s' * (len(odd) > 1)} {columns}. Leave {'them' if len(odd) > 1 else 'it'} out, "
+            f"or choose a format that can: {', '.join(others)}."
+        )
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """The same values, in types that all of Arrow knows: no dictionaries, no views."""
+    for index, field in enumerate(table.schema):
+        target = _plain(field.type)
+        if target != field.type:
+            table = table.set_column(index, field.name, pc.cast(table.column(index), target))
+    return table
+
+
+def in_utc(table: pa.Table) -> pa.Table:
+    """The same moments, in UTC: offsets of old times are no whole minutes, and would be cut."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type) and field.type.tz not in (None, "UTC"):
+            target = pa.timestamp(field.type.unit, "UTC")
+            table = table.set_column(index, field.name, pc.cast(table.column(index), target))
+    return table
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    if pa.types.is_timestamp(kind):
-        return TIMESTAMP_UTC if kind.tz else TIMESTAMP
-    for fits, plain in _PLAIN.items():
-        if fits(kind):
-            return plain
-    return None
+    if pa.types.is_string_view(kind) or pa.types.is_null(kind):
+        return pa.string()
+    return kind
 
 
-_PLAIN = {
-    pa.types.is_boolean: pa.bool_(),
-    pa.types.is_integer: pa.int64(),
-    pa.types.is_floating: pa.float64(),
-    pa.types.is_decimal: pa.float64(),
-    pa.types.is_string: pa.string(),
-    pa.types.is_large_string: pa.string(),
-    pa.types.is_string_view: pa.string(),
-    pa.types.is_date: pa.date32(),
-    pa.types.is_binary: pa.binary(),
-    pa.types.is_large_binary: pa.binary(),
-    # Nothing but missing values: pandas has them as text, or as numbers that are all NaN.
-    pa.types.is_null: pa.string(),
-}
+def _anything(kind: pa.DataType) -> bool:
+    return True
 
 
-def plain_schema(schema: pa.Schema, *, name: str) -> pa.Schema:
-    """`schema` in the few types.
-
-    Raises:
-        InputError: a column's type is none of them.
-    """
-    fields = []
-    for field in schema:
-        plain = plain_type(field.type)
-        if plain is None:
-            raise InputError(
-                f"{name}: column {field.name!r} has the type {field.type}, which tables do not "
-                "have here. Name the columns to read without it, or make plain columns of it."
-            )
-        fields.append(pa.field(field.name, plain))
-    return pa.schema(fields)
-
-
-def as_schema(batch: pa.RecordBatch, schema: pa.Schema, *, name: str) -> pa.RecordBatch:
-    """The batch in the types of `schema`, without loss.
-
-    Raises:
-        InputError: a value does not fit.
-    """
-    if batch.schema.equals(schema):
-        return batch.replace_schema_metadata(None)
-    columns = []
-    for field in schema:
-        try:
-            columns.append(batch.column(field.name).cast(field.type))
-        except pa.ArrowException as error:
-            reason = str(error).splitlines()[0].rstrip(".")
-            raise InputError(
-                f"{name}: column {field.name!r}: a value does not fit into {field.type} ({reason})."
-            ) from error
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def to_frame(table: pa.Table) -> pd.DataFrame:
-    """The rows as pandas has them; a column's dtype depends on its missing values alone."""
-    frame: pd.DataFrame = table.to_pandas(
-        date_as_object=False, ignore_metadata=True, types_mapper={pa.string(): pd.StringDtype(na_value=float("nan"))}.get
+def _simple(kind: pa.DataType) -> bool:
+    """Numbers, texts, truth, and moments: what one cell or one database column holds."""
+    kind = _plain(kind)
+    return bool(
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_date(kind)
+        or pa.types.is_time(kind)
+        or pa.types.is_timestamp(kind)
     )
-    for field, column in zip(table.schema, table.columns, strict=True):
-        if column.null_count and field.type in _NULLABLE:
-            frame[field.name] = _NULLABLE[field.type].__from_arrow__(column)
-        elif pa.types.is_date(field.type):
-            frame[field.name] = frame[field.name].astype("datetime64[us]")
-    return frame
 
 
-_NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+def _nested(holds: Holds) -> Holds:
+    def nested(kind: pa.DataType) -> bool:
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            return nested(kind.value_type)
+        if pa.types.is_struct(kind):
+            return all(nested(field.type) for field in kind)
+        return holds(kind)
+
+    return nested
 
 
-def sliced(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
-    """The batch in pieces of at most so many rows."""
-    for start in range(0, batch.num_rows, rows):
-        yield batch.slice(start, rows)
+def _in_delta(kind: pa.DataType) -> bool:
+    kind = _plain(kind)
+    return bool(
+        (_simple(kind) and not pa.types.is_time(kind) and not pa.types.is_float16(kind))
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )
+
+
+_HOLDS: dict[str, Holds] = {
+    "parquet": _anything,
+    "delta": _nested(_in_delta),
+    "jsonl": _nested(_simple),
+    "csv": _simple,
+    "xlsx": _simple,
+    "sql": _simple,
+}

@@ -1,0 +1,289 @@
+"""Tables that DuckDB reads: Parquet and CSV files, here or in an object store, and its own files."""
+
+from __future__ import annotations
+
+import tempfile
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from config.errors import InputError, UserError
+from data_access_layer.atomic import staged
+from data_access_layer.files import Format, format_of, table_files
+from data_access_layer.filters import Condition, Query
+from data_access_layer.retries import TransientError
+from data_access_layer.settings import StoreSettings
+from data_access_layer.table import Ask, StoredTable
+from data_access_layer.column_types import Columns, as_schema, plain_columns
+
+if TYPE_CHECKING:
+    from data_access_layer.locations import FileLocation, TableLocation
+
+# As many rows as DuckDB's own: small enough that filters skip some, large enough to compress.
+ROW_GROUP_ROWS = 122_880
+# A table in a file that another process writes just now.
+_LOCKED = "Could not set lock on file"
+
+
+@contextmanager
+def connection(database: str = ":memory:", *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB that looks for nothing on the network and leaves nothing in the current folder."""
+    config = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "temp_directory": tempfile.gettempdir(),
+    }
+    opened = duckdb.connect(database, read_only=read_only, config=config)
+    try:
+        opened.execute("set TimeZone = 'UTC'")
+        yield opened
+    finally:
+        opened.close()
+
+
+class DuckDBReadable(StoredTable):
+    """What DuckDB can select from."""
+
+    @abstractmethod
+    def _source(self) -> Any:
+        """A context manager of a connection, what to select from there, and its parameters."""
+
+    def _columns(self) -> Columns:
+        with self._source() as (opened, source, parameters):
+            return _columns_of(opened, source, parameters)
+
+    def _row_count(self) -> int:
+        with self._source() as (opened, source, parameters):
+            counted = opened.execute(f"select count(*) from {source}", parameters).fetchall()
+            return int(counted[0][0])
+
+    def _batches(self, ask: Ask, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        with self._source() as (opened, source, parameters):
+            query = ask(_columns_of(opened, source, parameters))
+            statement, values = select_statement(query, source)
+            relation = opened.sql(statement, params=[*parameters, *values])
+            empty = True
+            for batch in relation.to_arrow_reader(batch_rows):
+                empty = False
+                yield as_schema(batch, query.schema, name=self.location)
+            if empty:
+                yield pa.RecordBatch.from_pylist([], schema=query.schema)
+
+
+def _columns_of(
+    opened: duckdb.DuckDBPyConnection, source: str, parameters: Sequence[Any]
+) -> Columns:
+    relation = opened.sql(f"select * from {source} limit 0", params=list(parameters))
+    return plain_columns(relation.to_arrow_table().schema)
+
+
+def quoted(name: str) -> str:
+    """A name as SQL has it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def select_statement(query: Query, source: str) -> tuple[str, list[Any]]:
+    """DuckDB's statement for `query`, and the values that it is run with."""
+    values: list[Any] = []
+    order = ""
+    if query.as_of:
+        keys = ", ".join(map(quoted, query.as_of.keys))
+        times = " and ".join(f"{quoted(column)} <= ?" for column in query.moments)
+        ties = ", ".join(f"{quoted(column)} desc nulls last" for column in query.ties)
+        values += query.moments.values()
+        source = (
+            f"(select * from {source} where {times} "
+            f"qualify row_number() over (partition by {keys} order by {ties}) = 1)"
+        )
+        order = f" order by {', '.join(f'{quoted(key)} nulls last' for key in query.as_of.keys)}"
+    where, more = _where(query.either)
+    columns = ", ".join(map(quoted, query.columns))
+    return f"select {columns} from {source}{where}{order}", [*values, *more]
+
+
+def _where(either: Sequence[Sequence[Condition]]) -> tuple[str, list[Any]]:
+    if not either:
+        return "", []
+    groups, values = [], []
+    for conditions in either:
+        texts = []
+        for condition in conditions:
+            text, more = _compared(condition)
+            texts.append(text)
+            values += more
+        groups.append(f"({' and '.join(texts)})")
+    return f" where {' or '.join(groups)}", values
+
+
+def _compared(condition: Condition) -> tuple[str, list[Any]]:
+    column, operator = quoted(condition.column), condition.operator
+    if operator in ("is", "is not"):
+        return f"{column} {operator} null", []
+    if operator in ("in", "not in"):
+        if not condition.value:
+            return ("false" if operator == "in" else "true"), []
+        return f"{column} {operator} ({', '.join('?' * len(condition.value))})", [*condition.value]
+    return f"{column} {'=' if operator == '==' else operator} ?", [condition.value]
+
+
+def file_source(files: Sequence[str], format: Format) -> tuple[str, list[Any]]:
+    """What DuckDB selects from to read some files of one format.
+
+    Raises:
+        InputError: tables are not kept in that format.
+    """
+    _check_format(format)
+    if format == "parquet":
+        return "read_parquet(?)", [list(files)]
+    # All rows decide about a column's type: one that only the last row shows is no surprise.
+    return "read_csv(?, header = true, sample_size = -1)", [list(files)]
+
+
+def write_file(
+    sink: str | IO[bytes], format: Format, schema: pa.Schema, batches: Iterator[pa.RecordBatch]
+) -> None:
+    """Write one file of batches.
+
+    Raises:
+        InputError: tables are not kept in that format.
+    """
+    _check_format(format)
+    if format == "csv":
+        with pa_csv.CSVWriter(sink, schema) as rows:
+            for batch in batches:
+                rows.write_batch(batch)
+        return
+    with pq.ParquetWriter(sink, schema) as groups:
+        for batch in batches:
+            groups.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
+
+
+def _check_format(format: Format) -> None:
+    if format not in ("parquet", "csv"):
+        raise InputError(f"Tables are kept as .parquet or .csv, not as {format}.")
+
+
+class LocalTable(DuckDBReadable):
+    """A Parquet or CSV file on this machine, or a folder of them."""
+
+    def __init__(
+        self, name: str, location: str, settings: StoreSettings, *, at: FileLocation
+    ) -> None:
+        super().__init__(name, location, settings)
+        self._path = at.path
+
+    def _exists(self) -> bool:
+        if not self._path.is_dir():
+            return self._path.exists()
+        try:
+            return bool(table_files(self._path))
+        except InputError:
+            return False
+
+    @contextmanager
+    def _source(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, list[Any]]]:
+        files = table_files(self._path)
+        formats = {format_of(file) for file in files}
+        if len(formats) > 1:
+            raise InputError(f"{self.location}: the folder holds files of several formats.")
+        with connection() as opened, readable(self.location):
+            # A pattern's characters in a file's name are those characters.
+            paths = [str(file).translate(_NO_PATTERN) for file in files]
+            yield opened, *file_source(paths, formats.pop())
+
+    def _write(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+        format = format_of(self._path)
+        with staged(self._path) as staging:
+            write_file(str(staging), format, schema, batches)
+
+
+_NO_PATTERN = str.maketrans({character: f"[{character}]" for character in "*?["})
+
+
+@contextmanager
+def readable(location: str) -> Iterator[None]:
+    """Say in our words what DuckDB says about a table that it reads."""
+    try:
+        yield
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        if _LOCKED in reason:
+            raise TransientError("another process writes to the file") from error
+        if isinstance(error, duckdb.CatalogException):
+            raise InputError(f"{location}: no such table ({reason}).") from error
+        raise InputError(f"{location}: cannot be read ({reason}).") from error
+
+
+class DuckDBTable(DuckDBReadable):
+    """A table of a DuckDB file."""
+
+    def __init__(
+        self, name: str, location: str, settings: StoreSettings, *, at: TableLocation
+    ) -> None:
+        super().__init__(name, location, settings)
+        path = at.url.removeprefix("duckdb://").removeprefix("/")
+        if not path:
+            raise InputError(
+                f"{location}: names no file; expected e.g. duckdb:///data/all.duckdb#company."
+            )
+        self._path = Path(path)
+        self._schema_name = at.schema or "main"
+        self._table = at.table
+
+    def _exists(self) -> bool:
+        if not self._path.exists():
+            return False
+        with connection(str(self._path), read_only=True) as opened, readable(self.location):
+            return self._known(opened)
+
+    def _known(self, opened: duckdb.DuckDBPyConnection) -> bool:
+        found = opened.execute(
+            "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
+            [self._schema_name, self._table],
+        )
+        return bool(found.fetchall())
+
+    @property
+    def _quoted(self) -> str:
+        return f"{quoted(self._schema_name)}.{quoted(self._table)}"
+
+    @contextmanager
+    def _source(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, list[Any]]]:
+        if not self._path.exists():
+            raise InputError(f"{self.location}: there is no file {self._path}.")
+        with readable(self.location), connection(str(self._path), read_only=True) as opened:
+            if not self._known(opened):
+                raise InputError(f"{self.location}: {self._missing(opened)}")
+            yield opened, self._quoted, []
+
+    def _missing(self, opened: duckdb.DuckDBPyConnection) -> str:
+        rows = opened.execute(
+            "select table_schema || '.' || table_name from information_schema.tables order by 1"
+        ).fetchall()
+        known = ", ".join(name for (name,) in rows) or "none"
+        return f"there is no table {self._schema_name}.{self._table}. Its tables: {known}."
+
+    def _write(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        rows = pa.RecordBatchReader.from_batches(schema, batches)
+        try:
+            with connection(str(self._path)) as opened:
+                opened.begin()
+                opened.execute(f"create schema if not exists {quoted(self._schema_name)}")
+                opened.register("rows_to_write", rows)
+                opened.execute(
+                    f"create or replace table {self._quoted} as select * from rows_to_write"
+                )
+                opened.commit()
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0].rstrip(".")
+            if _LOCKED in reason:
+                raise TransientError("another process writes to the file") from error
+            raise UserError(f"{self.location}: cannot be written ({reason}).") from error

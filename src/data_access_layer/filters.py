@@ -1,0 +1,237 @@
+"""Which columns and rows of a table are asked for, checked against the table before it is read."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from config.errors import InputError
+from data_access_layer.column_types import TIMESTAMP, TIMESTAMP_UTC, Columns, plain_schema
+
+COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
+MEMBERSHIPS = ("in", "not in")
+NULL_TESTS = ("is", "is not")
+OPERATORS = (*COMPARISONS, *MEMBERSHIPS, *NULL_TESTS)
+
+type Filter = tuple[str, str, Any]
+type Filters = Sequence[Filter] | Sequence[Sequence[Filter]]
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """What was known of each key at a moment: the latest row that is not later.
+
+    Rows without a timestamp are never known. Of rows with the same keys and timestamp the one that
+    became available last wins, then the one with the greatest values in `tie_breakers`, then in
+    the other columns that are read, in the order of their names; a missing value is the smallest.
+    The rows come sorted by their keys, missing keys last.
+
+    Attributes:
+        keys: the columns that name an entity; one row of each is kept.
+        timestamp: the column with the time that a row is about.
+        moment: the time to look from; without a time zone it is UTC.
+        available: the column with the time at which a row came to be known, if there is one; a row
+            that came later than `moment` is not seen.
+        tie_breakers: columns that decide between rows that all of these leave equal.
+    """
+
+    keys: tuple[str, ...]
+    timestamp: str
+    moment: datetime
+    available: str | None = None
+    tie_breakers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.keys, str) or not self.keys:
+            raise InputError(f"as_of: keys: expected names of columns, got {self.keys!r}.")
+        if not isinstance(self.moment, datetime) or self.moment is pd.NaT:
+            raise InputError(f"as_of: moment: expected a datetime, got {self.moment!r}.")
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The columns that may not be later than the moment."""
+        return (self.timestamp, *([self.available] if self.available else []))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One comparison of a column, its value being what the column's type holds."""
+
+    column: str
+    operator: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked of one table; every column exists and every value fits its column.
+
+    `either` holds alternatives, each a tuple of conditions that must all hold.
+    """
+
+    schema: pa.Schema
+    either: tuple[tuple[Condition, ...], ...] = ()
+    as_of: AsOf | None = None
+    moments: dict[str, datetime] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is read, in that order."""
+        return tuple(self.schema.names)
+
+    @property
+    def ties(self) -> tuple[str, ...]:
+        """What decides between rows of the same keys, greatest first."""
+        assert self.as_of
+        first = (*self.as_of.times, *self.as_of.tie_breakers)
+        decided = {*first, *self.as_of.keys}
+        return (*first, *sorted(set(self.columns) - decided))
+
+
+def make_query(
+    known: Columns,
+    *,
+    name: str,
+    columns: Iterable[str] | None = None,
+    filters: Filters | None = None,
+    as_of: AsOf | None = None,
+) -> Query:
+    """Check a question to a table of which the columns are `known`.
+
+    Raises:
+        InputError: a column does not exist, an operator is unknown, or a value does not fit.
+    """
+    if isinstance(columns, str):
+        raise InputError(f"{name}: columns: expected a list of names, got {columns!r}.")
+    chosen = tuple(known if columns is None else columns)
+    _check_columns(chosen, known, name)
+    if not chosen:
+        raise InputError(f"{name}: no column is asked for.")
+    if len(set(chosen)) < len(chosen):
+        twice = next(column for column in chosen if chosen.count(column) > 1)
+        raise InputError(f"{name}: column {twice!r} is asked for twice.")
+    either = tuple(
+        tuple(_condition(condition, known, name) for condition in group)
+        for group in _groups(filters, name)
+    )
+    return Query(
+        plain_schema(known, chosen, name=name), either, as_of, _moments(as_of, known, name)
+    )
+
+
+def _check_columns(columns: Iterable[str], known: Columns, name: str) -> None:
+    for column in columns:
+        if column in known:
+            continue
+        close = difflib.get_close_matches(str(column), known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise InputError(
+            f"{name}: there is no column {column!r}.{hint} "
+            f"Its columns: {', '.join(sorted(known))}."
+        )
+
+
+def _groups(filters: Filters | None, name: str) -> list[list[Filter]]:
+    """Alternatives of conditions, from a flat list too."""
+    if not filters:
+        return []
+    if isinstance(filters, str) or not isinstance(filters, Collection):
+        raise InputError(_malformed(filters, name))
+    entries: list[Any] = list(filters)
+    if all(isinstance(entry, tuple) and entry and isinstance(entry[0], str) for entry in entries):
+        return [entries]
+    for entry in entries:
+        if not isinstance(entry, list | tuple) or not entry:
+            raise InputError(_malformed(entry, name))
+    return [list(entry) for entry in entries]
+
+
+def _malformed(entry: object, name: str) -> str:
+    return (
+        f"{name}: filters: expected (column, operator, value), e.g. ('country', '==', 'NL'), in a "
+        f"list, or in lists of alternatives; got {entry!r}."
+    )
+
+
+def _condition(entry: Filter, known: Columns, name: str) -> Condition:
+    if not isinstance(entry, list | tuple) or len(entry) != 3:
+        raise InputError(_malformed(entry, name))
+    column, operator, value = entry
+    _check_columns([column], known, name)
+    if operator not in OPERATORS:
+        raise InputError(
+            f"{name}: filters: {column!r}: unknown operator {operator!r}; "
+            f"known: {', '.join(OPERATORS)}."
+        )
+    kind = known[column]
+    where = f"{name}: filters: column {column!r} {operator}"
+    if operator in NULL_TESTS:
+        if value is not None:
+            raise InputError(f"{where}: expected None, got {value!r}; compare values with ==.")
+        return Condition(column, operator, None)
+    if operator in MEMBERSHIPS:
+        if isinstance(value, str | bytes) or not isinstance(
+            value, Collection | np.ndarray | pd.Series
+        ):
+            raise InputError(f"{where}: expected a list of values, got {value!r}.")
+        return Condition(column, operator, tuple(_fitting(each, kind, where) for each in value))
+    return Condition(column, operator, _fitting(value, kind, where))
+
+
+def _fitting(value: Any, kind: pa.DataType | str, where: str) -> Any:
+    """The value as the stores are to get it."""
+    if isinstance(value, np.generic) and not isinstance(value, np.datetime64):
+        value = value.item()
+    if value is None or value is pd.NaT or value is pd.NA or value != value:
+        raise InputError(
+            f"{where}: a missing value compares with nothing; ask with 'is' or 'is not' None."
+        )
+    for fits, types, described in _VALUES:
+        if isinstance(kind, str) or not fits(kind):
+            continue
+        if isinstance(value, types) and (isinstance(value, bool) == (types is bool)):
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise InputError(f"{where}: {value} does not fit into 64 bits.")
+            return _utc(value, kind) if pa.types.is_timestamp(kind) else value
+        raise InputError(
+            f"{where}: the column holds {described}, got {value!r} ({type(value).__name__})."
+        )
+    raise InputError(f"{where}: columns of the type {kind} cannot be compared with {value!r}.")
+
+
+_VALUES: tuple[tuple[Any, Any, str], ...] = (
+    (pa.types.is_boolean, bool, "True or False"),
+    (pa.types.is_integer, int | float, "numbers"),
+    (pa.types.is_floating, int | float, "numbers"),
+    (pa.types.is_string, str, "text"),
+    (pa.types.is_timestamp, datetime | np.datetime64, "times (datetime)"),
+    (pa.types.is_date, date, "dates (date)"),
+    (pa.types.is_binary, bytes, "bytes"),
+)
+
+
+def _utc(value: Any, kind: pa.DataType | str) -> datetime:
+    """The time in UTC, with its zone where the column has one; without a zone it is UTC."""
+    moment: datetime = pd.Timestamp(value).to_pydatetime(warn=False)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment if kind == TIMESTAMP_UTC else moment.replace(tzinfo=None)
+
+
+def _moments(as_of: AsOf | None, known: Columns, name: str) -> dict[str, datetime]:
+    """What each column of times is compared with."""
+    if as_of is None:
+        return {}
+    _check_columns((*as_of.keys, *as_of.times, *as_of.tie_breakers), known, name)
+    for column in as_of.times:
+        if known[column] not in (TIMESTAMP, TIMESTAMP_UTC):
+            raise InputError(
+                f"{name}: as_of: column {column!r} holds {known[column]}, expected times."
+            )
+    return {column: _utc(as_of.moment, known[column]) for column in as_of.times}

@@ -1,0 +1,65 @@
+"""Open a table by its name or its location; which store that is, only the configuration knows.
+
+What opens object stores and databases is imported when a location asks for it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from config.errors import InputError
+from data_access_layer.locations import (
+    DUCKDB,
+    FileLocation,
+    ObjectLocation,
+    TableLocation,
+    parse_location,
+)
+from data_access_layer.settings import StoreSettings
+from data_access_layer.table import StoredTable
+
+
+def open_table(name: str, settings: StoreSettings) -> StoredTable:
+    """The table of that name: where `settings.tables` says, else below `settings.root`.
+
+    Nothing is read or connected to yet.
+
+    Raises:
+        InputError: the name cannot be that of a table, or its location is none.
+    """
+    location = settings.tables.get(name)
+    if location is None:
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise InputError(f"{name!r} is no name of a table: expected letters, digits, _ and -.")
+        location = f"{settings.root.rstrip('/')}/{name}.parquet"
+    return _open(name, location, settings)
+
+
+def open_location(location: str, settings: StoreSettings) -> StoredTable:
+    """The table at a location, as `data_access_layer.locations` describes them.
+
+    Raises:
+        InputError: the location is none, or has credentials in it.
+    """
+    return _open(location, location, settings)
+
+
+def _open(name: str, location: str, settings: StoreSettings) -> StoredTable:
+    at = parse_location(location)
+    match at:
+        case FileLocation():
+            from data_access_layer.duckdb_tables import LocalTable
+
+            return LocalTable(name, location, settings, at=at)
+        case TableLocation(scheme=scheme) if scheme == DUCKDB:
+            from data_access_layer.duckdb_tables import DuckDBTable
+
+            return DuckDBTable(name, location, settings, at=at)
+        case TableLocation():
+            from data_access_layer.database_tables import DatabaseTable
+
+            return DatabaseTable(name, location, settings, at=at)
+        case ObjectLocation():
+            from data_access_layer.object_tables import ObjectTable
+
+            return ObjectTable(name, location, settings, at=at)

@@ -1,0 +1,209 @@
+"""A table in a store: the one interface to all of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+
+from config.errors import InputError, UserError
+from data_access_layer.filters import AsOf, Filters, Query, make_query
+from data_access_layer.retries import TransientError, with_retries
+from data_access_layer.settings import StoreSettings
+from data_access_layer.column_types import (
+    Columns,
+    as_schema,
+    from_frame,
+    plain_columns,
+    plain_schema,
+    sliced,
+    to_frame,
+)
+
+BATCH_ROWS = 131_072
+
+# Checks what is asked for against a table's columns.
+type Ask = Callable[[Columns], Query]
+type Rows = pd.DataFrame | pa.Table | Iterable[pa.RecordBatch] | Iterable[pd.DataFrame]
+
+
+class StoredTable(ABC):
+    """A table that lies in some store; what is read from it is the same from all stores.
+
+    Columns, filters and `as_of` are the store's work: what is not asked for does not come here.
+    `filters` are conditions `(column, operator, value)` that must all hold, or a list of such
+    lists of which one must; the operators are ==, !=, <, <=, >, >=, in, not in, and is and is not
+    with None. A missing value fits no comparison but `is None`, not even `!=`. `as_of` comes
+    first: a filter never makes an outdated row the latest one.
+
+    A file's rows come in their order there; rows of a database in whichever it likes, unless
+    `as_of` sorts them. The types are those of `data_access_layer.column_types`.
+    """
+
+    def __init__(self, name: str, location: str, settings: StoreSettings) -> None:
+        self.name = name
+        self.location = location
+        self._settings = settings
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {self.location!r})"
+
+    def exists(self) -> bool:
+        """Whether the table is there."""
+        return self._retried(self._exists)
+
+    def schema(self) -> pa.Schema:
+        """The columns and their types.
+
+        Raises:
+            InputError: the table is not there, or a column's type is none that tables have.
+        """
+        return plain_schema(self._retried(self._columns), name=self.location)
+
+    def row_count(self) -> int:
+        """How many rows there are, as the store knows or counts them.
+
+        Raises:
+            InputError: the table is not there.
+        """
+        return self._retried(self._row_count)
+
+    def read(
+        self,
+        columns: Iterable[str] | None = None,
+        filters: Filters | None = None,
+        as_of: AsOf | None = None,
+    ) -> pd.DataFrame:
+        """The rows that are asked for, all at once.
+
+        Raises:
+            InputError: the table, a column or an operator does not exist, or a value does not fit.
+            UserError: the store could not be read.
+        """
+        ask = self._question(columns, filters, as_of)
+        return to_frame(
+            self._retried(lambda: pa.Table.from_batches(self._batches(ask, BATCH_ROWS)))
+        )
+
+    def batches(
+        self,
+        columns: Iterable[str] | None = None,
+        filters: Filters | None = None,
+        as_of: AsOf | None = None,
+        batch_rows: int = BATCH_ROWS,
+    ) -> Iterator[pa.RecordBatch]:
+        """The same in batches of at most so many rows, all of one schema, in constant memory.
+
+        There is at least one; it is empty where no row is as asked for. Nothing is read before the
+        first is asked for. A fault up to then is tried again, a later one would double rows.
+
+        Raises:
+            InputError: the table, a column or an operator does not exist, or a value does not fit.
+            UserError: the store could not be read.
+        """
+        if batch_rows < 1:
+            raise InputError(f"{self.location}: batch_rows: expected 1 or more, got {batch_rows}.")
+        ask = self._question(columns, filters, as_of)
+
+        def start() -> tuple[pa.RecordBatch, Iterator[pa.RecordBatch]]:
+            batches = self._batches(ask, batch_rows)
+            return next(batches), batches
+
+        first, rest = self._retried(start)
+        try:
+            for batch in chain([first], rest):
+                yield from sliced(batch, batch_rows)
+        except TransientError as error:
+            raise UserError(
+                f"{self.location}: {error}, after a part of the rows was read. Start again."
+            ) from None
+
+    def write(self, rows: Rows, *, mode: Literal["replace"] = "replace") -> None:
+        """Put `rows` in the table's place, as a whole or not at all.
+
+        Batches are written as they come, in constant memory; the first one sets the schema. What is
+        in memory already is written again after a transient fault, batches are not.
+
+        Raises:
+            InputError: the rows do not fit together, or a column's type is none that tables have.
+            UserError: the store could not be written; what was there is untouched.
+        """
+        if mode != "replace":
+            raise InputError(f"{self.location}: unknown mode {mode!r}; known: replace.")
+        if isinstance(rows, pd.DataFrame | pa.Table):
+            self._retried(lambda: self._write(*plain_batches([rows], name=self.location)))
+            return
+        try:
+            self._write(*plain_batches(rows, name=self.location))
+        except TransientError as error:
+            raise UserError(
+                f"{self.location}: {error}; nothing was written. Start again."
+            ) from None
+
+    def _retried[T](self, attempt: Callable[[], T]) -> T:
+        return with_retries(attempt, self._settings, name=self.location)
+
+    def _question(
+        self, columns: Iterable[str] | None, filters: Filters | None, as_of: AsOf | None
+    ) -> Ask:
+        chosen = columns if columns is None or isinstance(columns, str) else tuple(columns)
+        return partial(
+            make_query, name=self.location, columns=chosen, filters=filters, as_of=as_of
+        )
+
+    # What each kind of store does, once. A fault that may pass is a `TransientError`.
+
+    @abstractmethod
+    def _exists(self) -> bool: ...
+
+    @abstractmethod
+    def _columns(self) -> Columns: ...
+
+    @abstractmethod
+    def _row_count(self) -> int: ...
+
+    @abstractmethod
+    def _batches(self, ask: Ask, batch_rows: int) -> Iterator[pa.RecordBatch]: ...
+
+    @abstractmethod
+    def _write(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None: ...
+
+
+def plain_batches(
+    parts: Iterable[Any], *, name: str
+) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Frames, tables or batches as batches of one schema, which is the first one's.
+
+    Raises:
+        InputError: there is none, they have not the same columns, or a value does not fit.
+    """
+    pieces = (batch for part in parts for batch in _arrow_batches(part, name))
+    first = next(pieces, None)
+    if first is None:
+        raise InputError(f"{name}: there is nothing to write, not even columns.")
+    schema = plain_schema(plain_columns(first.schema), name=name)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in chain([first], pieces):
+            if set(batch.schema.names) != set(schema.names):
+                odd = sorted(set(batch.schema.names) ^ set(schema.names))
+                raise InputError(f"{name}: column {odd[0]!r} is not in all batches.")
+            yield as_schema(batch, schema, name=name)
+
+    return schema, batches()
+
+
+def _arrow_batches(part: Any, name: str) -> list[pa.RecordBatch]:
+    if isinstance(part, pa.RecordBatch):
+        return [part]
+    try:
+        table = part if isinstance(part, pa.Table) else from_frame(part)
+    except pa.ArrowException as error:
+        reason = ". ".join(str(text).rstrip(".") for text in error.args)
+        raise InputError(f"{name}: the rows cannot be written: {reason}.") from error
+    return table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]

@@ -1,0 +1,151 @@
+"""Real servers of stores, which a test starts, kills and starts again."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+# Debian keeps the servers of all versions beside one another, none of them in PATH.
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+USER = "analyst"
+SECONDS_TO_START = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+class PostgreSQL:
+    """A PostgreSQL server that asks for a password, sorts text as English does, and logs all."""
+
+    def __init__(self, password: str) -> None:
+        if not BINARIES:
+            pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+        self._binaries = BINARIES[-1].parent
+        self._folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
+        self._password = password
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = self._folder / "log"
+        self.port = free_port()
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://127.0.0.1:{self.port}/postgres"
+
+    def _as_other(self) -> dict[str, Any]:
+        """The server refuses to run as root."""
+        if os.getuid():
+            return {}
+        for name in ("postgres", "nobody"):
+            with suppress(KeyError):
+                other = pwd.getpwnam(name)
+                os.chown(self._folder, other.pw_uid, other.pw_gid)
+                return {"user": other.pw_uid, "group": other.pw_gid, "extra_groups": []}
+        pytest.skip("PostgreSQL runs as postgres or nobody, and neither user is there")
+
+    def __enter__(self) -> Self:
+        options = self._as_other()
+        password = self._folder / "password"
+        password.write_text(self._password)
+        password.chmod(0o644)
+        command = [self._binaries / "initdb", "-D", self._folder / "data", "-U", USER]
+        command += [f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"]
+        command += ["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en"]
+        made = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, **options)
+        password.unlink()
+        assert made.returncode == 0, made.stderr
+        self.start()
+        return self
+
+    def start(self) -> None:
+        command = [self._binaries / "postgres", "-D", self._folder / "data", "-p", str(self.port)]
+        for option in ("listen_addresses=127.0.0.1", "fsync=off", "log_statement=all"):
+            command += ["-c", option]
+        command += ["-c", f"unix_socket_directories={self._folder}"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=self._folder, stdout=log, stderr=log, **self._as_other()
+            )
+        deadline = time.monotonic() + SECONDS_TO_START
+        ready = [self._binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        while subprocess.run(ready).returncode:
+            assert self._process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.05)
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """Ask it to leave at once; SIGQUIT is as a crash is to those who are connected."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(timeout=30)
+            self._process = None
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self._folder)
+
+
+class S3:
+    """moto's S3 server, with one empty bucket."""
+
+    def __init__(self, *buckets: str) -> None:
+        self._buckets = buckets
+        self.port = free_port()
+        self._server: Any = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        from moto.server import ThreadedMotoServer
+
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
+        self._server.start()
+        deadline = time.monotonic() + SECONDS_TO_START
+        while not answers(self.port):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        for bucket in self._buckets:
+            self.ask("PUT", f"/{bucket}")
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> None:
+        from urllib.request import Request, urlopen
+
+        urlopen(Request(self.endpoint + path, data=body, method=method)).close()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
