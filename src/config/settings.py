@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     section: ClassVar[str]
+    # Further names of options: as the command line has them, each with the other name.
+    shortcuts: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def settings_customise_sources(
@@ -311,6 +313,7 @@ def parse_command_line[S: Settings](
         cli_kebab_case=True,
         cli_hide_none_type=True,
         cli_avoid_json=True,
+        cli_shortcuts=settings.shortcuts,
     )
     namespace = parser.parse_args(arguments)
     loaded = settings.load(source(), environment=namespace.environment, file=namespace.config)

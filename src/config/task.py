@@ -12,9 +12,9 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
-from config.errors import UserError
+from config.errors import InputError, UserError
 from config.settings import Settings, parse_command_line
 
 DEBUG_VARIABLE = "DATASCIENCE_DEBUG"
@@ -77,6 +77,52 @@ def main[S: Settings](
         return run(values, Invocation(chosen, options.environment, options.config))
 
     sys.exit(_exit_code(call))
+
+
+@dataclass(frozen=True)
+class Command[S: Settings]:
+    """One of several things that a command line does; the first line of `doc` sums it up."""
+
+    settings: type[S]
+    run: RunTask[S]
+    doc: str
+
+
+def main_of_commands(
+    commands: Mapping[str, Command[Any]],
+    *,
+    prog: str,
+    doc: str | None,
+    argv: Sequence[str] | None = None,
+) -> NoReturn:
+    """Run the command that the command line names first, as `main` runs a task, and exit."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    chosen = commands.get(arguments[0]) if arguments else None
+    if chosen:
+        main(
+            chosen.settings,
+            chosen.run,
+            prog=f"{prog} {arguments[0]}",
+            doc=chosen.doc,
+            argv=arguments[1:],
+        )
+
+    def explain() -> int:
+        known = ", ".join(commands)
+        if not arguments:
+            raise InputError(f"Name a command: {known}. See `python -m {prog} --help`.")
+        if arguments[0] not in ("-h", "--help"):
+            raise InputError(
+                f"Unknown command {arguments[0]!r}; commands: {known}. "
+                f"See `python -m {prog} --help`."
+            )
+        print(f"usage: python -m {prog} COMMAND [OPTIONS]\n\n{(doc or '').strip()}\n\ncommands:")
+        for name, command in commands.items():
+            print(f"  {name:<10}{command.doc.strip().splitlines()[0]}")
+        print("\n`COMMAND --help` lists the options of one.")
+        return 0
+
+    sys.exit(_exit_code(explain))
 
 
 def _exit_code(run: Callable[[], int]) -> int:

@@ -17,7 +17,6 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from config.errors import InputError
@@ -29,23 +28,19 @@ _NULLABLE: dict[str, Any] = {
     **{f"uint{bits}": f"UInt{bits}" for bits in (8, 16, 32, 64)},
 }
 _ROW_COLUMNS = ("event", "arrived", "position")
-# A row counts from `known` on. Of one moment's rows of the same keys only the best can win.
+# A row counts from `known` on; only one that is not overtaken by then, and of one moment's only the
+# last, can win. Rows of one event are in the order of (arrived, position), since `known` is.
 _TIMELINE = """
     SELECT {keys}, known, event, position
     FROM (
-        SELECT
-            *,
-            max(place) OVER (PARTITION BY {keys} ORDER BY known, place) AS best,
-            lead(known) OVER (PARTITION BY {keys} ORDER BY known, place) AS next_known
-        FROM (
-            SELECT
-                *,
-                greatest(event, arrived) AS known,
-                row_number() OVER (PARTITION BY {keys} ORDER BY event, arrived, position) AS place
-            FROM rows
+        SELECT *, max(event) OVER by_known AS latest, lead(known) OVER by_known AS next_known
+        FROM (SELECT *, greatest(event, arrived) AS known FROM rows)
+        WINDOW by_known AS (
+            PARTITION BY {keys} ORDER BY known, event, arrived, position
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         )
     )
-    WHERE place = best AND next_known IS DISTINCT FROM known
+    WHERE event = latest AND next_known IS DISTINCT FROM known
 """
 _JOIN = """
     SELECT entities.position AS entity, timeline.position AS row
@@ -132,10 +127,9 @@ def _matches(
         tempfile.TemporaryDirectory(prefix="asof-") as folder,
         duckdb.connect(":memory:", config={"temp_directory": folder}) as database,
     ):
-        # What is missing never counts, and never has to be sorted.
-        database.register("entities", entities.filter(pc.is_valid(entities["moment"])))
-        known = pc.and_(pc.is_valid(rows["event"]), pc.is_valid(rows["arrived"]))
-        database.register("rows", rows.filter(known))
+        # What misses a key or a moment never counts, and so never has to be sorted.
+        database.register("entities", entities.drop_null())
+        database.register("rows", rows.drop_null())
         found = database.sql(query).fetchnumpy()
     return found["entity"], found["row"]
 
@@ -192,7 +186,7 @@ def _whole_units(tolerance: pd.Timedelta, unit: str) -> int:
 def _comparable(
     entities: pd.DataFrame, rows: pd.DataFrame, keys: Sequence[str]
 ) -> tuple[list[pa.Array], list[pa.Array]]:
-    """The keys of both sides as Arrow has them, each pair of one kind."""
+    """The keys of both sides, each pair of one type: whole numbers are compared fastest."""
     left, right = [], []
     for key in keys:
         pair = [_plain(_arrow(frame[key])) for frame in (entities, rows)]
@@ -202,9 +196,21 @@ def _comparable(
                 f"key {key!r}: is {entities[key].dtype} in the entities and {rows[key].dtype} in "
                 "the rows; give both the same dtype."
             )
+        if "text" in kinds:
+            pair = _numbered(*(values.cast(pa.large_string()) for values in pair))
         left.append(pair[0])
         right.append(pair[1])
     return left, right
+
+
+def _numbered(left: pa.Array, right: pa.Array) -> list[pa.Array]:
+    """A number for each text, the same on both sides."""
+    parts = [
+        part.combine_chunks() if isinstance(part, pa.ChunkedArray) else part
+        for part in (left, right)
+    ]
+    codes = pa.concat_arrays(parts).dictionary_encode().indices
+    return [codes.slice(0, len(left)), codes.slice(len(left))]
 
 
 def _plain(values: pa.Array) -> pa.Array:

@@ -56,6 +56,10 @@ class Destination(Protocol):
     def name(self) -> str:
         """What a message calls it."""
 
+    @property
+    def format(self) -> str:
+        """What the manifest calls its format."""
+
     def check(self, rows: int | None) -> None:
         """Refuse early what could only fail after all the work; `rows` where they are known."""
 
@@ -150,6 +154,11 @@ class DeltaDestination:
         """What a message calls it."""
         return str(self.path)
 
+    @property
+    def format(self) -> str:
+        """What the manifest calls its format."""
+        return "delta"
+
     def check(self, rows: int | None) -> None:
         """Refuse early what could only fail after all the work."""
         if self.path.exists() and not self.path.is_dir():
@@ -190,7 +199,7 @@ class DeltaDestination:
             rows=digest.rows,
             columns=writer.columns,
             sha256=digest.hexdigest(),
-            format="delta",
+            format=self.format,
             checksum="rows",
             created_by=CREATED_BY,
             **vars(origin),

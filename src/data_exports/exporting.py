@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,9 @@ from config.task import LoadSettings
 from config.terminal import say, show_table, with_progress
 from data_access_layer.files import STANDARD_STREAM, standard_input_file, table_files
 from data_access_layer.reader import RecordBatch, TableFile, even_batches, prefetched
+from data_access_layer.settings import StoreSettings
+from data_access_layer.stores import open_location, open_table
+from data_access_layer.table import StoredTable
 from data_access_layer.text import formula_like
 from data_exports.destinations import Destination, Origin
 from data_exports.manifest import Manifest, file_sha256, manifest_of, manifest_path
@@ -66,6 +70,30 @@ class FileSource:
         return Origin(self.name, *made.pop())
 
 
+@dataclass(frozen=True)
+class StoredSource:
+    """A table in a store."""
+
+    table: StoredTable
+
+    @property
+    def name(self) -> str:
+        """Where it lies, without credentials."""
+        return self.table.location
+
+    def row_count(self) -> int | None:
+        """As the store knows or counts them."""
+        return self.table.row_count()
+
+    def batches(self, columns: Sequence[str] | None, batch_rows: int) -> Iterator[RecordBatch]:
+        """Yield the rows as the store has them, of `columns` only."""
+        return self.table.batches(columns, batch_rows=batch_rows)
+
+    def origin(self) -> Origin:
+        """The store."""
+        return Origin(self.name)
+
+
 def export(settings: ExportSettings, load_settings: LoadSettings) -> Manifest:
     """Export one table, whole or not at all, and show a summary.
 
@@ -84,11 +112,12 @@ def export(settings: ExportSettings, load_settings: LoadSettings) -> Manifest:
         destination.check(rows)
         formulas: Counter[str] = Counter()
         columns = _columns(settings.columns)
-        read = prefetched(even_batches(source.batches(columns, settings.batch_rows), settings.batch_rows))
+        batch_rows = settings.batch_rows
+        read = prefetched(even_batches(source.batches(columns, batch_rows), batch_rows))
         with closing(read):
             counted = ((batch.num_rows, batch) for batch in read)
             batches = with_progress(counted, rows, what="exporting")
-            if settings.dst.lower().endswith(".csv") or settings.format == "csv":
+            if destination.format == "csv":
                 batches = _counting(batches, formulas)
             manifest = destination.write(batches, source.origin())
     _show(manifest, destination, time.monotonic() - started)
@@ -106,6 +135,12 @@ def source_of(place: str, load_settings: LoadSettings, stack: ExitStack) -> Sour
     if place == STANDARD_STREAM:
         file = stack.enter_context(standard_input_file())
         return FileSource([TableFile(file, {}, "standard input")], "standard input")
+    settings = load_settings(StoreSettings)
+    if "://" in place:
+        return StoredSource(open_location(place, settings))
+    # A name that is no file's is that of a stored table.
+    if not Path(place).exists() and re.fullmatch(r"\w+", place):
+        return StoredSource(open_table(place, settings))
     files = [TableFile(file, {}, str(file)) for file in table_files(Path(place))]
     return FileSource(files, place)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from config.errors import InputError
 from config.task import LoadSettings
+from data_access_layer.settings import StoreSettings
+from data_access_layer.sql_table import sql_table
 from data_exports.destinations import (
     ENDINGS,
     OPTION,
@@ -13,6 +15,7 @@ from data_exports.destinations import (
     Destination,
     FileDestination,
 )
+from data_exports.sql_destination import SqlDestination
 from data_exports.settings import ExportFormat, ExportSettings
 
 DELTA = ".delta"
@@ -30,6 +33,8 @@ def destination_of(
     Raises:
         InputError: neither says what it is.
     """
+    if "://" in place:
+        return SqlDestination(sql_table(place, load_settings(StoreSettings)))
     path = Path(place)
     if format is None:
         ending = path.suffix.lower()

@@ -47,10 +47,11 @@ def checked(frame: pd.DataFrame, schema: pa.DataFrameSchema, source: str) -> pd.
         for name, dtype in dtypes_of(schema).items()
         if name in frame.columns and frame[name].dtype != dtype
     }
+    frame = frame.assign(**converted)
     try:
-        return schema.validate(frame.assign(**converted), lazy=True)
+        return schema.validate(frame, lazy=True)
     except SchemaErrors as errors:
-        raise BrokenViewError(tuple(_problems(errors, source))) from errors
+        raise BrokenViewError(tuple(_problems(errors, frame, source))) from errors
 
 
 def _converted(values: pd.Series[Any], dtype: Any) -> pd.Series[Any]:
@@ -74,7 +75,7 @@ def _converted(values: pd.Series[Any], dtype: Any) -> pd.Series[Any]:
     return values
 
 
-def _problems(errors: SchemaErrors, source: str) -> Iterator[str]:
+def _problems(errors: SchemaErrors, frame: pd.DataFrame, source: str) -> Iterator[str]:
     cases = errors.failure_cases
     checks = cases["check"].astype(str)
     # Of a column that is missing, and of no other, the name is the failing case.
@@ -87,7 +88,8 @@ def _problems(errors: SchemaErrors, source: str) -> Iterator[str]:
         elif check == "not_nullable":
             yield f"{where}: {_rows(len(group))} without a value; the contract needs one in each."
         elif str(check).startswith("dtype("):
-            yield f"{where}: expected {str(check)[6:-2]!s}, got {example}.".replace("'", "")
+            expected = errors.schema.columns[column].dtype.type
+            yield f"{where}: expected {expected}, got {frame[column].dtype}."
         else:
             yield f"{where}: expected {check}, got e.g. {example!r} in {_rows(len(group))}."
 

@@ -45,6 +45,7 @@ def extract(name: str, settings: ExtractSettings, stores: StoreSettings) -> None
         raise InputError("Say where to write: --dst FILE, which ends in .parquet or .csv.")
     view = find_view(name)
     columns = _columns(settings.columns, view)
+    view.select(*columns)  # refuses what the view does not have
     destination = open_location(settings.dst, stores)
     written = _Written(view, columns)
     batches = view.batches(

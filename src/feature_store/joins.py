@@ -28,8 +28,8 @@ def point_in_time_join(
 
     No row is used that happened, or became known, after the entity's time: of the rows of an
     entity's keys that are left the latest event is taken, of its corrections the last known. Where
-    there is none, the features are missing. `data_access_layer.asof.asof_join` has the rules for
-    ties.
+    there is none, the features are missing. Of rows that tie in all of that the one with the
+    greatest features is taken (compared in the order of their names, missing ones the smallest).
 
     Args:
         entities: one row per question, with the views' keys and `timestamp`; further columns are
@@ -68,6 +68,9 @@ def _features(
         filter=_window(entities, selection, timestamp, tolerance),
         settings=settings,
     )
+    if rows.duplicated(list(source.own_columns)).any():
+        # A database gives its rows in any order; so rows that tie are put into one of their values.
+        rows = rows.sort_values(sorted(selection.columns), kind="stable", na_position="first")
     joined = asof_join(
         entities,
         rows,

@@ -31,6 +31,7 @@ from data_access_layer.reader import Batch, FrameTable, Table, TableFile, prefet
 from data_access_layer.writer import TableWriter
 from data_access_layer.atomic import staged
 from data_exports.manifest import SUFFIX, Manifest, file_sha256, manifest_path
+from data_exports.staged_table import staged_table
 from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from models.loading import NoChampionError, load_model
@@ -282,8 +283,8 @@ def _check_output(output: str) -> None:
 
 
 def _write_file(scorer: Scorer, tables: Sequence[Table], destination: Path) -> None:
-    with staged(manifest_path(destination)) as manifest, staged(destination) as table:
-        scorer.write(tables, table, destination).write(manifest)
+    with staged_table(destination) as table:
+        table.manifest = scorer.write(tables, table.path, destination)
 
 
 def _write_folder(scorer: Scorer, tables: Sequence[Table], destination: Path) -> None:

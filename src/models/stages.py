@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import pandas as pd
 from pandera.errors import SchemaErrors
-from pandera.typing import DataFrame
 from sklearn.pipeline import Pipeline
 
 from config.errors import InputError, UserError
@@ -16,7 +15,8 @@ from config.terminal import show_table
 from data_access_layer.files import format_of
 from data_access_layer.writer import TableWriter
 from data_access_layer.atomic import staged
-from data_exports.manifest import Manifest, file_sha256, manifest_path
+from data_exports.manifest import Manifest, file_sha256
+from data_exports.staged_table import staged_table
 from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from models.settings import FeaturesSettings, PreprocessSettings
@@ -100,18 +100,18 @@ def _check(definition: ModelDefinition, features: pd.DataFrame) -> None:
 
 
 def _write(definition: ModelDefinition, frame: pd.DataFrame, path: Path) -> None:
-    with staged(manifest_path(path)) as manifest, staged(path) as table:
-        with TableWriter(str(table), format=format_of(path)) as writer:
-            writer.write(cast("DataFrame[Any]", frame))
-        Manifest(
+    with staged_table(path) as table:
+        with TableWriter(str(table.path), format=format_of(path)) as writer:
+            writer.write(frame)
+        table.manifest = Manifest(
             rows=len(frame),
             columns={str(name): str(dtype) for name, dtype in frame.dtypes.items()},
-            sha256=file_sha256(table),
+            sha256=file_sha256(table.path),
             source=f"{definition.name} labelled rows",
             model=definition.name,
             model_version="",
             git_commit=git_commit(),
-        ).write(manifest)
+        )
 
 
 def _show(title: str, parts: dict[str, pd.DataFrame], output: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from config.errors import UserError
 from config.settings import Settings
-from config.task import Invocation, main
-from support.tasks import CallTask
+from config.task import Command, Invocation, main, main_of_commands
+from support.tasks import CallTask, Result
 
 
 class GreetSettings(Settings):
@@ -78,3 +78,28 @@ def test_a_task_gets_its_settings_its_choices_and_further_sections(
     assert call(greet, "--language", "nl", "--config", "own.toml", "--name", "me").code == 3
     assert seen == ["me", {"language": "nl"}, "all"]
     assert call(greet, "--language", "fr").code == 2
+
+
+def test_a_command_line_with_several_commands_runs_the_one_that_is_named(
+    repository: Path, call: CallTask
+) -> None:
+    def run(settings: GreetSettings, invocation: Invocation) -> int:
+        print(f"Hello, {settings.name}.")
+        return 3
+
+    commands = {"greet": Command(GreetSettings, run, "Say hello.\n\nTo one only.")}
+    several = partial(main_of_commands, commands, prog="polite", doc="Be polite.")
+    assert call(several, "greet", "--name", "Ann") == Result(3, "Hello, Ann.\n", "")
+    assert call(several, "--help") == Result(
+        0,
+        "usage: python -m polite COMMAND [OPTIONS]\n\nBe polite.\n\ncommands:\n"
+        "  greet     Say hello.\n\n`COMMAND --help` lists the options of one.\n",
+        "",
+    )
+    assert "To one only." in call(several, "greet", "--help").out
+    unknown = call(several, "gret", "--name", "Ann")
+    assert (unknown.code, unknown.err) == (
+        2,
+        "Unknown command 'gret'; commands: greet. See `python -m polite --help`.\n",
+    )
+    assert call(several).err == "Name a command: greet. See `python -m polite --help`.\n"

@@ -21,6 +21,8 @@ import json, os, signal, shutil, sys, time, warnings
 from pathlib import Path
 from data_exports import destinations, export, exporting, staged_table
 import data_access_layer.writer as writer
+import data_access_layer.sql_table as sql_table
+import sqlalchemy
 
 steps = []
 # Threads that import something run at the same time as the fork: there are none yet.
@@ -49,8 +51,9 @@ def child(task):
     for owner, name in [
         (os, "replace"), (os, "fsync"), (os, "unlink"), (os, "mkdir"), (os, "rmdir"),
         (shutil, "rmtree"), (writer.TableWriter, "write_batch"), (writer.TableWriter, "close"),
-        (destinations, "replace_delta"), *[(getattr(destinations, owner, None) or sys.modules[owner], name)
-                                           for owner, name in task["more"]],
+        (destinations, "replace_delta"), (sql_table, "_insert"), (sql_table, "_checksum"),
+        (sql_table.SqlTable, "_staging"), (sql_table.SqlTable, "_rename"), (sql_table.SqlTable, "_keep"),
+        (sqlalchemy.Connection, "commit"),
     ]:
         stepping(owner, name, task["kill_at"])
     try:
@@ -89,14 +92,13 @@ class Exports:
         after: float | None = None,
         kill_at: int | None = None,
         steps: str | None = None,
-        more: tuple[tuple[str, str], ...] = (),
     ) -> tuple[int, float]:
         """Exit code (or minus the signal) and seconds of one export.
 
         It is killed `after` these seconds, or at its step of the number `kill_at`; `steps` names a
-        file for the names of all steps, `more` modules and functions that are further steps.
+        file for the names of all steps.
         """
-        task = {"argv": argv, "after": after, "kill_at": kill_at, "steps": steps, "more": more}
+        task = {"argv": argv, "after": after, "kill_at": kill_at, "steps": steps}
         self.to.write(json.dumps(task) + "\n")
         self.to.flush()
         code, seconds = json.loads(self.back.readline())

@@ -109,7 +109,7 @@ class GroupFeatureGenerator(GroupTransformer):
     random_state : int or None, default=0
         Seed of the shuffle.
 
-    Attributes
+    Attributes:
     ----------
     groups_ : Groups
         The groups that were seen.
@@ -120,16 +120,16 @@ class GroupFeatureGenerator(GroupTransformer):
     feature_names_in_, n_features_in_
         The columns of X in `fit`, as scikit-learn has them. Later only `group_cols` are needed.
 
-    See Also
+    See Also:
     --------
     sklearn.preprocessing.TargetEncoder : the shrunken mean of y, one column at a time.
 
-    References
+    References:
     ----------
     D. Micci-Barreca (2001), "A preprocessing scheme for high-cardinality categorical attributes in
     classification and prediction problems", SIGKDD Explorations 3 (1).
 
-    Examples
+    Examples:
     --------
     >>> import pandas as pd
     >>> from feature_store.derived_features.aggregated_features import GroupFeatureGenerator
@@ -267,7 +267,7 @@ class GroupRatio(GroupTransformer):
     min_rows, coarser
         As in `GroupFeatureGenerator`.
 
-    Examples
+    Examples:
     --------
     >>> import pandas as pd
     >>> from feature_store.derived_features.aggregated_features import GroupRatio
@@ -325,9 +325,7 @@ class GroupRatio(GroupTransformer):
         require(frame, self.columns_, "columns")
         levels = self.groups_.find(frame)
         result = np.empty((len(frame), len(self.columns_)))
-        for place, (column, tables) in enumerate(
-            zip(self.columns_, self.statistics_, strict=True)
-        ):
+        for place, (column, tables) in enumerate(zip(self.columns_, self.statistics_, strict=True)):
             usual = looked_up(tables, levels)
             usual[usual == 0] = np.nan
             with np.errstate(over="ignore", invalid="ignore"):

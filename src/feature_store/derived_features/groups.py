@@ -69,7 +69,7 @@ class Groups:
         levels = [np.zeros(len(frame), dtype=np.int64)]
         for column in self.columns:
             codes, uniques = pd.factorize(frame[column])
-            kind, known = _values(uniques, column)
+            kind, known = comparable(uniques, column)
             known, places = np.unique(known, return_inverse=True)
             null = len(known)
             slots = np.append(places, null).astype(np.int64)
@@ -203,6 +203,10 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
         frame = as_frame(X, self)
         if not isinstance(X, pd.DataFrame):
             _check_n_features(self, X, reset=False)
+            if hasattr(self, "feature_names_in_"):
+                # Warns, as scikit-learn does.
+                _check_feature_names(self, X, reset=False)
+                return frame.set_axis(self.feature_names_in_, axis=1)
         return frame
 
     def _groups_of(self, frame: pd.DataFrame) -> list[Column]:
@@ -296,7 +300,7 @@ def _distinct(column: pd.Series[Any]) -> tuple[Codes, Any]:
     return pd.factorize(column)
 
 
-def _values(uniques: Any, column: Column) -> tuple[str, npt.NDArray[Any]]:
+def comparable(uniques: Any, column: Column) -> tuple[str, npt.NDArray[Any]]:
     """What kind of values these are, and they in the one form of their kind."""
     if isinstance(uniques, pd.CategoricalIndex | pd.Categorical):
         uniques = pd.Index(uniques.categories.take(uniques.codes))
@@ -331,7 +335,7 @@ def _narrowest(index: pd.Index[Any]) -> type[np.generic]:
 
 def _places(uniques: Any, column: Column, kind: str, known: npt.NDArray[Any]) -> Codes:
     """Where each value is among the known ones, -1 where it is not."""
-    came, values = _values(uniques, column)
+    came, values = comparable(uniques, column)
     if "nulls" in (came, kind):
         return np.full(len(values), -1, dtype=np.int64)
     if came != kind:

@@ -1,0 +1,132 @@
+"""Columns computed row by row from formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_is_fitted,
+    validate_data,
+)
+
+from config.errors import InputError
+from feature_store.derived_features.formula import parse_formulas
+from feature_store.derived_features.formula_program import Program, compiled
+from feature_store.derived_features.formula_types import kind_of
+
+TRUSTED_TYPES = ("feature_store.derived_features.row_features.FormulaTransformer",)
+
+
+class FormulaTransformer(TransformerMixin, BaseEstimator):
+    """Columns computed row by row from formulas.
+
+    A frame in gives a frame out, with its index; an array of numbers, whose columns are called x0,
+    x1, ..., gives an array.
+
+    Args:
+        formula: `name = expression`, or several of them in a list, on lines of their own or parted by
+            semicolons; each may use the columns that those before it give. The module's docstring
+            has the language.
+        drop_inputs: whether only the computed columns are given.
+
+    Attributes:
+        n_features_in_: the number of columns seen by `fit`.
+        feature_names_in_: their names, where `fit` saw names.
+
+    Examples:
+        >>> import pandas as pd
+        >>> companies = pd.DataFrame({"revenue": [100, 200, 300], "employees": [1, 2, 3]})
+        >>> FormulaTransformer("revenue_per_employee = revenue / employees").fit_transform(companies)
+           revenue  employees  revenue_per_employee
+        0      100          1                 100.0
+        1      200          2                 100.0
+        2      300          3                 100.0
+
+        Several at once, of the computed columns only:
+
+        >>> FormulaTransformer(
+        ...     [
+        ...         "ratio = revenue / employees",
+        ...         "is_large = employees >= 2 and ratio > 0",
+        ...         "log_ratio = where(is_large, log1p(ratio), 0)",
+        ...     ],
+        ...     drop_inputs=True,
+        ... ).fit_transform(companies).round(3)
+           ratio  is_large  log_ratio
+        0  100.0     False      0.000
+        1  100.0      True      4.615
+        2  100.0      True      4.615
+
+        A mistake is marked:
+
+        >>> FormulaTransformer("ratio = revenue / employes").fit(companies)
+        Traceback (most recent call last):
+        feature_store.derived_features.formula.FormulaError: formula: unknown column 'employes' \
+(did you mean 'employees'?); there are employees, revenue.
+          ratio = revenue / employes
+                            ^^^^^^^^
+    """
+
+    def __init__(self, formula: str | Sequence[str], *, drop_inputs: bool = False) -> None:
+        self.formula = formula
+        self.drop_inputs = drop_inputs
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Learn which columns come in, and hold the formulas against them.
+
+        Raises:
+            FormulaError: a formula breaks the language's rules or does not fit the columns.
+        """
+        self._program(self._frame(X, reset=True))
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """The columns of `X` with the computed ones behind them; `X` itself stays as it is."""
+        check_is_fitted(self)
+        frame = self._frame(X, reset=False)
+        computed = self._program(frame).run(frame)
+        result = computed if self.drop_inputs else pd.concat([frame, computed], axis="columns")
+        return result if isinstance(X, pd.DataFrame) else result.to_numpy(dtype=np.float64)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """The names of the columns that `transform` gives."""
+        check_is_fitted(self)
+        names = [] if self.drop_inputs else list(_check_feature_names_in(self, input_features))
+        names += [formula.name for formula in parse_formulas(self.formula)]
+        return np.asarray(names, dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        """Missing values, text and categories are welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+    def _frame(self, X: Any, *, reset: bool) -> pd.DataFrame:
+        if not isinstance(X, pd.DataFrame):
+            X = pd.DataFrame(validate_data(self, X, reset=reset, ensure_all_finite=False), copy=False)
+        else:
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        twice = X.columns[X.columns.duplicated()]
+        if len(twice):
+            raise InputError(f"formula: the column {twice[0]!r} is there twice; rename one.")
+        names = getattr(self, "feature_names_in_", None)
+        if names is None:
+            X = X.set_axis([f"x{position}" for position in range(X.shape[1])], axis="columns")
+        return X
+
+    def _program(self, frame: pd.DataFrame) -> Program:
+        formula = self.formula
+        if not isinstance(formula, str):
+            # Refuses what is not a list of texts, and so what has no hash.
+            parse_formulas(formula)
+            formula = tuple(formula)
+        kinds = ((str(name), kind_of(column)) for name, column in frame.items())
+        return compiled(formula, tuple(kinds))

@@ -1,0 +1,1 @@
+"""Commands for who works on this repository. No model imports them, and they import no model."""

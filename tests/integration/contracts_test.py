@@ -1,0 +1,107 @@
+"""A change of a contract in a repository with a real history, and a real Pants that is asked."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.commands import Result, copy_repository, start, stop_pantsd
+
+FLOWERS = "src/datasets/flowers.py"
+
+
+def run(root: Path, *command: str) -> Result:
+    # A daemon makes each call after the first a quick one; the fixture ends it.
+    started = start(*command, cwd=root, env={"PANTS_PANTSD": "true"})
+    return Result.of(started, timeout=600)
+
+
+def contracts(root: Path, *arguments: str) -> Result:
+    pants = ("./pants", "--no-dynamic-ui", "--no-colors")
+    return run(root, *pants, "run", "src/datasets:contracts", "--", *arguments)
+
+
+def edit(root: Path, *replacements: tuple[str, str], times: int = 1) -> None:
+    file = root / FLOWERS
+    text = file.read_text()
+    for pattern, by in replacements:
+        text, count = re.subn(pattern, by, text, flags=re.DOTALL)
+        assert count == times, (pattern, count)
+    file.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    root = tmp_path_factory.mktemp("contracts")
+    copy_repository(root)
+    (root / ".gitignore").write_text("/.pants.d/\n/.pids/\n/dist/\n__pycache__/\n")
+    author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+    for arguments in (
+        ("init", "--quiet", "--initial-branch=main"),
+        ("add", "."),
+        (*author, "commit", "--quiet", "--message=Contracts"),
+        ("checkout", "--quiet", "-b", "change"),
+    ):
+        done = run(root, "git", *arguments)
+        assert done.code == 0, done.err
+    try:
+        yield root
+    finally:
+        stop_pantsd(root)
+
+
+@pytest.fixture
+def repository(committed: Path) -> Iterator[Path]:
+    yield committed
+    assert run(committed, "git", "reset", "--quiet", "--hard").code == 0
+
+
+def test_a_breaking_change_names_the_models_that_it_reaches_and_needs_the_next_major_version(
+    repository: Path,
+) -> None:
+    edit(
+        repository,
+        (r"    petal_width_cm: float = .*?\n    \)\n", ""),
+        (r"_LONGEST_CM = 30\.0", "_LONGEST_CM = 20.0"),
+    )
+    refused = contracts(repository, "diff")
+    assert refused.code == 1, refused.err
+    (flowers,) = re.findall(r"^flowers 1\.0\.0: breaking\n(.*?)\n\n", refused.out, re.M | re.S)
+    lines = [line.split() for line in flowers.splitlines()]
+    assert ["breaking", "for", "readers", "petal_width_cm", "column", "removed"] in lines
+    tightened = "range tightened: was 0 < x ≤ 30.0, now 0 < x ≤ 20.0"
+    assert f"breaking for writers sepal_width_cm {tightened}".split() in lines
+    assert "  models: iris" in flowers.splitlines()
+    assert "src/models/iris/features.py" in flowers
+    assert "NOT YET: breaking changes need version 2.0.0, and it is 1.0.0" in flowers
+
+    edit(repository, (r'"version": "1\.0\.0"', '"version": "2.0.0"'), times=2)
+    released = contracts(repository, "diff", "--since", "main", "--json")
+    assert released.code == 0, released.err
+    said = json.loads(released.out)["contracts"]
+    assert [one["name"] for one in said] == ["flowers", "labelled_flowers"]
+    assert {one["problem"] for one in said} == {""}
+
+
+def test_a_compatible_change_needs_the_next_minor_version_and_files_that_say_so(
+    repository: Path,
+) -> None:
+    edit(repository, (r"_LONGEST_CM = 30\.0", "_LONGEST_CM = 40.0"))
+    edit(repository, (r'"version": "1\.0\.0"', '"version": "1.1.0"'), times=2)
+    compatible = contracts(repository, "diff")
+    assert compatible.code == 0, compatible.err
+    assert "flowers 1.0.0 -> 1.1.0: compatible" in compatible.out
+    stale = contracts(repository, "export", "--check")
+    assert stale.code == 1
+    assert "src/datasets/contracts/flowers.yaml: is not what src/datasets says" in stale.err
+    assert contracts(repository, "export").code == 0
+    changed = run(repository, "git", "status", "--porcelain").out.split()
+    assert changed[1::2] == [
+        "src/datasets/contracts/flowers.yaml",
+        "src/datasets/contracts/labelled_flowers.yaml",
+        FLOWERS,
+    ]
