@@ -60,7 +60,8 @@ def gain_interval(
     def gain(drawn: npt.NDArray[np.int64]) -> float:
         rows = np.concatenate([units[unit] for unit in drawn])
         own, other = (
-            score(truth.iloc[rows], predictions.iloc[rows]) for predictions in (challenger, champion)
+            score(truth.iloc[rows], predictions.iloc[rows])
+            for predictions in (challenger, champion)
         )
         return own - other if higher_is_better else other - own
 

@@ -75,7 +75,7 @@ def validate_data(settings: ValidateDataSettings) -> bool:
     """Check a data set; write its good and bad rows and the reports; True where all rows are good.
 
     Raises:
-        InputError: the contract is unknown, the input cannot be read, or the output cannot be there.
+        InputError: the contract is unknown, the input cannot be read, or the output not written.
         UserError: the disk is full.
     """
     name = required(settings.contract, "contract")

@@ -167,7 +167,9 @@ def _numbers(name: str, reference: pd.Series[Any], current: pd.Series[Any]) -> C
         pd.to_numeric(side).astype("Float64").dropna().to_numpy(dtype="float64")
         for side in (reference, current)
     )
-    gone = np.array([[len(reference) - len(one), len(one)], [len(current) - len(other), len(other)]])
+    gone = np.array(
+        [[len(reference) - len(one), len(one)], [len(current) - len(other), len(other)]]
+    )
     inner = np.unique(np.quantile(one, np.linspace(0, 1, QUANTILES + 1)[1:-1])) if len(one) else []
     # Below or at each edge: a value that many rows have is a bin of its own.
     counts = [

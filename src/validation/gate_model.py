@@ -1,9 +1,9 @@
-"""Gate a model by its predictions: limits, and champion against challenger with an interval.
+r"""Gate a model by its predictions: limits, and champion against challenger with an interval.
 
 Examples:
-  python -m validation.gate_model --challenger new.parquet --champion now.parquet \\
+  python -m validation.gate_model --challenger new.parquet --champion now.parquet \
     --truth truth.parquet --target species --metric accuracy
-  python -m validation.gate_model --challenger new.csv --truth truth.csv --target y \\
+  python -m validation.gate_model --challenger new.csv --truth truth.csv --target y \
     --metric rmse --at-most 60 --key id --report verdict.json
 
 The gain's interval is a paired percentile bootstrap: both models on the same resampled rows.

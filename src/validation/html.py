@@ -82,6 +82,7 @@ def distributions(parts: Mapping[str, tuple[pd.Series[Any], str]], *, title: str
         pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
         for values, _ in parts.values()
     )
+    parts = {_with_missing(name, part[0]): part for name, part in parts.items()}
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(4.2, 2.5), layout="constrained")
         axes = figure.subplots()
@@ -90,6 +91,11 @@ def distributions(parts: Mapping[str, tuple[pd.Series[Any], str]], *, title: str
         axes.set_ylabel("share of rows, %")
         axes.legend(frameon=False, fontsize=8)
         return _picture(figure)
+
+
+def _with_missing(name: str, values: pd.Series[Any]) -> str:
+    missing = values.isna().mean()
+    return f"{name} ({missing:.0%} missing)" if missing else name
 
 
 def _histogram(axes: Any, parts: Mapping[str, tuple[pd.Series[Any], str]]) -> None:
@@ -104,7 +110,9 @@ def _histogram(axes: Any, parts: Mapping[str, tuple[pd.Series[Any], str]]) -> No
 def _frequencies(axes: Any, parts: Mapping[str, tuple[pd.Series[Any], str]]) -> None:
     shares = pd.DataFrame(
         {
-            name: values.astype("object").where(values.notna(), "(missing)").astype("str")
+            name: values.astype("object")
+            .where(values.notna(), "(missing)")
+            .astype("str")
             .value_counts(normalize=True)
             for name, (values, _) in parts.items()
         }
@@ -123,7 +131,9 @@ def _finite(values: pd.Series[Any]) -> npt.NDArray[np.float64]:
 
 
 def _short(text: str, length: int) -> str:
-    printable = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    printable = "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
     return printable if len(printable) <= length else f"{printable[: length - 1]}…"
 
 

@@ -58,7 +58,10 @@ def gate_model(settings: GateModelSettings) -> bool:
         name: _aligned(_read(file, target, settings.key), truth, file, settings)
         for name, file in files.items()
     }
-    for name, values in {settings.truth or "": truth, **{files[n]: s for n, s in sides.items()}}.items():
+    for name, values in {
+        settings.truth or "": truth,
+        **{files[n]: s for n, s in sides.items()},
+    }.items():
         _check_values(name, target, values[target], numeric=metric in NUMERIC)
     scores = {name: {metric: float(score(truth[target], s[target]))} for name, s in sides.items()}
     gate = Gate(
@@ -129,7 +132,9 @@ def _read(location: str, target: str, key: str | None) -> pd.DataFrame:
     frame = pd.concat(frames, ignore_index=True)
     if key and frame[key].duplicated().any():
         twice = frame.loc[frame[key].duplicated(), key].iloc[0]
-        raise InputError(f"{location}: column {key!r}: expected each value once, got {twice!r} twice.")
+        raise InputError(
+            f"{location}: column {key!r}: expected each value once, got {twice!r} twice."
+        )
     # As numpy and Python have them, which is what the metrics compare.
     values = frame[target]
     text = not pd.api.types.is_numeric_dtype(values)

@@ -4,8 +4,8 @@ Examples:
   ./pants run src/validation:validate_data -- --contract flowers --input flowers.csv
   python -m validation.validate_data --contract companies --input filings/ --output checked
 
-The output is a folder: rows.parquet (what keeps the contract), quarantine/ (what breaks it, each row
-with its file, number and reasons), report.html and report.json. It appears whole or not at all.
+The output is a folder: rows.parquet (what keeps the contract), quarantine/ (what breaks it, each
+row with its file, number and reasons), report.html and report.json. It appears whole or not at all.
 Exits with 1 where a row is quarantined, with 2 where the input cannot be read.
 """
 
