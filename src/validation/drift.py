@@ -5,7 +5,7 @@ Examples:
   python -m validation.drift --reference a/ --current b.csv --output drift --fail-on-drift
 
 A column has drifted where its p-value (corrected for the number of columns) is below --alpha and
-its population stability index reaches --psi. The output is a folder with report.html and report.json.
+its population stability index reaches --psi. The output is a folder: report.html, report.json.
 Exits with 0 whatever has drifted, and with 1 for a drifted column only with --fail-on-drift.
 """
 

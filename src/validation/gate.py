@@ -18,8 +18,8 @@ class Gate:
     `metric` decides and must be better than the champion's by more than `margin`; `at_least` and
     `at_most` are limits for any metrics, whatever the champion does. How certain the gain is, is
     told as an interval of that `confidence` from `resamples` of the hold-out; `certain` demands
-    that all of it is above the margin. Off by default: on a small hold-out, only a far better model is
-    certainly better.
+    that all of it is above the margin. Off by default: on a small hold-out, only a far better
+    model is certainly better.
     """
 
     metric: str
