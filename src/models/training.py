@@ -28,6 +28,7 @@ from models.definition import ModelDefinition
 from models.loading import mismatch
 from models.settings import TrainSettings
 from models.tracking import Registry
+from validation.bootstrap import Interval, gain_interval
 from validation.gate import Verdict, judge
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def train(
             else {},
         )
         version = _registered(definition, registry, run, fitted, rows.training[columns])
-    verdict, champion_scores = _judged(definition, registry, rows.hold_out, scores)
+    verdict, champion_scores = _judged(definition, registry, rows.hold_out, scores, predictions)
     if verdict.passed:
         registry.promote(version)
     _show(definition, version, scores, champion_scores, verdict, cross_validated)
@@ -220,35 +221,66 @@ def _judged(
     registry: Registry,
     hold_out: DataFrame[Any],
     scores: Mapping[str, float],
+    predictions: DataFrame[Any],
 ) -> tuple[Verdict, Mapping[str, float] | None]:
     champion = registry.champion(definition.name)
-    champion_scores = _scores_of(champion, definition, registry, hold_out) if champion else None
-    return judge(definition.gate, scores, champion_scores), champion_scores
-
-
-def _scores_of(
-    champion: ModelVersion,
-    definition: ModelDefinition,
-    registry: Registry,
-    hold_out: DataFrame[Any],
-) -> Mapping[str, float] | None:
-    """The champion's metrics on the hold-out; None, and a word about it, where nobody can tell.
-
-    On the same rows, those of its own training count: it may have been made with other code, as the
-    champion is whenever somebody works on the model.
-    """
-    parameters, metrics = registry.results(champion)
-    if parameters.get(HOLD_OUT_FINGERPRINT) == frame_fingerprint(hold_out):
-        names = (name for name in metrics if name.startswith(HOLD_OUT))
-        return {name.removeprefix(HOLD_OUT): metrics[name] for name in names}
+    if champion is None:
+        return judge(definition.gate, scores, None), None
     differences = mismatch(definition, champion)
     if differences:
+        champion_scores = _recorded(champion, registry, hold_out)
         say(
-            f"The champion, version {champion.version}, was judged by other rows, and this code "
-            f"cannot load it ({'; '.join(differences)}); only the gate's limits decide."
+            f"This code cannot load the champion, version {champion.version} "
+            f"({'; '.join(differences)}): "
+            + (
+                "its own metrics on the same rows are compared, without an interval."
+                if champion_scores
+                else "it was judged by other rows, so only the gate's limits decide."
+            )
         )
+        return judge(definition.gate, scores, champion_scores), champion_scores
+    model = registry.load(champion, definition)
+    champion_scores, champions = scored(definition, model, hold_out)
+    gain = _gain(definition, hold_out, predictions, champions)
+    return judge(definition.gate, scores, champion_scores, gain), champion_scores
+
+
+def _gain(
+    definition: ModelDefinition,
+    hold_out: DataFrame[Any],
+    challenger: DataFrame[Any],
+    champion: DataFrame[Any],
+) -> Interval:
+    gate = definition.gate
+
+    def score(truth: pd.Series[Any], predictions: pd.DataFrame) -> float:
+        return definition.score(truth, cast("DataFrame[Any]", predictions))[gate.metric]
+
+    return gain_interval(
+        score,
+        hold_out[definition.target],
+        challenger,
+        champion,
+        higher_is_better=gate.higher_is_better,
+        confidence=gate.confidence,
+        resamples=gate.resamples,
+        groups=hold_out[definition.groups] if definition.groups else None,
+    )
+
+
+def _recorded(
+    champion: ModelVersion, registry: Registry, hold_out: DataFrame[Any]
+) -> Mapping[str, float] | None:
+    """The champion's metrics of its own training; None where other rows judged it.
+
+    That is all there is of one made with other code, as the champion is whenever somebody works on
+    the model.
+    """
+    parameters, metrics = registry.results(champion)
+    if parameters.get(HOLD_OUT_FINGERPRINT) != frame_fingerprint(hold_out):
         return None
-    return scored(definition, registry.load(champion, definition), hold_out)[0]
+    names = (name for name in metrics if name.startswith(HOLD_OUT))
+    return {name.removeprefix(HOLD_OUT): metrics[name] for name in names}
 
 
 def _show(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,10 @@ _EXPECTED = {
     "not_nullable": "expected no missing values",
     "field_uniqueness": "expected each value once",
 }
+
+
+# Column, problem, and the failing cases; of a column that is wrong as a whole there are none.
+type BrokenRule = tuple[str, str, pd.DataFrame]
 
 
 class ContractError(InputError):
@@ -63,7 +67,11 @@ class FailureCollector:
         self, errors: SchemaErrors, frame: pd.DataFrame, *, source: str, first_row: int
     ) -> None:
         """Add what one batch breaks; `first_row` is the number of its first row in the table."""
-        for column, problem, cases in _by_rule(errors, frame):
+        self.add_rules(broken_rules(errors, frame), source=source, first_row=first_row)
+
+    def add_rules(self, rules: Iterable[BrokenRule], *, source: str, first_row: int) -> None:
+        """Add what `broken_rules` found in one batch."""
+        for column, problem, cases in rules:
             failure = self._failures.setdefault(
                 (source, column, problem), Failure(source, column, problem)
             )
@@ -102,7 +110,7 @@ def readable_check(check: str) -> str:
     return str(check)
 
 
-def _by_rule(errors: SchemaErrors, frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def broken_rules(errors: SchemaErrors, frame: pd.DataFrame) -> Iterator[BrokenRule]:
     """Yield column, problem and failing cases; a column of a wrong dtype only has that problem."""
     cases = errors.failure_cases
     checks = cases["check"].astype(str)

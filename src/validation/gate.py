@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from validation.bootstrap import Interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +16,10 @@ class Gate:
     """What a challenger must reach on the hold-out to become champion.
 
     `metric` decides and must be better than the champion's by more than `margin`; `at_least` and
-    `at_most` are limits for any metrics, whatever the champion does.
+    `at_most` are limits for any metrics, whatever the champion does. How certain the gain is, is
+    told as an interval of that `confidence` from `resamples` of the hold-out; `certain` demands
+    that all of it is above the margin. Off by default: on a small hold-out, only a far better
+    model is certainly better.
     """
 
     metric: str
@@ -21,6 +27,9 @@ class Gate:
     margin: float = 0.0
     at_least: Mapping[str, float]
     at_most: Mapping[str, float] | None = None
+    certain: bool = False
+    confidence: float = 0.95
+    resamples: int = 200
 
 
 @dataclass(frozen=True)
@@ -32,16 +41,22 @@ class Verdict:
 
 
 def judge(
-    gate: Gate, challenger: Mapping[str, float], champion: Mapping[str, float] | None
+    gate: Gate,
+    challenger: Mapping[str, float],
+    champion: Mapping[str, float] | None,
+    gain: Interval | None = None,
 ) -> Verdict:
-    """Hold the challenger's metrics against the gate, and against the champion's where one is."""
+    """Hold the challenger's metrics against the gate, and against the champion's where one is.
+
+    `gain` is the interval of what the challenger gains, None where it cannot be told.
+    """
     checks = [
         *(_limit(name, challenger, limit, "at least") for name, limit in gate.at_least.items()),
         *(
             _limit(name, challenger, limit, "at most")
             for name, limit in (gate.at_most or {}).items()
         ),
-        _comparison(gate, challenger, champion),
+        _comparison(gate, challenger, champion, gain),
     ]
     return Verdict(all(passed for passed, _ in checks), tuple(reason for _, reason in checks))
 
@@ -57,7 +72,10 @@ def _limit(
 
 
 def _comparison(
-    gate: Gate, challenger: Mapping[str, float], champion: Mapping[str, float] | None
+    gate: Gate,
+    challenger: Mapping[str, float],
+    champion: Mapping[str, float] | None,
+    interval: Interval | None,
 ) -> tuple[bool, str]:
     own = challenger.get(gate.metric, math.nan)
     if math.isnan(own):
@@ -68,7 +86,13 @@ def _comparison(
     gain = own - other if gate.higher_is_better else other - own
     # Any number is better than none.
     passed = math.isnan(other) or gain > gate.margin
+    told = f"; gain {gain:+.4f}, {interval}" if interval else ""
+    if gate.certain and passed and not math.isnan(other):
+        # Also without an interval, or with one that is no number.
+        passed = bool(interval and interval.low > gate.margin)
+    word = "certainly better" if gate.certain else "better"
     return passed, (
-        f"{gate.metric} {own:.4f}, champion's {other:.4f}: {'better' if passed else 'not better'}"
+        f"{gate.metric} {own:.4f}, champion's {other:.4f}: {'' if passed else 'not '}{word}"
         + (f" by more than {gate.margin:g}" if gate.margin else "")
+        + told
     )

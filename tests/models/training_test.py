@@ -133,6 +133,8 @@ def test_a_better_model_takes_over_and_the_comparison_is_shown(
     said = capsys.readouterr().err
     assert "Gate held: accuracy " in said
     assert "champion's " in said
+    assert "; gain +" in said
+    assert "95% interval " in said
     assert "iris version 2 is now the champion." in said
 
 
@@ -141,7 +143,9 @@ def test_a_champion_of_other_code_is_compared_by_its_own_metrics_on_the_same_row
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert trained(replace(tree(depth=2), code=(schema,))) == "2"
-    assert "not better" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "not better" in said
+    assert "its own metrics on the same rows are compared, without an interval." in said
     assert champion_number() == "1"
 
 
@@ -157,7 +161,8 @@ def test_a_champion_that_was_judged_by_other_rows_is_judged_again(
 def test_a_champion_that_nobody_can_judge_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert trained(replace(MODEL, code=(schema,), hold_out=0.4)) == "2"
     said = capsys.readouterr().err
-    assert "The champion, version 1, was judged by other rows, and this code cannot load it" in said
+    assert "This code cannot load the champion, version 1 (" in said
+    assert "it was judged by other rows, so only the gate's limits decide." in said
     assert "the model's code (schema, features, pipeline) has changed since" in said
 
 

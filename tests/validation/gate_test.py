@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from validation.bootstrap import Interval
 from validation.gate import Gate, Verdict, judge
 
 GATE = Gate(metric="f1", at_least={"f1": 0.5}, at_most={"loss": 2.0})
@@ -104,3 +105,32 @@ def test_a_limit_holds_for_no_metric_that_is_not_a_number_or_was_not_measured(
 def test_any_number_is_better_than_a_champion_without_one(champion: Mapping[str, float]) -> None:
     gate = Gate(metric="m", at_least={})
     assert judge(gate, {"m": 0.1}, champion) == Verdict(True, ("m 0.1000, champion's nan: better",))
+
+
+@pytest.mark.parametrize(
+    ("gain", "passed", "told"),
+    [
+        (Interval(0.05, 0.3, 0.95), True, "certainly better; gain +0.2000, 95% interval +0.0500"),
+        (Interval(-0.05, 0.3, 0.95), False, "not certainly better; gain +0.2000, 95% interval -0."),
+        (Interval(math.nan, math.nan, 0.95), False, "not certainly better; gain +0.2000, 95% inte"),
+        (None, False, "champion's 0.5000: not certainly better"),
+    ],
+)
+def test_a_gate_may_demand_that_the_gain_is_certain(
+    gain: Interval | None, passed: bool, told: str
+) -> None:
+    gate = Gate(metric="m", at_least={}, certain=True)
+    verdict = judge(gate, {"m": 0.7}, {"m": 0.5}, gain)
+    assert verdict.passed is passed
+    assert told in verdict.reasons[0]
+    assert judge(gate, {"m": 0.7}, None).passed
+
+
+def test_by_default_the_interval_is_only_told() -> None:
+    verdict = judge(
+        Gate(metric="m", at_least={}), {"m": 0.7}, {"m": 0.5}, Interval(-0.05, 0.3, 0.95)
+    )
+    assert verdict == Verdict(
+        True,
+        ("m 0.7000, champion's 0.5000: better; gain +0.2000, 95% interval -0.0500 to +0.3000",),
+    )

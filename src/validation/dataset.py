@@ -1,0 +1,313 @@
+"""Check a data set against its contract: good rows, quarantined rows and a report, in one pass."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaErrors
+
+from config.errors import InputError
+from config.terminal import say, show_table, with_progress
+from data_access_layer.atomic import staged
+from data_access_layer.files import table_files
+from data_access_layer.reader import Batch, TableFile
+from data_access_layer.writer import TableWriter
+from datasets.registry import contracts
+from validation import html
+from validation.contract import BrokenRule, Failure, FailureCollector, broken_rules, contract_dtypes
+from validation.sampling import Reservoir
+from validation.settings import ValidateDataSettings, required
+
+GOOD_ROWS, QUARANTINE, HTML, JSON = "rows.parquet", "quarantine", "report.html", "report.json"
+FILE, ROW, REASONS = "quarantine_file", "quarantine_row", "quarantine_reasons"
+SAMPLE_ROWS = 5_000
+SEGMENTS = 60
+SHOWN_COLUMNS = 12
+ROUNDS = 5
+
+
+@dataclass
+class Findings:
+    """What is known of a data set when all its rows were seen."""
+
+    columns: Sequence[str]
+    rows: int = 0
+    bad_rows: int = 0
+    failures: FailureCollector = field(default_factory=FailureCollector)
+    missing: Counter[str] = field(default_factory=Counter)
+    bad_in: Counter[str] = field(default_factory=Counter)
+    # Rows, and of each column how many of them are missing.
+    segments: list[tuple[int, npt.NDArray[np.float64]]] = field(default_factory=list)
+    good_sample: Reservoir = field(default_factory=lambda: Reservoir(SAMPLE_ROWS, 0))
+    bad_sample: Reservoir = field(default_factory=lambda: Reservoir(SAMPLE_ROWS, 1))
+
+    def see(self, frame: pd.DataFrame) -> None:
+        """Count the rows and missing values of one batch."""
+        self.rows += len(frame)
+        missing = np.column_stack(
+            [frame[name].isna() if name in frame else np.ones(len(frame)) for name in self.columns]
+        )
+        self.missing.update(dict(zip(self.columns, missing.sum(axis=0).astype(int), strict=True)))
+        for part in np.array_split(missing, min(SEGMENTS, len(frame))):
+            self.segments.append((len(part), part.sum(axis=0)))
+        while len(self.segments) > 4 * SEGMENTS:
+            pairs = zip(self.segments[::2], self.segments[1::2], strict=False)
+            odd = self.segments[-1:] if len(self.segments) % 2 else []
+            self.segments = [(a + b, left + right) for (a, left), (b, right) in pairs] + odd
+
+    def told(self) -> list[Failure]:
+        """All broken rules, the most frequent first; whole columns before all."""
+        failures = self.failures.error().failures
+        return sorted(failures, key=lambda failure: (failure.count > 0, -failure.count))
+
+
+def validate_data(settings: ValidateDataSettings) -> bool:
+    """Check a data set; write its good and bad rows and the reports; True where all rows are good.
+
+    Raises:
+        InputError: the contract is unknown, the input cannot be read, or the output not written.
+        UserError: the disk is full.
+    """
+    name = required(settings.contract, "contract")
+    known = contracts()
+    if name not in known:
+        raise InputError(f"No contract {name!r}; known: {', '.join(known)}. Set --contract.")
+    location = Path(required(settings.input, "input"))
+    output = Path(settings.output or f"validated/{name}")
+    _check_output(output)
+    dtypes = contract_dtypes(known[name])
+    tables = [TableFile(file, dtypes, str(file)) for file in table_files(location)]
+    findings = Findings(list(dtypes))
+    with staged(output) as folder:
+        folder.mkdir()
+        _split(known[name], tables, folder, findings, settings.batch_rows)
+        facts = _facts(name, str(location), findings)
+        (folder / JSON).write_text(json.dumps(facts, indent=2, default=str) + "\n")
+        (folder / HTML).write_text(_page(name, location, findings), encoding="utf-8")
+    _show(name, findings, output)
+    return not findings.bad_rows
+
+
+def split_rows(
+    contract: type[pa.DataFrameModel], frame: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[int, list[str]], list[BrokenRule]]:
+    """The rows that keep the contract, the reasons of all others by their place, and the rules.
+
+    A column that is wrong as a whole (missing, unexpected, of another dtype) makes all rows bad.
+    Whole numbers that were floating-point because one was missing become whole again without it,
+    and are checked once more. That one row is unique is told within a batch only.
+    """
+    reasons: dict[int, list[str]] = {}
+    rules: list[BrokenRule] = []
+    rest = frame
+    for _ in range(ROUNDS):
+        try:
+            return contract.validate(rest, lazy=True), reasons, rules
+        except SchemaErrors as errors:
+            found = list(broken_rules(errors, rest))
+        rules += found
+        for column, problem, cases in found:
+            places = cases["index"].dropna().astype(int).unique() if len(cases) else rest.index
+            for place in places:
+                reasons.setdefault(int(place), []).append(f"{column}: {problem}")
+        rest = _whole_again(contract, rest.drop(index=[i for i in reasons if i in rest.index]))
+        if rest.empty:
+            break
+    for place in rest.index:
+        reasons.setdefault(int(place), []).append("the rows beside it could not be checked apart")
+    return frame.iloc[:0], reasons, rules
+
+
+def _whole_again(contract: type[pa.DataFrameModel], frame: pd.DataFrame) -> pd.DataFrame:
+    for name, dtype in contract_dtypes(contract).items():
+        if name in frame and dtype.startswith(("int", "uint")) and frame[name].dtype.kind == "f":
+            frame = frame.astype({name: dtype})
+    return frame
+
+
+def _split(
+    contract: type[pa.DataFrameModel],
+    tables: Sequence[TableFile],
+    folder: Path,
+    findings: Findings,
+    batch_rows: int,
+) -> None:
+    counts = [table.row_count() for table in tables]
+    total = None if None in counts else sum(count or 0 for count in counts)
+    with TableWriter(str(folder / GOOD_ROWS), format="parquet") as good_rows:
+        for number, table in enumerate(tables):
+            with ExitStack() as stack:
+                bad_rows: TableWriter | None = None
+                batches = with_progress(_counted(table, batch_rows), total, what=table.name)
+                for batch in batches:
+                    good, bad = _judged(contract, batch, findings)
+                    if len(good):
+                        good_rows.write(good)
+                    if len(bad) and bad_rows is None:
+                        path = folder / QUARANTINE / f"{number:04d}-{table.path.stem}.parquet"
+                        path.parent.mkdir(exist_ok=True)
+                        bad_rows = stack.enter_context(TableWriter(str(path), format="parquet"))
+                    if len(bad) and bad_rows is not None:
+                        bad_rows.write(bad)
+
+
+def _counted(table: TableFile, batch_rows: int) -> Iterator[tuple[int, Batch]]:
+    for batch in table.batches(batch_rows):
+        yield len(batch.frame), batch
+
+
+def _judged(
+    contract: type[pa.DataFrameModel], batch: Batch, findings: Findings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    findings.see(batch.frame)
+    good, reasons, rules = split_rows(contract, batch.frame)
+    places = sorted(reasons)
+    findings.failures.add_rules(rules, source=batch.source, first_row=batch.first_row)
+    for column, _, cases in rules:
+        findings.bad_in[column] += len(cases) or len(batch.frame)
+    bad = batch.frame.iloc[places].assign(
+        **{
+            FILE: batch.source,
+            ROW: [batch.first_row + place for place in places],
+            REASONS: ["; ".join(reasons[place]) for place in places],
+        }
+    )
+    findings.bad_rows += len(bad)
+    shown = [name for name in findings.columns if name in batch.frame]
+    findings.good_sample.add(good[shown] if len(good) else good.iloc[:0])
+    findings.bad_sample.add(bad[shown])
+    return good, bad
+
+
+def _check_output(output: Path) -> None:
+    if output.exists() and not (output / JSON).is_file():
+        raise InputError(
+            f"{output}: would be replaced, and is no earlier result of this task. "
+            "Choose another --output."
+        )
+
+
+def _facts(contract: str, location: str, findings: Findings) -> dict[str, Any]:
+    return {
+        "contract": contract,
+        "input": location,
+        "passed": not findings.bad_rows,
+        "rows": findings.rows,
+        "good_rows": findings.rows - findings.bad_rows,
+        "quarantined_rows": findings.bad_rows,
+        "missing": {name: int(count) for name, count in findings.missing.items()},
+        "failures": [
+            {
+                "source": failure.source,
+                "column": failure.column,
+                "problem": failure.problem,
+                "rows": failure.count or "all",
+                "first_rows": failure.rows,
+                "example": None if failure.example is None else repr(failure.example),
+            }
+            for failure in findings.told()
+        ],
+    }
+
+
+def _page(contract: str, location: Path, findings: Findings) -> str:
+    bad = findings.bad_rows
+    failures = findings.told()
+    return html.render(
+        title=f"{location}, held against the contract {contract}",
+        passed=not bad,
+        verdict=f"{bad:,} of {findings.rows:,} rows break the contract and are quarantined."
+        if bad
+        else f"All {findings.rows:,} rows keep the contract.",
+        facts=[
+            ("rows", f"{findings.rows:,}"),
+            ("good", f"{findings.rows - bad:,}"),
+            ("quarantined", f"{bad:,}"),
+            ("share quarantined", f"{bad / findings.rows:.2%}"),
+            ("broken rules", f"{len(failures):,}"),
+        ],
+        table_title="Broken rules, the worst first",
+        columns=[
+            ("column", False),
+            ("problem", False),
+            ("rows", True),
+            ("example", False),
+            ("first rows", False),
+            ("file", False),
+        ],
+        rows=[
+            (
+                False,
+                (
+                    failure.column,
+                    failure.problem,
+                    f"{failure.count:,}" if failure.count else "all",
+                    repr(failure.example) if failure.count else "",
+                    ", ".join(map(str, failure.rows)),
+                    failure.source,
+                ),
+            )
+            for failure in failures
+        ],
+        sections=list(_sections(findings)),
+    )
+
+
+def _sections(findings: Findings) -> Iterator[dict[str, object]]:
+    if findings.bad_in:
+        worst = dict(findings.bad_in.most_common(50))
+        yield {
+            "title": "Failures by column",
+            "note": "A row that breaks two rules of a column counts twice.",
+            "pictures": [html.bars(worst, label="rows")],
+        }
+        pictures = list(_distributions(findings))
+        yield {
+            "title": "Values of the offending columns",
+            "note": f"Of the worst {SHOWN_COLUMNS} columns, in a sample of up to {SAMPLE_ROWS:,} "
+            "good and as many quarantined rows.",
+            "pictures": pictures,
+        }
+    if any(findings.missing.values()):
+        shares = np.array([missing / rows for rows, missing in findings.segments])
+        yield {
+            "title": "Where values are missing",
+            "note": "By column and stretch of rows; a column that is not there is missing.",
+            "pictures": [html.missing_map(shares, findings.columns, findings.rows)],
+        }
+
+
+def _distributions(findings: Findings) -> Iterator[str]:
+    good, bad = findings.good_sample.rows(), findings.bad_sample.rows()
+    names = [name for name, _ in findings.bad_in.most_common() if name in bad]
+    for name in names[:SHOWN_COLUMNS]:
+        parts = {"quarantined": (bad[name], html.BAD)}
+        if name in good:
+            parts = {"good": (good[name], html.GOOD)} | parts
+        yield html.distributions(parts, title=name)
+
+
+def _show(contract: str, findings: Findings, output: Path) -> None:
+    if findings.failures:
+        for failure in findings.told():
+            say(str(failure))
+    show_table(
+        f"held against the contract {contract}",
+        ["", ""],
+        [
+            ("rows", f"{findings.rows:,}"),
+            ("  good", f"{findings.rows - findings.bad_rows:,}"),
+            ("  quarantined", f"{findings.bad_rows:,}"),
+            ("report", str(output / HTML)),
+        ],
+    )

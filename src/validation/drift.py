@@ -1,0 +1,35 @@
+"""Tell whether the data still is as it was: each column of two data sets compared.
+
+Examples:
+  ./pants run src/validation:drift -- --reference last_year.parquet --current now.parquet
+  python -m validation.drift --reference a/ --current b.csv --output drift --fail-on-drift
+
+A column has drifted where its p-value (corrected for the number of columns) is below --alpha and
+its population stability index reaches --psi. The output is a folder: report.html, report.json.
+Exits with 0 whatever has drifted, and with 1 for a drifted column only with --fail-on-drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from config import task
+from config.task import Invocation
+from validation.settings import DriftSettings
+
+
+def run(settings: DriftSettings, invocation: Invocation) -> int:
+    """Compare two data sets."""
+    from validation.drifting import drift
+
+    return 1 if drift(settings) and settings.fail_on_drift else 0
+
+
+def main(*, argv: Sequence[str] | None = None) -> NoReturn:
+    """The command line."""
+    task.main(DriftSettings, run, prog="validation.drift", doc=__doc__, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

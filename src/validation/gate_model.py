@@ -1,0 +1,36 @@
+r"""Gate a model by its predictions: limits, and champion against challenger with an interval.
+
+Examples:
+  python -m validation.gate_model --challenger new.parquet --champion now.parquet \
+    --truth truth.parquet --target species --metric accuracy
+  python -m validation.gate_model --challenger new.csv --truth truth.csv --target y \
+    --metric rmse --at-most 60 --key id --report verdict.json
+
+The gain's interval is a paired percentile bootstrap: both models on the same resampled rows.
+Exits with 1 where the gate does not hold, with 2 where files do not fit one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from config import task
+from config.task import Invocation
+from validation.settings import GateModelSettings
+
+
+def run(settings: GateModelSettings, invocation: Invocation) -> int:
+    """Judge one model."""
+    from validation.predictions import gate_model
+
+    return 0 if gate_model(settings) else 1
+
+
+def main(*, argv: Sequence[str] | None = None) -> NoReturn:
+    """The command line."""
+    task.main(GateModelSettings, run, prog="validation.gate_model", doc=__doc__, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

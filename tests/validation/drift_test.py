@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+from support.tasks import CallTask
+
+from validation.drift import main
+from validation.drifting import ColumnDrift, compare, population_stability
+from validation.sampling import Reservoir
+
+ROWS = 2000
+
+
+def table(seed: int, **columns: object) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    kinds = rng.choice(["a", "b", "c"], ROWS)
+    return pd.DataFrame({"x": rng.normal(size=ROWS), "kind": kinds, **columns})
+
+
+def compared(reference: pd.DataFrame, current: pd.DataFrame) -> dict[str, ColumnDrift]:
+    return {c.column: c for c in compare(reference, current, alpha=0.01, psi=0.1)}
+
+
+def test_columns_that_stay_have_not_drifted() -> None:
+    found = compared(table(0), table(1))
+    assert [column.drifted for column in found.values()] == [False, False]
+    same = compared(table(0), table(0))
+    assert same["x"].psi == pytest.approx(0)
+    assert same["x"].distance == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"x": np.random.default_rng(5).normal(0.7, size=ROWS)},
+        {"x": np.where(np.arange(ROWS) % 5, 0.1, np.nan)},
+        {"x": np.full(ROWS, np.nan)},
+        {"x": np.full(ROWS, np.inf)},
+        {"x": ["now text"] * ROWS},
+        {"kind": np.random.default_rng(5).choice(["a", "d"], ROWS)},
+        {"kind": [None] * ROWS},
+    ],
+)
+def test_a_shift_missing_values_another_kind_and_new_values_are_drift(
+    changed: dict[str, object],
+) -> None:
+    found = compared(table(0), table(1).assign(**changed))
+    assert {name for name, column in found.items() if column.drifted} == set(changed)
+    assert next(iter(found)) in changed, "the worst comes first"
+
+
+def test_a_significant_difference_that_does_not_matter_is_no_drift() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (pd.DataFrame({"x": rng.normal(m, size=100_000)}) for m in (0, 0.05))
+    (found,) = compared(one, other).values()
+    assert found.p_value is not None
+    assert found.p_value < 1e-6
+    assert not found.drifted
+
+
+def test_columns_of_one_side_only_have_drifted() -> None:
+    found = compared(table(0, old=1), table(1, new=1))
+    assert (found["old"].note, found["new"].note) == (
+        "only in the reference data",
+        "only in the current data",
+    )
+    assert found["old"].drifted
+
+
+def test_of_many_columns_that_stay_none_is_a_false_alarm() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (pd.DataFrame(rng.normal(size=(60, 50))).add_prefix("x") for _ in range(2))
+    assert not any(column.drifted for column in compared(one, other).values())
+
+
+def test_the_stability_index_is_the_known_formula() -> None:
+    psi = population_stability(np.array([50.0, 50.0]), np.array([75.0, 25.0]))
+    assert psi == pytest.approx(0.25 * np.log(0.75 / 0.5) - 0.25 * np.log(0.25 / 0.5))
+
+
+def test_a_sample_does_not_depend_on_the_batches_and_is_uniform() -> None:
+    frame = pd.DataFrame({"x": np.arange(10_000)})
+    samples = []
+    for batch in (7, 10_000):
+        reservoir = Reservoir(500, seed=3)
+        for start in range(0, len(frame), batch):
+            reservoir.add(frame.iloc[start : start + batch])
+        samples.append(reservoir.rows())
+        assert reservoir.seen == 10_000
+    assert_frame_equal(*samples)
+    assert len(samples[0]) == samples[0]["x"].nunique() == 500
+    assert abs(samples[0]["x"].mean() - 5000) < 500
+
+
+@pytest.mark.usefixtures("repository")
+def test_the_report_and_the_exit_codes(call: CallTask) -> None:
+    evil = "<script>$x$</script>"
+    table(0, **{evil: 1.0}).to_parquet("a.parquet")
+    table(1, **{evil: 2.0}).to_csv("b.csv", index=False)
+    argv = ("--reference", "a.parquet", "--current", "b.csv")
+    result = call(main, *argv)
+    assert result.code == 0, result.err
+    assert "1 of 3 columns drifted" in result.out
+    page = Path("drift/report.html").read_text()
+    assert "<script" not in page
+    facts = json.loads(Path("drift/report.json").read_text())
+    assert (facts["drifted"], facts["columns"][0]["column"]) == (1, evil)
+    assert call(main, *argv, "--fail-on-drift").code == 1
+    assert Path("drift/report.html").read_text() == page
+    assert call(main, "--reference", "a.parquet", "--current", "a.parquet").code == 0
+    assert "None of 3 columns has drifted." in Path("drift/report.html").read_text()
+    result = call(main, "--reference", "a.parquet")
+    assert (result.code, result.err) == (2, "--current is missing; see --help for examples.\n")
