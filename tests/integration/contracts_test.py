@@ -75,7 +75,7 @@ def test_a_breaking_change_names_the_models_that_it_reaches_and_needs_the_next_m
     assert ["breaking", "for", "readers", "petal_width_cm", "column", "removed"] in lines
     tightened = "range tightened: was 0 < x ≤ 30.0, now 0 < x ≤ 20.0"
     assert f"breaking for writers sepal_width_cm {tightened}".split() in lines
-    assert "  models: iris" in flowers.splitlines()
+    assert "  models: iris" in flowers.splitlines(), refused.err
     assert "src/models/iris/features.py" in flowers
     assert "NOT YET: breaking changes need version 2.0.0, and it is 1.0.0" in flowers
 

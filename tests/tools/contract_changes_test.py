@@ -327,9 +327,7 @@ def test_a_contract_does_not_differ_from_itself(contract: Contract) -> None:
 
 
 @given(CONTRACTS, CONTRACTS)
-def test_contracts_that_differ_in_what_they_demand_are_found_to(
-    before: Contract, after: Contract
-) -> None:
+def test_a_column_that_came_or_went_is_found(before: Contract, after: Contract) -> None:
     if {column.name for column in before.columns} != {column.name for column in after.columns}:
         assert list(diff(before, after))
 
