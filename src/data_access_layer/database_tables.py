@@ -373,6 +373,8 @@ def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Bytes as PostgreSQL writes them; Arrow writes all else so that it is understood."""
     for index, field in enumerate(batch.schema):
         if pa.types.is_binary(field.type):
-            texts = [None if each is None else rf"\x{each.hex()}" for each in batch[index].to_pylist()]
+            texts = [
+                None if each is None else rf"\x{each.hex()}" for each in batch[index].to_pylist()
+            ]
             batch = batch.set_column(index, field.name, pa.array(texts, pa.string()))
     return batch

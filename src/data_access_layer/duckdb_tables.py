@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 
 from config.errors import InputError, UserError
 from data_access_layer.atomic import staged
+from data_access_layer.column_types import Columns, as_schema, plain_columns
 from data_access_layer.files import Format, format_of, table_files
 from data_access_layer.filters import Condition, Query
 from data_access_layer.retries import TransientError
 from data_access_layer.settings import StoreSettings
 from data_access_layer.table import Ask, StoredTable
-from data_access_layer.column_types import Columns, as_schema, plain_columns
 
 if TYPE_CHECKING:
     from data_access_layer.locations import FileLocation, TableLocation
@@ -33,7 +33,9 @@ _LOCKED = "Could not set lock on file"
 
 
 @contextmanager
-def connection(database: str = ":memory:", *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+def connection(
+    database: str = ":memory:", *, read_only: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB that looks for nothing on the network and leaves nothing in the current folder."""
     config = {
         "autoinstall_known_extensions": "false",

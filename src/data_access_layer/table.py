@@ -12,9 +12,6 @@ import pandas as pd
 import pyarrow as pa
 
 from config.errors import InputError, UserError
-from data_access_layer.filters import AsOf, Filters, Query, make_query
-from data_access_layer.retries import TransientError, with_retries
-from data_access_layer.settings import StoreSettings
 from data_access_layer.column_types import (
     Columns,
     as_schema,
@@ -24,6 +21,9 @@ from data_access_layer.column_types import (
     sliced,
     to_frame,
 )
+from data_access_layer.filters import AsOf, Filters, Query, make_query
+from data_access_layer.retries import TransientError, with_retries
+from data_access_layer.settings import StoreSettings
 
 BATCH_ROWS = 131_072
 
@@ -152,9 +152,7 @@ class StoredTable(ABC):
         self, columns: Iterable[str] | None, filters: Filters | None, as_of: AsOf | None
     ) -> Ask:
         chosen = columns if columns is None or isinstance(columns, str) else tuple(columns)
-        return partial(
-            make_query, name=self.location, columns=chosen, filters=filters, as_of=as_of
-        )
+        return partial(make_query, name=self.location, columns=chosen, filters=filters, as_of=as_of)
 
     # What each kind of store does, once. A fault that may pass is a `TransientError`.
 
@@ -174,9 +172,7 @@ class StoredTable(ABC):
     def _write(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None: ...
 
 
-def plain_batches(
-    parts: Iterable[Any], *, name: str
-) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+def plain_batches(parts: Iterable[Any], *, name: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     """Frames, tables or batches as batches of one schema, which is the first one's.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Numbers with an interval around them: the last step of a regression model, and its predictions."""
+"""Numbers with an interval around them: a regression model's last step, and its predictions."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
-from skops.card import Card
 from sklearn.inspection import permutation_importance
+from skops.card import Card
 
 from config.terminal import say
 from models.compatibility import git_commit
@@ -102,7 +102,9 @@ def _author(definition: ModelDefinition) -> str:
 
 def _contract_table(contract: type[pa.DataFrameModel]) -> pd.DataFrame:
     def row(name: str, column: Any) -> tuple[str, str, str, str]:
-        checks = ", ".join(readable_check(str(check.error or check.name)) for check in column.checks)
+        checks = ", ".join(
+            readable_check(str(check.error or check.name)) for check in column.checks
+        )
         missing = "may be missing" if column.nullable else ""
         rules = ", ".join(filter(None, (checks, missing)))
         return name, str(column.dtype), rules, column.description or ""

@@ -20,6 +20,7 @@ from sklearn.pipeline import Pipeline
 
 from config.errors import InputError, UserError
 from config.terminal import say, show_table, with_progress
+from data_access_layer.atomic import staged
 from data_access_layer.files import (
     FORMATS,
     STANDARD_STREAM,
@@ -29,7 +30,6 @@ from data_access_layer.files import (
 )
 from data_access_layer.reader import Batch, FrameTable, Table, TableFile, prefetched
 from data_access_layer.writer import TableWriter
-from data_access_layer.atomic import staged
 from data_exports.manifest import SUFFIX, Manifest, file_sha256, manifest_path
 from data_exports.staged_table import staged_table
 from models.compatibility import git_commit

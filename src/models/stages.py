@@ -12,9 +12,9 @@ from sklearn.pipeline import Pipeline
 from config.errors import InputError, UserError
 from config.task import LoadSettings
 from config.terminal import show_table
+from data_access_layer.atomic import staged
 from data_access_layer.files import format_of
 from data_access_layer.writer import TableWriter
-from data_access_layer.atomic import staged
 from data_exports.manifest import Manifest, file_sha256
 from data_exports.staged_table import staged_table
 from models.compatibility import git_commit

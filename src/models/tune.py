@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from models.definition import ModelDefinition
 
 
-def run(
-    definition: ModelDefinition, settings: TuneSettings, load_settings: LoadSettings
-) -> int:
+def run(definition: ModelDefinition, settings: TuneSettings, load_settings: LoadSettings) -> int:
     """Write the best parameters and show how they compare."""
     from models.tracking import Registry
     from models.tuning import tune

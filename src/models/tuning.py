@@ -54,7 +54,9 @@ def tune(
     output = Path(settings.output or DEFAULT_OUTPUT.format(model=definition.name))
     with staged(output) as file:
         numbered = ((1, trial) for trial in _trials(definition, settings, load_settings))
-        trials = list(with_progress(numbered, _draws(definition, settings) + 1, what="tuning", unit="trials"))
+        trials = list(
+            with_progress(numbered, _draws(definition, settings) + 1, what="tuning", unit="trials")
+        )
         best = max(trials, key=lambda trial: trial.score)
         with registry.run(definition.name, "tune"):
             registry.log_results(

@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from deltalake import DeltaTable
-from support.tasks import CallTask
 
 from data_access_layer.excel import SHEET_ROWS
 from data_exports import export, verify
 from data_exports.manifest import Manifest, file_sha256, manifest_of
+from support.tasks import CallTask
 
 UTC = dt.UTC
 AMSTERDAM = pa.timestamp("us", "Europe/Amsterdam")

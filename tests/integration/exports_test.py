@@ -16,14 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from deltalake import DeltaTable
-from integration.servers import USER, PostgreSQL
-from support.killing import Exports, exports
 
 from config.errors import InputError
 from config.settings import Settings
 from data_exports.manifest import Manifest
 from data_exports.places import destination_of
 from data_exports.verifying import verify
+from integration.servers import USER, PostgreSQL
+from support.killing import Exports, exports
 
 PASSWORD = "correct horse"
 CREDENTIALS = {

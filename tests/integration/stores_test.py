@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import re
 import signal
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 from pandas.testing import assert_frame_equal
 from pydantic import SecretStr
@@ -76,7 +73,9 @@ def table(
 
 
 def utc(*texts: str | None) -> pd.Series[Any]:
-    return pd.Series(pd.to_datetime(list(texts), utc=True, format="ISO8601")).astype("datetime64[us, UTC]")
+    return pd.Series(pd.to_datetime(list(texts), utc=True, format="ISO8601")).astype(
+        "datetime64[us, UTC]"
+    )
 
 
 def companies() -> pd.DataFrame:
@@ -84,17 +83,24 @@ def companies() -> pd.DataFrame:
         {
             "company_id": pd.Series([1, 1, 2, 2, 3, None], dtype="Int64"),
             "event_timestamp": utc(
-                "2024-01-01", "2024-03-01", "2024-01-01", "2024-01-01", None, "2024-02-01T12:00:00.000001"
+                "2024-01-01",
+                "2024-03-01",
+                "2024-01-01",
+                "2024-01-01",
+                None,
+                "2024-02-01T12:00:00.000001",
             ),
             "arrived_at": utc(
                 "2024-01-02", "2024-06-01", "2024-01-02", "2024-01-03", "2024-01-01", "2024-02-02"
             ),
-            "country": pd.Series(["NL", "nl", "", None, "de, \"Ö\"\n", "BE"], dtype="str"),
+            "country": pd.Series(["NL", "nl", "", None, 'de, "Ö"\n', "BE"], dtype="str"),
             "revenue": [1.5, 2e6, None, 0.1, float("inf"), -3.0],
             "employees": pd.Series([10, None, 20, 30, 2**62, 1], dtype="Int64"),
             "year": pd.Series([2020, 2021, 2022, 2023, 2024, 2025], dtype="int64"),
             "listed": pd.Series([True, None, False, True, None, False], dtype="boolean"),
-            "founded": pd.to_datetime(["1999-12-31", None, "2001-01-01"] * 2).astype("datetime64[us]"),
+            "founded": pd.to_datetime(["1999-12-31", None, "2001-01-01"] * 2).astype(
+                "datetime64[us]"
+            ),
         }
     )
 
@@ -116,10 +122,16 @@ QUERIES: dict[str, tuple[dict[str, Any], list[int]]] = {
     "not in": ({"filters": [("company_id", "not in", {1})]}, [2, 3, 4]),
     "in nothing": ({"filters": [("year", "in", [])]}, []),
     "bool": ({"filters": [("listed", "==", True)]}, [0, 3]),
-    "time": ({"filters": [("event_timestamp", ">=", datetime(2024, 2, 1, 12, 0, 0, 1, UTC))]}, [1, 5]),
+    "time": (
+        {"filters": [("event_timestamp", ">=", datetime(2024, 2, 1, 12, 0, 0, 1, UTC))]},
+        [1, 5],
+    ),
     "naive time": ({"filters": [("founded", "<=", datetime(1999, 12, 31))]}, [0, 3]),
     "and": ({"filters": [("company_id", "==", 2), ("revenue", "<", 1)]}, [3]),
-    "or": ({"filters": [[("company_id", "==", 2)], [("year", ">", 2024), ("listed", "==", False)]]}, [2, 3, 5]),
+    "or": (
+        {"filters": [[("company_id", "==", 2)], [("year", ">", 2024), ("listed", "==", False)]]},
+        [2, 3, 5],
+    ),
     "columns and filters": ({"columns": ["listed"], "filters": [("year", "<", 2022)]}, [0, 1]),
     "no row": ({"filters": [("year", "<", 0)]}, []),
 }
@@ -280,7 +292,9 @@ def test_a_server_that_comes_back_is_asked_again_and_one_that_does_not_is_told(
     try:
         for ask in (hasty.read, hasty.exists, lambda: hasty.write(companies())):
             capfd.readouterr()
-            with pytest.raises(UserError, match=rf"{re.escape(location)}: .*, 2 times\. ") as raised:
+            with pytest.raises(
+                UserError, match=rf"{re.escape(location)}: .*, 2 times\. "
+            ) as raised:
                 ask()
             assert raised.value.exit_code == 1
             assert "trying again in 0.0 s (1 of 1)." in capfd.readouterr().err

@@ -30,7 +30,9 @@ def fitted(*, rows: int = 500, **options: object) -> Pipeline:
 @pytest.mark.parametrize("confidence", [0.5, 0.9])
 def test_the_interval_holds_as_many_truths_as_it_says(confidence: float) -> None:
     rows, truth = noisy_line(20_000, 2)
-    predictions = predict_intervals(fitted(rows=5_000, confidence_level=confidence), rows, target="y")
+    predictions = predict_intervals(
+        fitted(rows=5_000, confidence_level=confidence), rows, target="y"
+    )
     metrics = regression_metrics(truth, predictions, target="y")
     assert metrics["coverage"] == pytest.approx(confidence, abs=0.03)
     # Of a normal distribution with deviation 1.

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
-from support.tasks import CallTask
 
+from support.tasks import CallTask
 from validation import dataset
 from validation.dataset import split_rows
 from validation.validate_data import main

@@ -1,4 +1,4 @@
-"""What the model does with columns: sizes, its industry's level, a boosted regression of logarithms."""
+"""What the model does with columns: sizes, levels of industries, a regression of logarithms."""
 
 from __future__ import annotations
 
@@ -36,7 +36,11 @@ def build_pipeline(seed: int) -> Pipeline:
     encode = ColumnTransformer(
         [
             ("one_hot", OneHotEncoder(handle_unknown="ignore", sparse_output=False), CATEGORIES),
-            ("level", GroupFeatureGenerator("industry", "median", target_name=TARGET), ["industry"]),
+            (
+                "level",
+                GroupFeatureGenerator("industry", "median", target_name=TARGET),
+                ["industry"],
+            ),
         ],
         remainder="passthrough",
     )
@@ -44,7 +48,10 @@ def build_pipeline(seed: int) -> Pipeline:
         [
             ("features", FormulaTransformer(FORMULAS)),
             ("encode", encode.set_output(transform="pandas")),
-            ("regress", IntervalRegressor(logarithmic, conformity_score="gamma", random_state=seed)),
+            (
+                "regress",
+                IntervalRegressor(logarithmic, conformity_score="gamma", random_state=seed),
+            ),
         ]
     )
 

@@ -33,9 +33,7 @@ def build_pipeline(seed: int) -> Pipeline:
 
 
 @pa.check_types(lazy=True, inplace=True)
-def predict_progression(
-    model: Pipeline, patients: DataFrame[Patients]
-) -> DataFrame[Progressions]:
+def predict_progression(model: Pipeline, patients: DataFrame[Patients]) -> DataFrame[Progressions]:
     """The expected progression of each patient, with its 90 % interval."""
     predictions = predict_intervals(model, patients, target="progression")
     return cast("DataFrame[Progressions]", predictions)

@@ -1,4 +1,4 @@
-"""What the diabetes model computes on the way, and what comes out; datasets/diabetes.py comes in."""
+"""What the diabetes model computes on the way, and what comes out of it."""
 
 from __future__ import annotations
 

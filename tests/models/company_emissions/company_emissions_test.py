@@ -83,15 +83,11 @@ def test_every_company_is_estimated_as_it_is_known_now(store: Path, call: CallTa
     table = pd.read_parquet("now.parquet")
     assert sorted(table["company_id"]) == sorted(load_companies(DEFAULTS)["company_id"])
     assert table["company_id"].is_unique
-    lower, point, upper = (
-        table[f"intensity_t_per_meur{end}"] for end in ("_lower", "", "_upper")
-    )
+    lower, point, upper = (table[f"intensity_t_per_meur{end}"] for end in ("_lower", "", "_upper"))
     assert ((lower <= point) & (point <= upper) & (lower > 0)).all()
 
 
-def test_a_company_of_which_nothing_is_known_gets_an_estimate(
-    store: Path, call: CallTask
-) -> None:
+def test_a_company_of_which_nothing_is_known_gets_an_estimate(store: Path, call: CallTask) -> None:
     Path("gaps.csv").write_text(
         "name,country,industry,revenue,employees\n"
         "nothing,,,,\n"

@@ -54,7 +54,9 @@ def test_what_the_regressor_sees_is_scaled_by_the_training_rows_alone(
     store: Path, call: CallTask
 ) -> None:
     assert call(preprocess.main, "--output", "seen", definition=DIABETES).code == 0
-    training, hold_out = (pd.read_parquet(f"seen/{name}.parquet") for name in ("training", "hold_out"))
+    training, hold_out = (
+        pd.read_parquet(f"seen/{name}.parquet") for name in ("training", "hold_out")
+    )
     assert (len(training), len(hold_out)) == (309, 133)
     scaled = training.drop(columns="progression")
     assert scaled.mean().abs().max() < 1e-9
@@ -86,7 +88,13 @@ def test_the_version_has_pictures_importances_and_a_model_card(store: Path) -> N
     }
     card = Path(client.download_artifacts(champion.run_id, "model_card.md", str(store))).read_text()
     assert card.startswith("# Diabetes progression\n")
-    for expected in ("## Limits", "## Metrics", "## Input\n", "coverage", "more than 5, at most 100"):
+    for expected in (
+        "## Limits",
+        "## Metrics",
+        "## Input\n",
+        "coverage",
+        "more than 5, at most 100",
+    ):
         assert expected in card
     importance = json.loads(
         Path(client.download_artifacts(champion.run_id, "feature_importance.json")).read_text()
