@@ -233,6 +233,8 @@ def _columns_of(table: sa.Table) -> Columns:
 
 
 def _arrow_type(kind: sa.types.TypeEngine[Any]) -> pa.DataType | str:
+    # What a PostgreSQL domain is made of.
+    kind = getattr(kind, "data_type", kind)
     if isinstance(kind, sa.DateTime):
         return TIMESTAMP_UTC if kind.timezone else TIMESTAMP
     for known, plain in _PLAIN_TYPES:
@@ -373,6 +375,8 @@ def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Bytes as PostgreSQL writes them; Arrow writes all else so that it is understood."""
     for index, field in enumerate(batch.schema):
         if pa.types.is_binary(field.type):
-            texts = [None if each is None else rf"\x{each.hex()}" for each in batch[index].to_pylist()]
+            texts = [
+                None if each is None else rf"\x{each.hex()}" for each in batch[index].to_pylist()
+            ]
             batch = batch.set_column(index, field.name, pa.array(texts, pa.string()))
     return batch

@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 
 from config.errors import InputError, UserError
 from data_access_layer.atomic import staged
+from data_access_layer.column_types import Columns, as_schema, plain_columns
 from data_access_layer.files import Format, format_of, table_files
 from data_access_layer.filters import Condition, Query
 from data_access_layer.retries import TransientError
 from data_access_layer.settings import StoreSettings
 from data_access_layer.table import Ask, StoredTable
-from data_access_layer.column_types import Columns, as_schema, plain_columns
 
 if TYPE_CHECKING:
     from data_access_layer.locations import FileLocation, TableLocation
@@ -33,7 +33,9 @@ _LOCKED = "Could not set lock on file"
 
 
 @contextmanager
-def connection(database: str = ":memory:", *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+def connection(
+    database: str = ":memory:", *, read_only: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB that looks for nothing on the network and leaves nothing in the current folder."""
     config = {
         "autoinstall_known_extensions": "false",
@@ -272,7 +274,8 @@ class DuckDBTable(DuckDBReadable):
 
     def _write(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        rows = pa.RecordBatchReader.from_batches(schema, batches)
+        failed: list[Exception] = []
+        rows = pa.RecordBatchReader.from_batches(schema, _remembering(batches, failed))
         try:
             with connection(str(self._path)) as opened:
                 opened.begin()
@@ -283,7 +286,20 @@ class DuckDBTable(DuckDBReadable):
                 )
                 opened.commit()
         except duckdb.Error as error:
+            if failed:
+                raise failed[0] from None
             reason = str(error).splitlines()[0].rstrip(".")
             if _LOCKED in reason:
                 raise TransientError("another process writes to the file") from error
             raise UserError(f"{self.location}: cannot be written ({reason}).") from error
+
+
+def _remembering(
+    batches: Iterator[pa.RecordBatch], failed: list[Exception]
+) -> Iterator[pa.RecordBatch]:
+    """Keep the error of what gives the rows: DuckDB would make a text of it."""
+    try:
+        yield from batches
+    except Exception as error:
+        failed.append(error)
+        raise

@@ -133,8 +133,7 @@ def _check_columns(columns: Iterable[str], known: Columns, name: str) -> None:
         close = difflib.get_close_matches(str(column), known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise InputError(
-            f"{name}: there is no column {column!r}.{hint} "
-            f"Its columns: {', '.join(sorted(known))}."
+            f"{name}: there is no column {column!r}.{hint} Its columns: {', '.join(sorted(known))}."
         )
 
 

@@ -129,9 +129,7 @@ class ObjectTable(DuckDBReadable):
                     f"{self.location}: cannot be written ({self._said(error)})."
                 ) from None
 
-    def _put(
-        self, format: Format, schema: pa.Schema, batches: Iterator[pa.RecordBatch]
-    ) -> None:
+    def _put(self, format: Format, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         sink = self._filesystem.open(self._at.url, "wb", autocommit=False)
         try:
             write_file(sink, format, schema, batches)

@@ -15,7 +15,6 @@ from urllib.error import URLError
 
 import psutil
 import pytest
-
 from support.tasks import IMPORT_PATH, Result, enter, make_repository
 
 

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from integration.commands import ROOT, Result, start
 
 PEX = ROOT / "src.models.iris" / "predict.pex"

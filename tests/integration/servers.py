@@ -140,7 +140,9 @@ class S3:
     def ask(self, method: str, path: str, body: bytes | None = None) -> None:
         from urllib.request import Request, urlopen
 
-        urlopen(Request(self.endpoint + path, body, {"Content-Type": "text/plain"}, method=method)).close()
+        urlopen(
+            Request(self.endpoint + path, body, {"Content-Type": "text/plain"}, method=method)
+        ).close()
 
     def stop(self) -> None:
         if self._server is not None:
