@@ -233,8 +233,6 @@ def _columns_of(table: sa.Table) -> Columns:
 
 
 def _arrow_type(kind: sa.types.TypeEngine[Any]) -> pa.DataType | str:
-    # What a PostgreSQL domain is made of.
-    kind = getattr(kind, "data_type", kind)
     if isinstance(kind, sa.DateTime):
         return TIMESTAMP_UTC if kind.timezone else TIMESTAMP
     for known, plain in _PLAIN_TYPES:

@@ -88,7 +88,9 @@ def for_delta(batch: RecordBatch) -> RecordBatch:
 
 def table_files_of(folder: Path) -> list[str]:
     """The names of all files of a table, its log's too."""
-    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+    return sorted(
+        str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()
+    )
 
 
 def remove_orphans(folder: Path, known: Sequence[str]) -> None:

@@ -275,7 +275,7 @@ class DuckDBTable(DuckDBReadable):
     def _write(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         failed: list[Exception] = []
-        rows = pa.RecordBatchReader.from_batches(schema, _remembering(batches, failed))
+        rows = pa.RecordBatchReader.from_batches(schema, remembering(batches, failed))
         try:
             with connection(str(self._path)) as opened:
                 opened.begin()
@@ -294,7 +294,7 @@ class DuckDBTable(DuckDBReadable):
             raise UserError(f"{self.location}: cannot be written ({reason}).") from error
 
 
-def _remembering(
+def remembering(
     batches: Iterator[pa.RecordBatch], failed: list[Exception]
 ) -> Iterator[pa.RecordBatch]:
     """Keep the error of what gives the rows: DuckDB would make a text of it."""

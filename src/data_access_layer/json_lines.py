@@ -7,7 +7,7 @@ fewest digits that give the same number again.
 
 from __future__ import annotations
 
-from typing import IO
+from typing import IO, Any
 
 import duckdb
 import pyarrow as pa
@@ -60,11 +60,7 @@ class JsonLines:
         """Of each row its JSON object as text."""
         table = plain(table)
         for name, column in zip(table.column_names, table.columns, strict=True):
-            if (
-                self._finite
-                and pa.types.is_floating(column.type)
-                and pc.any(pc.is_inf(column)).as_py()
-            ):
+            if self._finite and pa.types.is_floating(column.type) and pc.any(pc.is_inf(column)).as_py():
                 raise InputError(
                     f"The rows cannot be written as jsonl: column {name!r} has infinite numbers, "
                     "and JSON has none. Choose Parquet or CSV, or leave it out."

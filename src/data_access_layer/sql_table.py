@@ -273,8 +273,7 @@ def _insert(connection: sa.Connection, staging: sa.Table, rows: pa.Table) -> Non
     columns = [_values(column) for column in rows.columns]
     names = rows.column_names
     connection.execute(
-        sa.insert(staging),
-        [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)],
+        sa.insert(staging), [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
     )
 
 

@@ -17,13 +17,7 @@ from data_access_layer.files import format_of, standard_input_file, table_files
 
 @pytest.mark.parametrize(
     ("name", "format"),
-    [
-        ("a.parquet", "parquet"),
-        ("a.b.PQ", "parquet"),
-        ("a.csv", "csv"),
-        ("a.CSV", "csv"),
-        ("a.jsonl", "jsonl"),
-    ],
+    [("a.parquet", "parquet"), ("a.b.PQ", "parquet"), ("a.csv", "csv"), ("a.CSV", "csv"), ("a.jsonl", "jsonl")],
 )
 def test_the_ending_names_the_format(name: str, format: str) -> None:
     assert format_of(Path(name)) == format
@@ -33,8 +27,7 @@ def test_the_ending_names_the_format(name: str, format: str) -> None:
 def test_an_unknown_ending_lists_the_known_ones(name: str) -> None:
     message = f"{name}: cannot tell the format from the ending {Path(name).suffix!r}; "
     with pytest.raises(
-        InputError,
-        match=re.escape(message + "expected one of .parquet, .pq, .csv, .jsonl, .ndjson."),
+        InputError, match=re.escape(message + "expected one of .parquet, .pq, .csv, .jsonl, .ndjson.")
     ):
         format_of(Path(name))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from integration.commands import Result, copy_repository, start, stop_pantsd
 
 MODELS = ("iris", "tulip")

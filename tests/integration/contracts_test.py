@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from integration.commands import Result, copy_repository, start, stop_pantsd
 
 FLOWERS = "src/datasets/flowers.py"

@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from deltalake import DeltaTable
-from support.killing import Exports, exports
 
-from config.errors import InputError
-from config.settings import Settings
 from data_exports.manifest import Manifest
 from data_exports.places import destination_of
 from data_exports.verifying import verify
+from config.errors import InputError
+from config.settings import Settings
+from support.killing import Exports, exports
 
 SEED = 20_260_101
 RANDOM_KILLS = 25
@@ -131,9 +131,7 @@ class Place:
         table = DeltaTable(str(self.path))
         # Neither is a version lost, nor is one there twice.
         assert table.version() == (1 if to_earlier else 0)
-        commits = [
-            f"table.delta/_delta_log/{number:020}.json" for number in range(table.version() + 1)
-        ]
+        commits = [f"table.delta/_delta_log/{number:020}.json" for number in range(table.version() + 1)]
         assert self.names() == ["table.delta", "table.delta/_delta_log", *commits]
         assert len(list(self.path.glob("*.parquet"))) == table.version() + 1
 

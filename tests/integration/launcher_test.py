@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from integration.commands import LAUNCHER, ROOT, Result, copy_launcher, start
 
 PLATFORMS = ("linux_x86_64", "linux_arm64", "macos_x86_64", "macos_arm64")

@@ -15,6 +15,7 @@ from urllib.error import URLError
 
 import psutil
 import pytest
+
 from support.tasks import IMPORT_PATH, Result, enter, make_repository
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from integration.commands import ROOT, Result, start
 
 PEX = ROOT / "src.models.iris" / "predict.pex"

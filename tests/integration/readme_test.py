@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from integration.commands import ROOT, Result, copy_repository, start, stop_pantsd
 
 README = (ROOT / "README.md").read_text()

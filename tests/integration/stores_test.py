@@ -350,10 +350,11 @@ def test_two_writers_take_turns(locate: Callable[[str], tuple[str, dict[str, Any
     frame = table.read()
     assert len(frame) == 100
     assert frame["x"].nunique() == 1
-    database, _, name = location.partition("#features.")
-    tables = open_location(f"{database}#information_schema.tables", StoreSettings(**options))
-    left = tables.read(["table_name"], [("table_schema", "==", "features")])["table_name"]
-    assert [each for each in left if each.startswith(name)] == [name]
+    # Nothing half-written is left beside it.
+    missing = open_location(f"{location}_", StoreSettings(**options))
+    with pytest.raises(InputError, match="Tables there: ") as raised:
+        missing.read()
+    assert "_writing_" not in str(raised.value)
 
 
 def everything_about(error: BaseException) -> str:
