@@ -1,4 +1,4 @@
-"""Tables that DuckDB reads: Parquet and CSV files, here or in an object store, and its own files."""
+"""Tables that DuckDB reads: Parquet and CSV files, here or in object stores, and its own files."""
 
 from __future__ import annotations
 
