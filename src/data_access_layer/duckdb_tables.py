@@ -1,4 +1,4 @@
-"""Tables that DuckDB reads: Parquet and CSV files, here or in an object store, and its own files."""
+"""Tables that DuckDB reads: Parquet and CSV files, here or in object stores, and its own files."""
 
 from __future__ import annotations
 
@@ -274,7 +274,8 @@ class DuckDBTable(DuckDBReadable):
 
     def _write(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        rows = pa.RecordBatchReader.from_batches(schema, batches)
+        failed: list[Exception] = []
+        rows = pa.RecordBatchReader.from_batches(schema, remembering(batches, failed))
         try:
             with connection(str(self._path)) as opened:
                 opened.begin()
@@ -285,7 +286,20 @@ class DuckDBTable(DuckDBReadable):
                 )
                 opened.commit()
         except duckdb.Error as error:
+            if failed:
+                raise failed[0] from None
             reason = str(error).splitlines()[0].rstrip(".")
             if _LOCKED in reason:
                 raise TransientError("another process writes to the file") from error
             raise UserError(f"{self.location}: cannot be written ({reason}).") from error
+
+
+def remembering(
+    batches: Iterator[pa.RecordBatch], failed: list[Exception]
+) -> Iterator[pa.RecordBatch]:
+    """Keep the error of what gives the rows: DuckDB would make a text of it."""
+    try:
+        yield from batches
+    except Exception as error:
+        failed.append(error)
+        raise

@@ -16,7 +16,13 @@ import fsspec
 import pyarrow as pa
 
 from config.errors import InputError, UserError
-from data_access_layer.duckdb_tables import DuckDBReadable, connection, file_source, write_file
+from data_access_layer.duckdb_tables import (
+    DuckDBReadable,
+    connection,
+    file_source,
+    remembering,
+    write_file,
+)
 from data_access_layer.files import FORMATS, Format
 from data_access_layer.locations import ObjectLocation
 from data_access_layer.retries import TransientError
@@ -121,13 +127,16 @@ class ObjectTable(DuckDBReadable):
             raise InputError(
                 f"{self.location}: cannot tell the format to write; end it in {', '.join(FORMATS)}."
             )
-        with self._faults():
-            try:
-                self._put(format, schema, batches)
-            except FileNotFoundError as error:
-                raise InputError(
-                    f"{self.location}: cannot be written ({self._said(error)})."
-                ) from None
+        failed: list[Exception] = []
+        try:
+            with self._faults():
+                self._put(format, schema, remembering(batches, failed))
+        except FileNotFoundError as error:
+            raise InputError(f"{self.location}: cannot be written ({self._said(error)}).") from None
+        except UserError:
+            if failed:
+                raise failed[0] from None
+            raise
 
     def _put(self, format: Format, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         sink = self._filesystem.open(self._at.url, "wb", autocommit=False)

@@ -35,7 +35,8 @@ def with_retries[T](attempt: Callable[[], T], settings: StoreSettings, *, name: 
     """
 
     def tell(state: RetryCallState) -> None:
-        assert state.outcome and state.next_action
+        assert state.outcome
+        assert state.next_action
         say(
             f"{name}: {state.outcome.exception()}; trying again in {state.next_action.sleep:.1f} s "
             f"({state.attempt_number} of {settings.retries})."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from typing import Any, Literal
@@ -115,13 +116,14 @@ class StoredTable(ABC):
             return next(batches), batches
 
         first, rest = self._retried(start)
-        try:
-            for batch in chain([first], rest):
-                yield from sliced(batch, batch_rows)
-        except TransientError as error:
-            raise UserError(
-                f"{self.location}: {error}, after a part of the rows was read. Start again."
-            ) from None
+        with _unchained():
+            try:
+                for batch in chain([first], rest):
+                    yield from sliced(batch, batch_rows)
+            except TransientError as error:
+                raise UserError(
+                    f"{self.location}: {error}, after a part of the rows was read. Start again."
+                ) from None
 
     def write(self, rows: Rows, *, mode: Literal["replace"] = "replace") -> None:
         """Put `rows` in the table's place, as a whole or not at all.
@@ -138,15 +140,17 @@ class StoredTable(ABC):
         if isinstance(rows, pd.DataFrame | pa.Table):
             self._retried(lambda: self._write(*plain_batches([rows], name=self.location)))
             return
-        try:
-            self._write(*plain_batches(rows, name=self.location))
-        except TransientError as error:
-            raise UserError(
-                f"{self.location}: {error}; nothing was written. Start again."
-            ) from None
+        with _unchained():
+            try:
+                self._write(*plain_batches(rows, name=self.location))
+            except TransientError as error:
+                raise UserError(
+                    f"{self.location}: {error}; nothing was written. Start again."
+                ) from None
 
     def _retried[T](self, attempt: Callable[[], T]) -> T:
-        return with_retries(attempt, self._settings, name=self.location)
+        with _unchained():
+            return with_retries(attempt, self._settings, name=self.location)
 
     def _question(
         self, columns: Iterable[str] | None, filters: Filters | None, as_of: AsOf | None
@@ -170,6 +174,21 @@ class StoredTable(ABC):
 
     @abstractmethod
     def _write(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None: ...
+
+
+@contextmanager
+def _unchained() -> Iterator[None]:
+    """Let go of what an error of ours came from, unless that was named as its cause.
+
+    An error of psycopg holds the password of its connection; whoever logs an error with all its
+    attributes must not find it behind ours.
+    """
+    try:
+        yield
+    except UserError as error:
+        if error.__cause__ is None:
+            error.__context__ = None
+        raise
 
 
 def plain_batches(parts: Iterable[Any], *, name: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from config.errors import InputError
+from data_access_layer.locations import FileLocation, ObjectLocation, TableLocation, parse_location
+from data_access_layer.settings import StoreSettings
+from data_access_layer.stores import open_location, open_table
+
+PLANTED = "planted-secret"
+
+
+@pytest.mark.parametrize(
+    ("location", "meant"),
+    [
+        ("data/company.parquet", FileLocation(Path("data/company.parquet"))),
+        ("file:///data/company.csv", FileLocation(Path("/data/company.csv"))),
+        ("s3://bucket/a/b.parquet", ObjectLocation("s3://bucket/a/b.parquet", "s3")),
+        (
+            "duckdb:///a/all.duckdb#company",
+            TableLocation("duckdb", "duckdb:///a/all.duckdb", None, "company"),
+        ),
+        (
+            "postgresql+psycopg://analyst@host/db#features.company",
+            TableLocation(
+                "postgresql+psycopg", "postgresql+psycopg://analyst@host/db", "features", "company"
+            ),
+        ),
+    ],
+)
+def test_a_location_says_which_store_it_is_in(location: str, meant: object) -> None:
+    assert parse_location(location) == meant
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        f"postgresql+psycopg://analyst:{PLANTED}@host/db#company",
+        f"postgresql+psycopg://analyst:{PLANTED}/with/slashes@host/db#company",
+        f"postgresql+psycopg://host/db?password={PLANTED}#company",
+        f"s3://key:{PLANTED}@bucket/company.parquet",
+        f"https://host/company.parquet?X-Amz-Signature={PLANTED}",
+    ],
+)
+def test_credentials_in_a_location_are_refused_and_not_repeated(location: str) -> None:
+    for refuse in (
+        lambda: parse_location(location),
+        lambda: StoreSettings(tables={"company": location}),
+        lambda: StoreSettings(root=location),
+    ):
+        with pytest.raises(InputError, match="has credentials in it") as raised:
+            refuse()
+        assert PLANTED not in str(raised.value)
+        assert "DATASCIENCE_STORES_DATABASE_PASSWORD" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("location", "problem"),
+    [
+        ("postgresql+psycopg://host/db", "names no table of the database"),
+        ("", "is empty"),
+    ],
+)
+def test_a_location_that_is_none_is_refused(location: str, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        parse_location(location)
+
+
+def test_a_store_that_nothing_opens_is_refused() -> None:
+    with pytest.raises(InputError, match="nothing here opens nope://"):
+        open_location("nope://bucket/company.parquet", StoreSettings()).read()
+
+
+def test_a_table_without_a_location_lies_below_the_root(tmp_path: Path) -> None:
+    table = open_table("company", StoreSettings(root=str(tmp_path)))
+    table.write(pd.DataFrame({"a": [1]}))
+    assert [path.name for path in tmp_path.iterdir()] == ["company.parquet"]
+    with pytest.raises(InputError, match="is no name of a table"):
+        open_table("../company", StoreSettings(root=str(tmp_path)))
