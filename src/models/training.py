@@ -142,7 +142,7 @@ def scored(
 def cross_validated_scores(
     definition: ModelDefinition, pipeline: Pipeline, labelled: DataFrame[Any], folds: int
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """What each of the definition's scorers says of each fold; more is better, as in scikit-learn."""
+    """What each of the definition's scorers says of each fold; more is always better."""
     grouped = definition.groups is not None
     results = cross_validate(
         pipeline,

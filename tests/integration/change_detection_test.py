@@ -263,7 +263,7 @@ def test_an_import_that_nothing_owns_is_an_error(clone: Clone) -> None:
         (
             "src/datasets/flowers.py",
             "import config.errors",
-            "src/datasets only says what tables look like, with pandera and pandas: reading belongs",
+            "src/datasets only says what tables look like, with pandera and pandas: reading",
         ),
         (
             "src/validation/gate.py",

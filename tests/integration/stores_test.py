@@ -14,7 +14,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from integration.servers import S3, USER, PostgreSQL, free_port
 from pandas.testing import assert_frame_equal
 from pydantic import SecretStr
 from s3fs import S3File
@@ -24,6 +23,7 @@ from data_access_layer.filters import AsOf
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_location, open_table
 from data_access_layer.table import StoredTable
+from integration.servers import S3, USER, PostgreSQL, free_port
 
 PASSWORD = "planted-Passw0rd"
 S3_SECRET = "planted-Secr3t-key"
