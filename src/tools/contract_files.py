@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from config.errors import InputError
-from data_exports.atomic import staged
+from data_access_layer.atomic import staged
 from tools.contract import Column, Contract
 
 FOLDER = Path("src/datasets/contracts")
