@@ -114,13 +114,12 @@ class DatabaseTable(StoredTable):
     def _make_schema(self, opened: Connection) -> None:
         name = self._at.schema
         if name and not sa.inspect(opened).has_schema(name):
+            # PostgreSQL's `if not exists` fails where two make the same schema at once.
+            _take_turns(opened, self._at.url)
             opened.execute(sa.schema.CreateSchema(name, if_not_exists=True))
 
     def _take_place(self, opened: Connection, new: sa.Table) -> None:
-        if opened.dialect.name == "postgresql":
-            # Two writers take turns here; each finds what the other one left.
-            lock = sa.func.pg_advisory_xact_lock(sa.func.hashtext(self.location))
-            opened.execute(sa.select(lock))
+        _take_turns(opened, self.location)
         old = sa.Table(self._at.table, sa.MetaData(schema=self._at.schema))
         opened.execute(sa.schema.DropTable(old, if_exists=True))
         prepare = opened.dialect.identifier_preparer
@@ -347,6 +346,13 @@ def _compared(
 def _value(value: Any) -> sa.ColumnElement[Any]:
     """Of its own type: of a column's type, 10.5 would be rounded where that is of whole numbers."""
     return sa.literal(value, _SQL_TYPES[pa.scalar(value).type])
+
+
+def _take_turns(opened: Connection, what: str) -> None:
+    """Wait until no other transaction that takes turns over `what` is under way."""
+    if opened.dialect.name == "postgresql":
+        lock = sa.func.pg_advisory_xact_lock(sa.func.hashtext(what))
+        opened.execute(sa.select(lock))
 
 
 def _fill(opened: Connection, table: sa.Table, batches: Iterator[pa.RecordBatch]) -> None:
