@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,7 @@ def runner(peer: str, name: str, frame: pd.DataFrame) -> Callable[[], pd.DataFra
 
         return lambda: FormulaTransformer(ours).fit_transform(frame)
     if peer == "eval":
-        return lambda: frame.eval(evaluated, engine="numexpr")
+        return lambda: cast("pd.DataFrame", frame.eval(evaluated, engine="numexpr"))
     from formulaic import model_matrix
 
     return lambda: model_matrix(formulaic_text, frame, na_action="ignore", context={"np": np})
@@ -135,6 +136,7 @@ if __name__ == "__main__":
     parser.add_argument("--peak", nargs=2, metavar=("PEER", "FORMULA"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.peak:
-        main_peak(*given.peak, given.rows)
+        peer, formula = given.peak
+        main_peak(peer, formula, given.rows)
     else:
         main(given.rows, given.repeat)

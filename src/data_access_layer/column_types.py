@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -128,7 +129,8 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     )
     for field, column in zip(table.schema, table.columns, strict=True):
         if column.null_count and field.type in _NULLABLE:
-            frame[field.name] = _NULLABLE[field.type].__from_arrow__(column)
+            dtype: Any = _NULLABLE[field.type]
+            frame[field.name] = dtype.__from_arrow__(column)
         elif pa.types.is_date(field.type):
             frame[field.name] = frame[field.name].astype("datetime64[us]")
     return frame

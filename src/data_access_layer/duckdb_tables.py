@@ -37,7 +37,7 @@ def connection(
     database: str = ":memory:", *, read_only: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB that looks for nothing on the network and leaves nothing in the current folder."""
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "temp_directory": tempfile.gettempdir(),

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import xlsxwriter  # type: ignore[import-untyped]
+import xlsxwriter
 
 from config.errors import InputError
 from data_access_layer.types import plain

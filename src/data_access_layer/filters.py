@@ -51,7 +51,7 @@ class AsOf:
     def __post_init__(self) -> None:
         if isinstance(self.keys, str) or not self.keys:
             raise InputError(f"as_of: keys: expected names of columns, got {self.keys!r}.")
-        if not isinstance(self.moment, datetime) or self.moment is pd.NaT:
+        if not isinstance(self.moment, datetime) or pd.isna(self.moment):
             raise InputError(f"as_of: moment: expected a datetime, got {self.moment!r}.")
 
     @property

@@ -51,9 +51,9 @@ def gain_interval(
     none where two models differ in a few rows only, as they often do on a small hold-out.
     """
     units = _units(len(truth), groups)
-    truth, challenger, champion = (
-        part.reset_index(drop=True) for part in (truth, challenger, champion)
-    )
+    truth = truth.reset_index(drop=True)
+    challenger = challenger.reset_index(drop=True)
+    champion = champion.reset_index(drop=True)
     if len(units) < 2:
         return Interval(np.nan, np.nan, confidence)
 

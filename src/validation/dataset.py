@@ -175,13 +175,12 @@ def _judged(
     findings.failures.add_rules(rules, source=batch.source, first_row=batch.first_row)
     for column, _, cases in rules:
         findings.bad_in[column] += len(cases) or len(batch.frame)
-    bad = batch.frame.iloc[places].assign(
-        **{
-            FILE: batch.source,
-            ROW: [batch.first_row + place for place in places],
-            REASONS: ["; ".join(reasons[place]) for place in places],
-        }
-    )
+    added: dict[str, Any] = {
+        FILE: batch.source,
+        ROW: [batch.first_row + place for place in places],
+        REASONS: ["; ".join(reasons[place]) for place in places],
+    }
+    bad = batch.frame.iloc[places].assign(**added)
     findings.bad_rows += len(bad)
     shown = [name for name in findings.columns if name in batch.frame]
     findings.good_sample.add(good[shown] if len(good) else good.iloc[:0])

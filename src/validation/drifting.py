@@ -163,14 +163,12 @@ def _numeric(values: pd.Series[Any]) -> bool:
 
 
 def _numbers(name: str, reference: pd.Series[Any], current: pd.Series[Any]) -> ColumnDrift:
-    one, other = (
-        pd.to_numeric(side).astype("Float64").dropna().to_numpy(dtype="float64")
-        for side in (reference, current)
-    )
+    one, other = _present(reference), _present(current)
     gone = np.array(
         [[len(reference) - len(one), len(one)], [len(current) - len(other), len(other)]]
     )
-    inner = np.unique(np.quantile(one, np.linspace(0, 1, QUANTILES + 1)[1:-1])) if len(one) else []
+    places = np.linspace(0, 1, QUANTILES + 1)[1:-1]
+    inner = np.unique(np.quantile(one, places)) if len(one) else np.array([])
     # Below or at each edge: a value that many rows have is a bin of its own.
     counts = [
         np.append(np.bincount(np.searchsorted(inner, side), minlength=len(inner) + 1), missing)
@@ -192,6 +190,11 @@ def _numbers(name: str, reference: pd.Series[Any], current: pd.Series[Any]) -> C
         distance=distance,
         note=_missing_note(gone),
     )
+
+
+def _present(values: pd.Series[Any]) -> npt.NDArray[np.float64]:
+    numbers = pd.to_numeric(values).astype("Float64").dropna()
+    return np.asarray(numbers.to_numpy(dtype="float64"), dtype=np.float64)
 
 
 def _distance(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float | None:

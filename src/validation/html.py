@@ -11,7 +11,7 @@ import io
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, cast
 
 import jinja2
 import matplotlib as mpl
@@ -44,7 +44,7 @@ def render(**values: object) -> str:
 def bars(counts: Mapping[str, float], *, label: str, color: str = BAD) -> str:
     """Horizontal bars, the longest first, as the address of a picture."""
     ordered = sorted(counts.items(), key=lambda item: item[1])
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(cast("Any", _STYLE)):
         figure = Figure(figsize=(8.5, 0.7 + 0.24 * len(ordered)), layout="constrained")
         axes = figure.subplots()
         drawn = axes.barh(range(len(ordered)), [value for _, value in ordered], color=color)
@@ -57,7 +57,7 @@ def bars(counts: Mapping[str, float], *, label: str, color: str = BAD) -> str:
 
 def missing_map(segments: npt.NDArray[np.float64], columns: Sequence[str], rows: int) -> str:
     """The share of missing values by column and stretch of rows."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(cast("Any", _STYLE)):
         figure = Figure(figsize=(8.5, 0.9 + 0.22 * len(columns)), layout="constrained")
         axes = figure.subplots()
         image = axes.imshow(
@@ -83,7 +83,7 @@ def distributions(parts: Mapping[str, tuple[pd.Series[Any], str]], *, title: str
         for values, _ in parts.values()
     )
     parts = {_with_missing(name, part[0]): part for name, part in parts.items()}
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(cast("Any", _STYLE)):
         figure = Figure(figsize=(4.2, 2.5), layout="constrained")
         axes = figure.subplots()
         (_histogram if numeric else _frequencies)(axes, parts)
@@ -126,8 +126,9 @@ def _frequencies(axes: Any, parts: Mapping[str, tuple[pd.Series[Any], str]]) -> 
 
 
 def _finite(values: pd.Series[Any]) -> npt.NDArray[np.float64]:
-    numbers = values.astype("Float64").to_numpy(dtype="float64", na_value=np.nan)
-    return numbers[np.isfinite(numbers)]
+    numbers: Any = values.astype("Float64").to_numpy(dtype="float64", na_value=np.nan)
+    finite: npt.NDArray[np.float64] = numbers[np.isfinite(numbers)]
+    return finite
 
 
 def _short(text: str, length: int) -> str:

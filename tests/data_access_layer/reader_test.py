@@ -398,7 +398,7 @@ def test_json_lines_are_read_as_their_contract_says(tmp_path: Path) -> None:
         pd.DataFrame(
             {
                 "a": [1.0, None],
-                "t": pd.to_datetime(["2020-01-01 00:00:00.500000", None]).tz_localize("UTC"),
+                "t": pd.to_datetime(["2020-01-01 00:00:00.500000", "NaT"]).tz_localize("UTC"),
             }
         ).astype({"t": "datetime64[us, UTC]"}),
     )

@@ -67,7 +67,13 @@ class PostgreSQL:
         password = self._folder / "password"
         password.write_text(self._password)
         password.chmod(0o644)
-        command = [self._binaries / "initdb", "-D", self._folder / "data", "-U", USER]
+        command: list[str | Path] = [
+            self._binaries / "initdb",
+            "-D",
+            self._folder / "data",
+            "-U",
+            USER,
+        ]
         command += [f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"]
         command += ["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en"]
         made = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, **options)
@@ -77,18 +83,32 @@ class PostgreSQL:
         return self
 
     def start(self) -> None:
-        command = [self._binaries / "postgres", "-D", self._folder / "data", "-p", str(self.port)]
+        command: list[str | Path] = [
+            self._binaries / "postgres",
+            "-D",
+            self._folder / "data",
+            "-p",
+            str(self.port),
+        ]
         for option in ("listen_addresses=127.0.0.1", "fsync=off", "log_statement=all"):
             command += ["-c", option]
         command += ["-c", f"unix_socket_directories={self._folder}"]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 command, cwd=self._folder, stdout=log, stderr=log, **self._as_other()
             )
+        self._process = process
         deadline = time.monotonic() + SECONDS_TO_START
-        ready = [self._binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        ready: list[str | Path] = [
+            self._binaries / "pg_isready",
+            "-q",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+        ]
         while subprocess.run(ready).returncode:
-            assert self._process.poll() is None, self.log()
+            assert process.poll() is None, self.log()
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.05)
 

@@ -7,10 +7,10 @@ import re
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -58,7 +58,10 @@ def locate(
             return f"duckdb:///{tmp_path}/all.duckdb#features.company", {}
         if store == "s3":
             server = request.getfixturevalue("s3")
-            options = {"s3_key": SecretStr("key"), "s3_secret": SecretStr(S3_SECRET)}
+            options: dict[str, Any] = {
+                "s3_key": SecretStr("key"),
+                "s3_secret": SecretStr(S3_SECRET),
+            }
             return f"s3://features/{name}.parquet", {**options, "s3_endpoint_url": server.endpoint}
         url = request.getfixturevalue("postgresql").url
         options = {"database_user": USER, "database_password": SecretStr(PASSWORD)}
@@ -77,7 +80,7 @@ def table(
 
 
 def utc(*texts: str | None) -> pd.Series[Any]:
-    return pd.Series(pd.to_datetime(list(texts), utc=True, format="ISO8601")).astype(
+    return pd.Series(pd.to_datetime(pd.Series(texts), utc=True, format="ISO8601")).astype(
         "datetime64[us, UTC]"
     )
 
@@ -102,7 +105,7 @@ def companies() -> pd.DataFrame:
             "employees": pd.Series([10, None, 20, 30, 2**62, 1], dtype="Int64"),
             "year": pd.Series([2020, 2021, 2022, 2023, 2024, 2025], dtype="int64"),
             "listed": pd.Series([True, None, False, True, None, False], dtype="boolean"),
-            "founded": pd.to_datetime(["1999-12-31", None, "2001-01-01"] * 2).astype(
+            "founded": pd.to_datetime(["1999-12-31", "NaT", "2001-01-01"] * 2).astype(
                 "datetime64[us]"
             ),
         }
@@ -145,7 +148,8 @@ def expected(rows: list[int], columns: list[str] | None = None) -> pd.DataFrame:
     frame = companies()[columns or companies().columns].iloc[rows].reset_index(drop=True)
     for name in frame:
         if frame[name].dtype in ("Int64", "boolean") and not frame[name].isna().any():
-            frame[name] = frame[name].astype(frame[name].dtype.numpy_dtype)
+            dtype: Any = frame[name].dtype
+            frame[name] = frame[name].astype(dtype.numpy_dtype)
     return frame
 
 
@@ -204,7 +208,7 @@ def test_batches_are_small_and_of_one_schema(table: StoredTable) -> None:
     # Who leaves early leaves nothing open that would stop the next writer.
     early = table.batches(batch_rows=1)
     next(early)
-    early.close()
+    cast("Generator[Any]", early).close()
     table.write(rows[:1])
     assert table.row_count() == 1
     table.write(rows[:0])
@@ -272,7 +276,7 @@ def test_s3_sends_the_columns_and_row_groups_that_are_asked_for(
 
     def counting(file: S3File, start: int, end: int) -> bytes:
         fetched.append(end - start)
-        return fetch(file, start, end)
+        return bytes(fetch(file, start, end))
 
     monkeypatch.setattr(S3File, "_fetch_range", counting)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,7 +24,7 @@ def noisy_line(rows: int, seed: int) -> tuple[pd.DataFrame, pd.Series[float]]:
     return pd.DataFrame({"x": x}), pd.Series(2 * x + draws.normal(size=rows))
 
 
-def fitted(*, rows: int = 500, **options: object) -> Pipeline:
+def fitted(*, rows: int = 500, **options: Any) -> Pipeline:
     regressor = IntervalRegressor(LinearRegression(), random_state=0, **options)
     return Pipeline([("scale", StandardScaler()), ("regress", regressor)]).fit(*noisy_line(rows, 1))
 

@@ -31,7 +31,7 @@ def noisy() -> tuple[pd.Series[Any], pd.DataFrame, pd.DataFrame]:
 
 def test_rows_are_paired_so_a_small_steady_gain_is_certain(noisy: Any) -> None:
     found = interval(*noisy)
-    assert (found.low, found.high) == (pytest.approx(0.5), pytest.approx(0.5))
+    assert [found.low, found.high] == pytest.approx([0.5, 0.5])
     truth, own, other = noisy
     worse = interval(truth, other, own)
     assert worse.high == pytest.approx(-0.5)

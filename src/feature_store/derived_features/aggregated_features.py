@@ -398,9 +398,8 @@ def _statistic(
 ) -> Floats:
     """Of each of so many groups, NaN for those without a value."""
     # Categories are numbered already, and those without a value come out as well.
-    grouped = pd.Series(values).groupby(
-        pd.Categorical.from_codes(codes, categories=pd.RangeIndex(groups)), observed=False
-    )
+    numbered: Any = pd.Categorical.from_codes(codes, categories=pd.RangeIndex(groups))
+    grouped = pd.Series(values).groupby(numbered, observed=False)
     if metric == "percentile":
         assert q is not None
         return np.asarray(grouped.quantile(q / 100).to_numpy(), dtype=np.float64)

@@ -128,11 +128,10 @@ def moments(column: pd.Series) -> pd.Series:
         return column
     if isinstance(dtype, pd.ArrowDtype) and dtype.kind == "M":
         stored: Any = dtype.pyarrow_dtype
-        return column.astype(
-            f"datetime64[{stored.unit}]"
-            if stored.tz is None
-            else f"datetime64[{stored.unit}, {stored.tz}]"
-        )
+        unit = f"{stored.unit}, {stored.tz}" if stored.tz else stored.unit
+        kind: Any = f"datetime64[{unit}]"
+        localized: pd.Series = column.astype(kind)
+        return localized
     return pd.to_datetime(column.astype(object))
 
 
@@ -207,7 +206,8 @@ def choose_moment(condition: Values, left: Values, right: Values) -> pd.Series:
             *(moments(value) if isinstance(value, pd.Series) else value for value in (left, right))
         )
     )
-    return left.where(condition, right)
+    chosen: pd.Series = left.where(condition, right)
+    return chosen
 
 
 def _aligned(left: Values, right: Values) -> tuple[Values, Values]:
@@ -225,7 +225,7 @@ def _aligned(left: Values, right: Values) -> tuple[Values, Values]:
     )
 
 
-def _zone(value: Values) -> object:
+def _zone(value: Values) -> Any:
     return (
         value.tz
         if isinstance(value, pd.Timestamp)
@@ -237,5 +237,5 @@ def _takes_any_zone(value: Values) -> bool:
     return isinstance(value, pd.Timestamp) or bool(value.isna().all())
 
 
-def _localized(value: Values, zone: object) -> Values:
+def _localized(value: Values, zone: Any) -> Values:
     return (value if isinstance(value, pd.Timestamp) else value.dt).tz_localize(zone)

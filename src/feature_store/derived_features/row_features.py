@@ -41,7 +41,7 @@ A model that holds a `FormulaTransformer` adds `TRUSTED_TYPES` to its definition
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -61,7 +61,7 @@ from feature_store.derived_features.formula_types import kind_of
 TRUSTED_TYPES = ("feature_store.derived_features.row_features.FormulaTransformer",)
 
 
-class FormulaTransformer(TransformerMixin, BaseEstimator):
+class FormulaTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Columns computed row by row from formulas.
 
     A frame in gives a frame out, with its index; an array of numbers, whose columns are called x0,
@@ -160,7 +160,7 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
         names = getattr(self, "feature_names_in_", None)
         if names is None:
             X = X.set_axis([f"x{position}" for position in range(X.shape[1])], axis="columns")
-        return X
+        return cast("pd.DataFrame", X)
 
     def _program(self, frame: pd.DataFrame) -> Program:
         formula = self.formula

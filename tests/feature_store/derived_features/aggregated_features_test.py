@@ -41,7 +41,7 @@ COMPANIES = pd.DataFrame(
 
 
 def answers(X: pd.DataFrame, *args: Any, new: pd.DataFrame | None = None, **kwargs: Any) -> Any:
-    fitted = GroupFeatureGenerator(*args, target_name="revenue", **kwargs).fit(X)
+    fitted = GroupFeatureGenerator(*args, **{**kwargs, "target_name": "revenue"}).fit(X)
     return fitted.transform(X if new is None else new).ravel().tolist()
 
 
@@ -95,7 +95,7 @@ def test_small_groups_fall_back_to_all_rows_or_to_coarser_groups() -> None:
 
 
 def test_rows_without_a_target_teach_nothing_but_get_an_answer() -> None:
-    rows = COMPANIES.assign(revenue=[None, 20.0, 60.0, None, None, None])
+    rows = COMPANIES.assign(revenue=[np.nan, 20.0, 60.0, np.nan, np.nan, np.nan])
     assert answers(rows, "country") == [40, 40, 40, 40, 40, 40]
     assert answers(rows, "country", "max") == [60] * 6
     assert answers(rows, "country", min_rows=2) == [40] * 6
@@ -240,7 +240,7 @@ def test_booleans_are_groups_and_targets(stored: pd.Series[Any]) -> None:
     ids=str,
 )
 def test_times_match_however_they_are_stored(dtype: Any) -> None:
-    days = pd.Series(pd.to_datetime(["2024-01-01", "2024-02-01", "2024-01-01", None]))
+    days = pd.Series(pd.to_datetime(["2024-01-01", "2024-02-01", "2024-01-01", "NaT"]))
     rows = pd.DataFrame({"g": days.astype(dtype), "revenue": [1, 2, 4, 9]})
     assert answers(rows, "g", "max") == [4, 2, 4, 9]
     new = pd.DataFrame({"g": days.astype("datetime64[ms]")})
@@ -282,7 +282,7 @@ def test_the_callers_frame_is_not_changed_and_index_and_columns_do_not_matter() 
 
 def test_what_was_learnt_can_be_looked_at() -> None:
     fitted = GroupFeatureGenerator(["country", "industry"], target_name="revenue").fit(COMPANIES)
-    table = fitted.group_table().set_index(["country", "industry"]).iloc[:, 0]
+    table: Any = fitted.group_table().set_index(["country", "industry"]).iloc[:, 0]
     assert {(str(c), i): v for (c, i), v in table.items()} == {
         ("BE", "food"): 5,
         ("BE", "steel"): 7,
@@ -473,7 +473,7 @@ ESTIMATORS = [
 ]
 
 
-@estimator_checks.parametrize_with_checks(ESTIMATORS)
+@estimator_checks.parametrize_with_checks(ESTIMATORS)  # type: ignore[untyped-decorator]
 def test_scikit_learn_estimator_checks_apply(estimator: Any, check: Any) -> None:
     check(estimator)
 

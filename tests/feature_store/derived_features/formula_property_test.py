@@ -5,7 +5,8 @@ Only operations whose results IEEE 754 fixes to the last bit take part, so the t
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ def arithmetic(function: Callable[..., float]) -> Callable[..., float]:
     return lambda *given: nan if any(math.isnan(value) for value in given) else function(*given)
 
 
-ARITHMETIC = {
+ARITHMETIC: dict[str, Callable[..., float]] = {
     "({} + {})": arithmetic(lambda a, b: a + b),
     "({} - {})": arithmetic(lambda a, b: a - b),
     "({} * {})": arithmetic(lambda a, b: a * b),
@@ -58,7 +59,7 @@ ARITHMETIC = {
     "clip({}, {}, {})": arithmetic(lambda a, low, high: min(max(a, low), high)),
     "coalesce({}, {})": lambda a, b: b if math.isnan(a) else a,
 }
-COMPARISONS = {
+COMPARISONS: dict[str, Callable[..., float]] = {
     "({} < {})": lambda a, b: a < b,
     "({} <= {})": lambda a, b: a <= b,
     "({} == {})": lambda a, b: a == b,
@@ -67,7 +68,7 @@ COMPARISONS = {
     "isna({})": math.isnan,
     "({} in [1, 2])": lambda a: a in (1, 2),
 }
-LOGIC = {
+LOGIC: dict[str, Callable[..., float]] = {
     "({} and {})": lambda a, b: a and b,
     "({} | {})": lambda a, b: a or b,
     "(not {})": lambda a: not a,
@@ -80,13 +81,13 @@ def joined(template: str, function: Callable[..., float], parts: tuple[Part, ...
 
 
 def operations(
-    table: dict[str, Callable[..., float]], operands: st.SearchStrategy[Part]
+    table: Mapping[str, Callable[..., float]], operands: st.SearchStrategy[Part]
 ) -> st.SearchStrategy[Part]:
     return st.one_of(
-        st.tuples(*[operands] * template.count("{}")).map(
-            lambda parts, template=template, function=function: joined(template, function, parts)
-        )
-        for template, function in table.items()
+        [
+            st.tuples(*[operands] * template.count("{}")).map(partial(joined, template, function))
+            for template, function in table.items()
+        ]
     )
 
 

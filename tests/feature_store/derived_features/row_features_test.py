@@ -29,7 +29,10 @@ nan, inf = math.nan, math.inf
 
 def computed(formula: str | list[str], frame: pd.DataFrame | Mapping[str, object]) -> pd.Series:
     """The column of the last formula."""
-    return FormulaTransformer(formula).fit_transform(pd.DataFrame(frame)).iloc[:, -1]
+    last: pd.Series[Any] = (
+        FormulaTransformer(formula).fit_transform(pd.DataFrame(frame)).iloc[:, -1]
+    )
+    return last
 
 
 def values(formula: str | list[str], **columns: object) -> list[object]:
@@ -43,7 +46,7 @@ EXPECTED_FAILED_CHECKS: dict[str, str] = {}
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks(
+@parametrize_with_checks(  # type: ignore[untyped-decorator]
     [FormulaTransformer("y = x0 / 2"), FormulaTransformer("y = x0 > 1; z = y", drop_inputs=True)],
     expected_failed_checks=lambda _: EXPECTED_FAILED_CHECKS,
 )
@@ -134,7 +137,7 @@ def test_missing_values_and_zeros(formula: str, expected: list[object]) -> None:
     assert values(formula, a=[1, -1, 0, 7, None], b=[0, 0, 0, 2, 2]) == expected
 
 
-NUMBERS = {
+NUMBERS: dict[str, list[Any]] = {
     "int64": [1, 2],
     "int8": [1, 2],
     "uint64": [1, 2],
@@ -214,7 +217,7 @@ STORED_DATES = {
 
 @pytest.mark.parametrize("storage", STORED_DATES)
 def test_dates(storage: str) -> None:
-    moments = pd.Series(pd.to_datetime(["2024-02-29 23:30", None]))
+    moments = pd.Series(pd.to_datetime(["2024-02-29 23:30", "NaT"]))
     if "zoned" in storage:
         moments = moments.dt.tz_localize("Europe/Amsterdam")
     x = moments.astype(STORED_DATES[storage])  # type: ignore[call-overload]

@@ -12,14 +12,14 @@ import skops.io
 from feature_engine.timeseries.forecasting import LagFeatures as SeriesLags
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import percentileofscore  # type: ignore[import-untyped]
+from scipy.stats import percentileofscore
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
-from sklego.meta import GroupedTransformer  # type: ignore[import-untyped]
-from sklego.preprocessing import ColumnCapper  # type: ignore[import-untyped]
+from sklego.meta import GroupedTransformer
+from sklego.preprocessing import ColumnCapper
 
 from feature_store.derived_features import window_features
 from feature_store.derived_features.groups import GroupFeatureError
@@ -294,7 +294,9 @@ def expected_failures(estimator: Any) -> dict[str, str]:
     return LAGS_FAIL if isinstance(estimator, LagFeatures) else {}
 
 
-@estimator_checks.parametrize_with_checks(CHECKED, expected_failed_checks=expected_failures)
+@estimator_checks.parametrize_with_checks(  # type: ignore[untyped-decorator]
+    CHECKED, expected_failed_checks=expected_failures
+)
 def test_scikit_learn_estimator_checks_apply(estimator: Any, check: Any) -> None:
     check(estimator)
 

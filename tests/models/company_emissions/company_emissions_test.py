@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,6 +48,7 @@ def test_what_is_known_of_a_company_is_what_had_arrived_with_its_report(store: P
         ["company_id", "event_timestamp"], keep="last"
     )
     expected = []
+    report: Any
     for report in last.itertuples():
         known = filings[
             (filings["company_id"] == report.company_id)

@@ -78,15 +78,16 @@ def test_tuning_finds_nothing_worse_and_training_takes_it(store: Path, call: Cal
 def test_the_version_has_pictures_importances_and_a_model_card(store: Path) -> None:
     champion = Registry.connect(TrackingSettings()).champion("diabetes")
     assert champion is not None
+    run = str(champion.run_id)
     client = mlflow.MlflowClient()
-    names = {file.path for file in client.list_artifacts(champion.run_id)}
+    names = {file.path for file in client.list_artifacts(run)}
     assert names == {
         "feature_importance.json",
         "feature_importance.png",
         "model_card.md",
         "predicted_against_true.png",
     }
-    card = Path(client.download_artifacts(champion.run_id, "model_card.md", str(store))).read_text()
+    card = Path(client.download_artifacts(run, "model_card.md", str(store))).read_text()
     assert card.startswith("# Diabetes progression\n")
     for expected in (
         "## Limits",
@@ -97,7 +98,7 @@ def test_the_version_has_pictures_importances_and_a_model_card(store: Path) -> N
     ):
         assert expected in card
     importance = json.loads(
-        Path(client.download_artifacts(champion.run_id, "feature_importance.json")).read_text()
+        Path(client.download_artifacts(run, "feature_importance.json")).read_text()
     )
     assert set(importance) == {*COLUMNS}
     assert importance["bmi_kg_m2"]["mean"] > importance["age_years"]["mean"]
