@@ -1,11 +1,10 @@
-"""Write a table batch by batch as Parquet, CSV, JSON Lines or Excel.
+"""Write a table batch by batch as Parquet or CSV; `export_writer` knows further formats.
 
 A plain door: that a table appears whole or not at all is for `data_exports` to see to.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -15,9 +14,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from config.errors import InputError
-from data_access_layer.excel import ExcelWriter
 from data_access_layer.files import WrittenFormat
-from data_access_layer.json_lines import JsonLinesWriter
 from data_access_layer.reader import RecordBatch
 from data_access_layer.text import EncodedFile, Formulas, escaped_formulas
 from data_access_layer.types import in_utc, plain, refuse_types
@@ -27,7 +24,7 @@ class TableWriter:
     """Write rows of one schema to a path or an open binary file, in the order they come.
 
     `encoding` and `formulas` are CSV's: its bytes, and whether texts that a spreadsheet would run
-    are kept or escaped. `scratch` is a folder for what Excel needs beside the file.
+    are kept or escaped.
     """
 
     def __init__(
@@ -37,14 +34,12 @@ class TableWriter:
         format: WrittenFormat,
         encoding: str = "utf-8",
         formulas: Formulas = "keep",
-        scratch: Path | None = None,
     ) -> None:
         self._target = target
         self._file: pa.OSFile | None = None
         self._format = format
         self._encoding = encoding
         self._formulas = formulas
-        self._scratch = scratch
         self._writer: Any = None
         self._schema: pa.Schema | None = None
 
@@ -108,16 +103,19 @@ class TableWriter:
         # Opened here, because Arrow leaves its own file open where a writer cannot be closed.
         if isinstance(self._target, str):
             self._file = pa.OSFile(self._target, "wb")
-        sink: Any = self._file or self._target
+        return self._open_in(self._file or self._target, schema)
+
+    def _open_in(self, sink: Any, schema: pa.Schema) -> Any:
         if self._format == "csv":
             if self._encoding != "utf-8":
                 sink = EncodedFile(sink, self._encoding)
             header = in_utc(plain(schema.empty_table())).schema
             return pa_csv.CSVWriter(sink, header.remove_metadata())
-        if self._format == "jsonl":
-            return JsonLinesWriter(sink, schema)
-        if self._format == "xlsx":
-            return ExcelWriter(sink, schema, scratch=self._scratch)
+        if self._format != "parquet":
+            raise InputError(
+                f"Expected an ending for Parquet or CSV, got one for {self._format}. Write one of "
+                "them, and export it: ./pants run src/data_exports:export -- --help"
+            )
         # A dictionary of floating-point numbers is as large as the numbers, and slow to make.
         dictionary = [field.name for field in schema if not pa.types.is_floating(field.type)]
         return pq.ParquetWriter(sink, schema, use_dictionary=dictionary)
@@ -140,9 +138,6 @@ class TableWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is not None and isinstance(self._writer, ExcelWriter):
-            # All its work is at the end, and would be for nothing.
-            self._writer.abandon()
         self.close()
 
 

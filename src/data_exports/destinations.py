@@ -23,10 +23,10 @@ from data_access_layer.delta import (
 )
 from data_access_layer.digest import RowsDigest
 from data_access_layer.excel import refuse_rows
+from data_access_layer.export_writer import ExportWriter
 from data_access_layer.files import FORMATS, WrittenFormat
 from data_access_layer.reader import RecordBatch
 from data_access_layer.text import Formulas, check_encoding
-from data_access_layer.writer import TableWriter
 from data_exports.manifest import Manifest, file_sha256, manifest_of
 from data_exports.staged_table import staged_table
 
@@ -107,7 +107,7 @@ class FileDestination:
         with ExitStack() as stack:
             table = stack.enter_context(staged_table(self.path, option=OPTION))
             scratch = stack.enter_context(_scratch(self.path)) if self.format == "xlsx" else None
-            with TableWriter(
+            with ExportWriter(
                 str(table.path),
                 format=self.format,
                 encoding=self.encoding,
@@ -190,7 +190,7 @@ class DeltaDestination:
     def _spool(self, batches: Iterator[RecordBatch], file: Path, origin: Origin) -> Manifest:
         """Keep the rows: the manifest, which is part of their commit, has to be known before it."""
         digest = RowsDigest()
-        with TableWriter(str(file), format="parquet") as writer:
+        with ExportWriter(str(file), format="parquet") as writer:
             for batch in batches:
                 converted = for_delta(batch)
                 writer.write_batch(converted)

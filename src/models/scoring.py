@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from config.task import LoadSettings
 
 DEFAULT_OUTPUT = "predictions/{model}.parquet"
+WRITTEN = ("parquet", "csv")
 
 
 @dataclass
@@ -262,6 +263,11 @@ def _check_output(output: str) -> None:
         return
     path = Path(output)
     if not _is_folder(output):
+        if format_of(path) not in WRITTEN:
+            raise InputError(
+                f"{path}: predictions are written as Parquet or CSV. Choose one of them, and "
+                "export it: ./pants run src/data_exports:export -- --help"
+            )
         if path.is_dir():
             raise InputError(f"{path}: is a folder; --output names a file by its ending.")
         return

@@ -23,7 +23,7 @@ sepal_length_cm,sepal_width_cm,petal_length_cm,petal_width_cm,garden
 """
 # The last line is MLflow's client, with what its embedded store loads by name.
 IMPORTED = {
-    *("numpy", "pandas", "pandera", "scikit-learn", "skops", "pyarrow"),
+    *("numpy", "pandas", "pandera", "scikit-learn", "scipy", "skops", "pyarrow"),
     *("pydantic", "pydantic-settings", "rich"),
     *("mlflow-skinny", "sqlalchemy", "alembic", "packaging"),
 }

@@ -22,7 +22,7 @@ from support.tasks import CallTask, enter, make_repository
 
 EMISSIONS = "models.company_emissions.definition"
 DEFAULTS = Invocation({}).load
-COMPANIES = 400
+COMPANIES = 1_500
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_what_is_known_of_a_company_is_what_had_arrived_with_its_report(store: P
     wanted = pd.DataFrame(expected, columns=columns).sort_values(columns, ignore_index=True)
     given = labelled[columns].sort_values(columns, ignore_index=True)
     assert_frame_equal(pd.DataFrame(given), wanted.astype({"company_id": "str"}))
-    assert len(given) > 300
+    assert len(given) > 1_000
 
 
 def test_no_company_is_on_both_sides_of_the_split(store: Path) -> None:
