@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,5 +72,12 @@ def stop_pantsd(root: Path) -> None:
         process = psutil.Process(int(file.read_text()))
         process.terminate()
         process.wait(timeout=30)
-    alive = [process.info for process in psutil.process_iter(["pid", "cmdline"])]
-    assert [info for info in alive if str(root) in str(info["cmdline"])] == []
+    deadline = time.monotonic() + 10
+    while (alive := _started_in(root)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert alive == []
+
+
+def _started_in(root: Path) -> list[object]:
+    processes = [process.info for process in psutil.process_iter(["pid", "cmdline"])]
+    return [info for info in processes if str(root) in str(info["cmdline"])]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,6 +42,9 @@ class Repository:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     root = tmp_path_factory.mktemp("readme")
     copy_repository(root)
+    for command in ("init -q -b main", "add -A", "commit -q -m all"):
+        identity = ("-c", "user.name=me", "-c", "user.email=me@localhost")
+        subprocess.run(["git", *identity, *command.split()], cwd=root, check=True)
     (flowers,) = blocks("csv")
     (root / "flowers.csv").write_text(flowers)
     try:
@@ -80,6 +85,22 @@ def test_every_run_command_works(repository: Repository) -> None:
     ]
     manifest = json.loads((repository.root / "species.csv.manifest.json").read_text())
     assert (manifest["rows"], manifest["model"]) == (2, "iris")
+
+
+def test_every_python_example_runs(repository: Repository) -> None:
+    printed = []
+    for block in blocks("python"):
+        done = subprocess.run(
+            [sys.executable, "-c", block],
+            cwd=repository.root,
+            env={**os.environ, "PYTHONPATH": str(repository.root / "src")},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        printed.append(done.stdout)
+    assert "revenue_per_employee" in printed[0]
+    assert printed[0].count("100.0") == 3
 
 
 def test_the_package_command_makes_what_it_says(repository: Repository) -> None:
