@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from types import ModuleType
 from typing import Any, Literal, Protocol
 
@@ -52,8 +53,9 @@ class ModelDefinition:
         search_space: for `tune`, values or a distribution of scipy by the pipeline's parameter.
         gate: what a new version must reach to become champion.
         hold_out: the share of the labelled rows that judge every version and train none.
-        code: the modules that decide what a fitted model computes.
-        trusted_types: types beside skops' own defaults that a stored model may hold.
+        code: the modules that decide what a fitted model computes; what they name as their
+            `TRUSTED_TYPES`, a stored model may hold.
+        trusted_types: further types beside skops' own defaults that a stored model may hold.
     """
 
     name: str
@@ -75,6 +77,11 @@ class ModelDefinition:
     search_space: Mapping[str, Sequence[Any] | Distribution] = field(default_factory=dict)
     trusted_types: tuple[str, ...] = ()
     hold_out: float = 0.3
+
+    def trusted(self) -> list[str]:
+        """All types that a stored model may hold, beside skops' own defaults."""
+        of_code = (getattr(module, "TRUSTED_TYPES", ()) for module in self.code)
+        return sorted({*self.trusted_types, *chain.from_iterable(of_code)})
 
     def input_columns(self) -> list[str]:
         """The names of the columns that the model takes."""

@@ -135,7 +135,7 @@ class Registry:
                     dst_path=folder,
                 )
             )
-            model = _read_skops(_skops_file(path, name), name, definition.trusted_types)
+            model = _read_skops(_skops_file(path, name), name, definition.trusted())
         if not isinstance(model, Pipeline):
             raise UserError(f"{name} holds a {type(model).__name__}, expected a Pipeline.")
         return model
@@ -191,7 +191,7 @@ class Registry:
             pipeline,
             name="model",
             serialization_format="skops",
-            skops_trusted_types=list(definition.trusted_types),
+            skops_trusted_types=definition.trusted(),
             signature=_signature(definition),
             input_example=example,
             pip_requirements=[f"{name}=={version}" for name, version in requirements.items()],

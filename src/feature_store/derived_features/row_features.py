@@ -35,7 +35,7 @@ feature_engine.datetime.DatetimeSubtraction, and scikit-learn's KBinsDiscretizer
 and PolynomialFeatures. feature_engine.datetime.DatetimeFeatures warns with pandas 3.1; take the
 date parts above.
 
-A model that holds a `FormulaTransformer` adds `TRUSTED_TYPES` to its definition's `trusted_types`.
+A model that holds a `FormulaTransformer` names this module in its definition's `code`.
 """
 
 from __future__ import annotations

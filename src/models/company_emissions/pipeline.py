@@ -17,12 +17,7 @@ from feature_store.derived_features.row_features import FormulaTransformer
 from models.company_emissions.schema import TARGET, CompanyFeatures, EstimatedIntensities
 from models.regression import IntervalRegressor, predict_intervals
 
-FORMULAS = (
-    "revenue_per_employee = where(employees > 0, revenue / employees, nan)",
-    "log_revenue = log1p(revenue)",
-    "log_employees = log1p(employees)",
-    "log_revenue_per_employee = log1p(revenue_per_employee)",
-)
+FORMULA = "revenue_per_employee = where(employees > 0, revenue / employees, nan)"
 CATEGORIES = ["country", "industry"]
 
 
@@ -33,26 +28,15 @@ def build_pipeline(seed: int) -> Pipeline:
         loss="absolute_error", max_iter=60, max_leaf_nodes=8, min_samples_leaf=50, random_state=seed
     )
     logarithmic = TransformedTargetRegressor(boost, func=np.log, inverse_func=np.exp)
-    encode = ColumnTransformer(
-        [
-            ("one_hot", OneHotEncoder(handle_unknown="ignore", sparse_output=False), CATEGORIES),
-            (
-                "level",
-                GroupFeatureGenerator("industry", "median", target_name=TARGET),
-                ["industry"],
-            ),
-        ],
+    regressor = IntervalRegressor(logarithmic, conformity_score="gamma", random_state=seed)
+    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    level = GroupFeatureGenerator("industry", "median", target_name=TARGET)
+    columns = ColumnTransformer(
+        [("one_hot", one_hot, CATEGORIES), ("level", level, ["industry"])],
         remainder="passthrough",
-    )
+    ).set_output(transform="pandas")
     return Pipeline(
-        [
-            ("features", FormulaTransformer(FORMULAS)),
-            ("encode", encode.set_output(transform="pandas")),
-            (
-                "regress",
-                IntervalRegressor(logarithmic, conformity_score="gamma", random_state=seed),
-            ),
-        ]
+        [("features", FormulaTransformer(FORMULA)), ("encode", columns), ("regress", regressor)]
     )
 
 

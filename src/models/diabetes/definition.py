@@ -30,5 +30,4 @@ MODEL = ModelDefinition(
     search_space={"regress__regressor__alpha": loguniform(1e-2, 1e3)},
     gate=Gate(metric="mae", higher_is_better=False, at_least={"r2": 0.3, "coverage": 0.8}),
     code=(schema, pipeline, regression, row_features),
-    trusted_types=(*regression.TRUSTED_TYPES, *row_features.TRUSTED_TYPES),
 )
