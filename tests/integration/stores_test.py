@@ -23,6 +23,8 @@ from data_access_layer.filters import AsOf
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_location, open_table
 from data_access_layer.table import StoredTable
+from feature_store.samples.companies import sample_companies
+from feature_store.views.company import FeatureViewCompany
 from integration.servers import S3, USER, PostgreSQL, free_port
 
 PASSWORD = "planted-Passw0rd"
@@ -191,6 +193,38 @@ def test_what_was_known_at_a_moment_is_the_same_from_every_store(table: StoredTa
     for name, (query, rows) in AS_OF.items():
         frame = table.read(**query)
         assert_frame_equal(frame, expected(rows, query.get("columns")), obj=name)
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_feature_view_moves_between_stores_by_its_settings(
+    store: str, locate: Callable[[str], tuple[str, dict[str, Any]]], tmp_path: Path
+) -> None:
+    """Settings come from a file and the environment, as a person's would; the code is the same."""
+    location, options = locate(store)
+    file = tmp_path / "stores.toml"
+    file.write_text(f'[stores.tables]\ncompanies = "{location}"\n')
+    filings = sample_companies(60)
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in options.items():
+            secret = value.get_secret_value() if isinstance(value, SecretStr) else value
+            patch.setenv(f"DATASCIENCE_STORES_{key.upper()}", str(secret))
+        settings = StoreSettings.load(file=file)
+    open_table("companies", settings).write(filings)
+    found = FeatureViewCompany.read(
+        columns=["company_id", "revenue", "employees"],
+        filter='country in ("DE", "FR") and revenue > 1e6',
+        as_of="2021-01-01",
+        settings=settings,
+    )
+    known = filings[filings[["event_timestamp", "arrived_at"]].max(axis=1) <= "2021-01-01"]
+    latest = known.sort_values(["event_timestamp", "arrived_at"]).groupby("company_id").tail(1)
+    wanted = latest[latest["country"].isin(["DE", "FR"]) & (latest["revenue"] > 1e6)]
+    assert len(wanted) > 5
+    assert_frame_equal(
+        pd.DataFrame(found).sort_values("company_id", ignore_index=True),
+        wanted[list(found)].sort_values("company_id", ignore_index=True),
+        check_dtype=False,
+    )
 
 
 def test_batches_are_small_and_of_one_schema(table: StoredTable) -> None:
