@@ -9,8 +9,8 @@ Exits with 1 where the version misses a limit of its gate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING
 
 from models import task
 from models.settings import EvaluateSettings, TrackingSettings
@@ -32,15 +32,7 @@ def run(
     return 0 if held else 1
 
 
-def main(
-    definition: str | None = None,
-    *,
-    doc: str | None = __doc__,
-    argv: Sequence[str] | None = None,
-) -> NoReturn:
-    """The command line."""
-    task.main("evaluate", EvaluateSettings, run, definition=definition, doc=doc, argv=argv)
-
+main = partial(task.main, "evaluate", EvaluateSettings, run, doc=__doc__)
 
 if __name__ == "__main__":
     main()

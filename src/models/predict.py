@@ -10,8 +10,8 @@ Exits with 2 where the input breaks its contract; the earlier output is then unt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING
 
 from models import task
 from models.settings import PredictSettings
@@ -29,15 +29,7 @@ def run(definition: ModelDefinition, settings: PredictSettings, load_settings: L
     return 0
 
 
-def main(
-    definition: str | None = None,
-    *,
-    doc: str | None = __doc__,
-    argv: Sequence[str] | None = None,
-) -> NoReturn:
-    """The command line."""
-    task.main("predict", PredictSettings, run, definition=definition, doc=doc, argv=argv)
-
+main = partial(task.main, "predict", PredictSettings, run, doc=__doc__)
 
 if __name__ == "__main__":
     main()

@@ -22,8 +22,8 @@ def main[S: Settings](
     name: str,
     settings: type[S],
     run: RunModelTask[S],
+    definition: str | None = None,
     *,
-    definition: str | None,
     doc: str | None,
     argv: Sequence[str] | None = None,
 ) -> NoReturn:

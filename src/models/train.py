@@ -7,8 +7,8 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING
 
 from models import task
 from models.settings import TrackingSettings, TrainSettings
@@ -29,15 +29,7 @@ def run(definition: ModelDefinition, settings: TrainSettings, load_settings: Loa
     return 0
 
 
-def main(
-    definition: str | None = None,
-    *,
-    doc: str | None = __doc__,
-    argv: Sequence[str] | None = None,
-) -> NoReturn:
-    """The command line."""
-    task.main("train", TrainSettings, run, definition=definition, doc=doc, argv=argv)
-
+main = partial(task.main, "train", TrainSettings, run, doc=__doc__)
 
 if __name__ == "__main__":
     main()

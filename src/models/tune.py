@@ -8,8 +8,8 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING
 
 from models import task
 from models.settings import TrackingSettings, TuneSettings
@@ -28,15 +28,7 @@ def run(definition: ModelDefinition, settings: TuneSettings, load_settings: Load
     return 0
 
 
-def main(
-    definition: str | None = None,
-    *,
-    doc: str | None = __doc__,
-    argv: Sequence[str] | None = None,
-) -> NoReturn:
-    """The command line."""
-    task.main("tune", TuneSettings, run, definition=definition, doc=doc, argv=argv)
-
+main = partial(task.main, "tune", TuneSettings, run, doc=__doc__)
 
 if __name__ == "__main__":
     main()
