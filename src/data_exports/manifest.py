@@ -19,7 +19,10 @@ from config.errors import InputError
 
 SUFFIX = ".manifest.json"
 REPLACES = "replaces"
-_DEFAULTS = {"format": "", "checksum": "file", "created_by": ""}
+_DEFAULTS = {
+    **dict.fromkeys(("model", "model_version", "git_commit", "format", "created_by"), ""),
+    "checksum": "file",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +38,9 @@ class Manifest:
     columns: Mapping[str, str]
     sha256: str
     source: str
-    model: str
-    model_version: str
-    git_commit: str
+    model: str = ""
+    model_version: str = ""
+    git_commit: str = ""
     format: str = ""
     checksum: Literal["file", "rows"] = "file"
     created_by: str = ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 
 from config.errors import InputError
 from config.terminal import show_table, with_progress
+from data_access_layer.atomic import staged
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_location
 from feature_store.checks import dtypes_of
@@ -119,9 +119,5 @@ def _facts(path: Path, view: type[FeatureView], written: _Written) -> dict[str, 
 
 
 def _write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
-    staging = path.with_name(f".{path.name}.writing-{os.getpid()}")
-    try:
+    with staged(path, option="--dst") as staging:
         staging.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-        staging.replace(path)
-    finally:
-        staging.unlink(missing_ok=True)
