@@ -151,11 +151,19 @@ def _compared(
         return ColumnDrift(column=name, test="-", drifted=True, note=f"only in the {side} data")
     if reference.isna().all() and current.isna().all():
         return ColumnDrift(column=name, test="-", psi=0.0, note="missing in all rows of both")
+    if all(pd.api.types.is_datetime64_any_dtype(side) for side in (reference, current)):
+        reference, current = _seconds(reference), _seconds(current)
     numeric = [_numeric(side) or side.isna().all() for side in (reference, current)]
     if numeric[0] != numeric[1]:
         kinds = f"{reference.dtype} became {current.dtype}"
         return ColumnDrift(column=name, test="-", drifted=True, note=kinds)
     return (_numbers if all(numeric) else _levels)(name, reference, current)
+
+
+def _seconds(moments: pd.Series[Any]) -> pd.Series[Any]:
+    """Since 1970, so that moments are compared by their place in time and not as so many names."""
+    seconds: pd.Series[Any] = (moments - pd.Timestamp(0, tz=moments.dt.tz)).dt.total_seconds()
+    return seconds
 
 
 def _numeric(values: pd.Series[Any]) -> bool:
