@@ -142,16 +142,27 @@ def scored(
 def cross_validated_scores(
     definition: ModelDefinition, pipeline: Pipeline, labelled: DataFrame[Any], folds: int
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """What each of the definition's scorers says of each fold; more is always better."""
+    """What each of the definition's scorers says of each fold; more is always better.
+
+    Raises:
+        InputError: there are fewer rows, groups or rows of a class than folds.
+    """
     grouped = definition.groups is not None
-    results = cross_validate(
-        pipeline,
-        labelled[definition.input_columns()],
-        labelled[definition.target],
-        groups=labelled[definition.groups] if grouped else None,
-        cv=GroupKFold(folds) if grouped else folds,
-        scoring=dict(definition.cross_validation),
-    )
+    try:
+        results = cross_validate(
+            pipeline,
+            labelled[definition.input_columns()],
+            labelled[definition.target],
+            groups=labelled[definition.groups] if grouped else None,
+            cv=GroupKFold(folds) if grouped else folds,
+            scoring=dict(definition.cross_validation),
+        )
+    except ValueError as error:
+        if "n_splits" not in str(error):
+            raise
+        raise InputError(
+            f"--folds {folds}: too many for the {len(labelled):,} training rows ({error})."
+        ) from error
     return {name: results[f"test_{name}"] for name in definition.cross_validation}
 
 

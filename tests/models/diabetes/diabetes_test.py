@@ -143,3 +143,9 @@ def test_parameters_of_another_model_are_refused(store: Path, call: CallTask) ->
     assert result.err.startswith("other.json: expected the parameters that the task `tune`")
     missing = call(train.main, "--parameters", "no.json", definition=DIABETES)
     assert missing.err == "no.json: cannot be read: No such file or directory.\n"
+
+
+def test_more_folds_than_rows_are_refused(store: Path, call: CallTask) -> None:
+    result = call(train.main, "--folds", "500", definition=DIABETES)
+    assert (result.code, result.out) == (2, "")
+    assert "--folds 500: too many for the 309 training rows" in result.err
