@@ -162,8 +162,9 @@ def _compared(
 
 def _seconds(moments: pd.Series[Any]) -> pd.Series[Any]:
     """Since 1970, so that moments are compared by their place in time and not as so many names."""
-    seconds: pd.Series[Any] = (moments - pd.Timestamp(0, tz=moments.dt.tz)).dt.total_seconds()
-    return seconds
+    # Through single moments: Arrow's own, as a file gives them, cannot be taken from one another.
+    utc = pd.Series(pd.to_datetime(moments.astype("object"), utc=True))
+    return (utc - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
 
 
 def _numeric(values: pd.Series[Any]) -> bool:

@@ -119,10 +119,12 @@ def test_the_report_and_the_exit_codes(call: CallTask) -> None:
     assert (result.code, result.err) == (2, "--current is missing; see --help for examples.\n")
 
 
-def test_moments_drift_by_their_place_in_time() -> None:
-    hours = np.random.default_rng(7).uniform(0, 1_000, ROWS)
-    then = pd.DataFrame({"at": pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(hours, "h")})
-    soon = then + pd.Timedelta(days=30)
+@pytest.mark.parametrize("dtype", ["datetime64[us, UTC]", "timestamp[us, tz=UTC][pyarrow]"])
+def test_moments_drift_by_their_place_in_time(dtype: Any) -> None:
+    minutes = np.random.default_rng(7).integers(0, 60_000, ROWS)
+    then = pd.DataFrame({"at": pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(minutes, "min")})
+    soon = (then + pd.Timedelta(days=30)).astype(dtype)
+    then = then.astype(dtype)
     again = then.sample(frac=1, random_state=1, ignore_index=True)
     assert compared(then, soon)["at"].drifted
     assert not compared(then, again)["at"].drifted
