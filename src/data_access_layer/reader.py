@@ -461,7 +461,8 @@ def _csv_problem(
     error: Exception,
 ) -> str:
     """Say which rows of which columns are wrong; else what Arrow said."""
-    said = str(error).splitlines()[0]
+    # On a single core, Arrow names the row too.
+    said = re.sub(r"Row #\d+: ", "", str(error).splitlines()[0])
     if "Empty CSV file" in said:
         return f"{name}: the file has no rows."
     if "invalid UTF8" in said:
