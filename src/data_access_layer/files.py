@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sys
 import tempfile
@@ -23,6 +24,7 @@ FORMATS: dict[str, Format] = {
 # Excel is for people: written, and read back by nobody here.
 WrittenFormat = Literal["parquet", "csv", "jsonl", "xlsx"]
 STANDARD_STREAM = "-"
+MANIFEST_SUFFIX = ".manifest.json"
 PARQUET_MAGIC = b"PAR1"
 
 
@@ -64,6 +66,17 @@ def table_files(location: Path) -> list[Path]:
     if not files:
         raise InputError(f"{location}: the folder holds no file that ends in {', '.join(FORMATS)}.")
     return files
+
+
+def manifest_path(table: Path) -> Path:
+    """Where a table's manifest stands: beside it, under the table's name."""
+    return table.with_name(table.name + MANIFEST_SUFFIX)
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -83,7 +83,7 @@ class SqlTable(DatabaseTable):
             columns, staging = self._load(connection, iter(batches))
             rows, checksum = _checksum(connection, staging)
             text = manifest(rows, checksum, columns)
-            self._rename(connection, staging)
+            self._take_place(connection, staging)
             self._keep(connection, text)
         return text
 
@@ -150,14 +150,6 @@ class SqlTable(DatabaseTable):
         columns = [sa.Column(f.name, _sql_type(f.type, sqlite=sqlite)) for f in schema]
         name = STAGING.format(table=self.table)
         return sa.Table(name, sa.MetaData(), *columns, schema=self.schema_name)
-
-    def _rename(self, connection: sa.Connection, staging: sa.Table) -> None:
-        quoted = connection.dialect.identifier_preparer
-        old = sa.Table(self.table, sa.MetaData(), schema=self.schema_name)
-        old.drop(connection, checkfirst=True)
-        connection.exec_driver_sql(
-            f"ALTER TABLE {quoted.format_table(staging)} RENAME TO {quoted.quote(self.table)}"
-        )
 
     def _keep(self, connection: sa.Connection, text: str) -> None:
         kept = self._manifests()

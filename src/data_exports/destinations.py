@@ -24,10 +24,10 @@ from data_access_layer.delta import (
 from data_access_layer.digest import RowsDigest
 from data_access_layer.excel import refuse_rows
 from data_access_layer.export_writer import ExportWriter
-from data_access_layer.files import FORMATS, WrittenFormat
+from data_access_layer.files import FORMATS, WrittenFormat, file_sha256
 from data_access_layer.reader import RecordBatch
 from data_access_layer.text import Formulas, check_encoding
-from data_exports.manifest import Manifest, file_sha256, manifest_of
+from data_exports.manifest import Manifest, manifest_of
 from data_exports.staged_table import staged_table
 
 OPTION = "--dst"

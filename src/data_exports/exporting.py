@@ -14,14 +14,20 @@ from typing import Protocol
 from config.errors import InputError
 from config.task import LoadSettings
 from config.terminal import say, show_table, with_progress
-from data_access_layer.files import STANDARD_STREAM, standard_input_file, table_files
+from data_access_layer.files import (
+    STANDARD_STREAM,
+    file_sha256,
+    manifest_path,
+    standard_input_file,
+    table_files,
+)
 from data_access_layer.reader import RecordBatch, TableFile, even_batches, prefetched
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_location, open_table
 from data_access_layer.table import StoredTable
 from data_access_layer.text import formula_like
 from data_exports.destinations import Destination, Origin
-from data_exports.manifest import Manifest, file_sha256, manifest_of, manifest_path
+from data_exports.manifest import Manifest, manifest_of
 from data_exports.places import destination_of
 from data_exports.settings import ExportSettings
 from data_exports.verifying import facts

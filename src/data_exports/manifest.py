@@ -8,7 +8,6 @@ mend; the next one to that place writes the plain manifest.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -16,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from config.errors import InputError
+from data_access_layer.files import file_sha256, manifest_path
 
-SUFFIX = ".manifest.json"
 REPLACES = "replaces"
 _DEFAULTS = {
     **dict.fromkeys(("model", "model_version", "git_commit", "format", "created_by"), ""),
@@ -79,11 +78,6 @@ class Manifest:
         return {key: value for key, value in content.items() if value != _DEFAULTS.get(key)}
 
 
-def manifest_path(table: Path) -> Path:
-    """Where a table's manifest stands: beside it, under the table's name."""
-    return table.with_name(table.name + SUFFIX)
-
-
 def manifest_of(table: Path) -> Manifest | None:
     """The manifest of the file that stands at `table` now; None where it has none.
 
@@ -103,12 +97,6 @@ def manifest_of(table: Path) -> Manifest | None:
         earlier = content[REPLACES]
         return None if earlier is None else Manifest._of(earlier, str(path))
     return Manifest._of(content, str(path))
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is(table: Path, sha256: object) -> bool:

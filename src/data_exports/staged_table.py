@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_access_layer.atomic import locked, staged
-from data_exports.manifest import Manifest, manifest_of, manifest_path
+from data_access_layer.files import manifest_path
+from data_exports.manifest import Manifest, manifest_of
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -14,6 +13,7 @@ import pandas as pd
 from config.errors import InputError
 from config.terminal import show_table, with_progress
 from data_access_layer.atomic import staged
+from data_access_layer.files import file_sha256, manifest_path
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_location
 from feature_store.checks import dtypes_of
@@ -21,7 +21,6 @@ from feature_store.settings import ExtractSettings
 from feature_store.view import FeatureView
 
 # As data_exports, which stands beside us and is not ours to import, names and fills them.
-MANIFEST_SUFFIX = ".manifest.json"
 
 
 def find_view(name: str) -> type[FeatureView]:
@@ -56,7 +55,7 @@ def extract(name: str, settings: ExtractSettings, stores: StoreSettings) -> None
         batch_rows=settings.batch_rows,
     )
     path = _local_path(settings.dst)
-    manifest = path.with_name(path.name + MANIFEST_SUFFIX) if path else None
+    manifest = manifest_path(path) if path else None
     destination.write(written.counted(batches, f"extracting {name}"))
     if path and manifest:
         asked = {"filter": settings.filter, "as_of": settings.as_of}
@@ -108,12 +107,10 @@ def _local_path(location: str) -> Path | None:
 
 
 def _facts(path: Path, view: type[FeatureView], written: _Written) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "rows": written.rows,
         "columns": {name: str(dtype) for name, dtype in written.dtypes.items()},
-        "sha256": digest,
+        "sha256": file_sha256(path),
         "source": f"{view.__name__} on the table {view.source().table}",
     }
 

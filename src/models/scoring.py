@@ -23,14 +23,17 @@ from config.terminal import say, show_table, with_progress
 from data_access_layer.atomic import staged
 from data_access_layer.files import (
     FORMATS,
+    MANIFEST_SUFFIX,
     STANDARD_STREAM,
+    file_sha256,
     format_of,
+    manifest_path,
     standard_input_file,
     table_files,
 )
 from data_access_layer.reader import Batch, FrameTable, Table, TableFile, prefetched
 from data_access_layer.writer import TableWriter
-from data_exports.manifest import SUFFIX, Manifest, file_sha256, manifest_path
+from data_exports.manifest import Manifest
 from data_exports.staged_table import staged_table
 from models.compatibility import git_commit
 from models.definition import ModelDefinition
@@ -279,7 +282,7 @@ def _check_output(output: str) -> None:
     foreign = [
         entry
         for entry in (path.iterdir() if path.exists() else ())
-        if not (entry.name.endswith(SUFFIX) or manifest_path(entry).exists())
+        if not (entry.name.endswith(MANIFEST_SUFFIX) or manifest_path(entry).exists())
     ]
     if foreign:
         raise InputError(

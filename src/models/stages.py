@@ -13,9 +13,9 @@ from config.errors import InputError, UserError
 from config.task import LoadSettings
 from config.terminal import show_table
 from data_access_layer.atomic import staged
-from data_access_layer.files import format_of
+from data_access_layer.files import file_sha256, format_of
 from data_access_layer.writer import TableWriter
-from data_exports.manifest import Manifest, file_sha256
+from data_exports.manifest import Manifest
 from data_exports.staged_table import staged_table
 from models.compatibility import git_commit
 from models.definition import ModelDefinition

@@ -153,7 +153,7 @@ def _compared(
         return ColumnDrift(column=name, test="-", psi=0.0, note="missing in all rows of both")
     if all(pd.api.types.is_datetime64_any_dtype(side) for side in (reference, current)):
         reference, current = _seconds(reference), _seconds(current)
-    numeric = [_numeric(side) or side.isna().all() for side in (reference, current)]
+    numeric = [html.numeric(side) or side.isna().all() for side in (reference, current)]
     if numeric[0] != numeric[1]:
         kinds = f"{reference.dtype} became {current.dtype}"
         return ColumnDrift(column=name, test="-", drifted=True, note=kinds)
@@ -165,10 +165,6 @@ def _seconds(moments: pd.Series[Any]) -> pd.Series[Any]:
     # Through single moments: Arrow's own, as a file gives them, cannot be taken from one another.
     utc = pd.Series(pd.to_datetime(moments.astype("object"), utc=True))
     return (utc - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
-
-
-def _numeric(values: pd.Series[Any]) -> bool:
-    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
 def _numbers(name: str, reference: pd.Series[Any], current: pd.Series[Any]) -> ColumnDrift:

@@ -76,17 +76,19 @@ def missing_map(segments: npt.NDArray[np.float64], columns: Sequence[str], rows:
         return _picture(figure)
 
 
+def numeric(values: pd.Series[Any]) -> bool:
+    """Whether a column is drawn, and compared, as numbers and not as so many names."""
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+
+
 def distributions(parts: Mapping[str, tuple[pd.Series[Any], str]], *, title: str) -> str:
     """One column's values, of each part its share: a histogram, or the most frequent values."""
-    numeric = all(
-        pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-        for values, _ in parts.values()
-    )
+    all_numeric = all(numeric(values) for values, _ in parts.values())
     parts = {_with_missing(name, part[0]): part for name, part in parts.items()}
     with mpl.rc_context(cast("Any", _STYLE)):
         figure = Figure(figsize=(4.2, 2.5), layout="constrained")
         axes = figure.subplots()
-        (_histogram if numeric else _frequencies)(axes, parts)
+        (_histogram if all_numeric else _frequencies)(axes, parts)
         axes.set_title(_short(title, 45), loc="left", fontweight="bold")
         axes.set_ylabel("share of rows, %")
         axes.legend(frameon=False, fontsize=8)

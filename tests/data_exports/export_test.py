@@ -21,8 +21,9 @@ import sqlalchemy as sa
 from deltalake import DeltaTable
 
 from data_access_layer.excel import SHEET_ROWS
+from data_access_layer.files import file_sha256
 from data_exports import export, verify
-from data_exports.manifest import Manifest, file_sha256, manifest_of
+from data_exports.manifest import Manifest, manifest_of
 from support.tasks import CallTask
 
 UTC = dt.UTC

@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from data_exports.manifest import manifest_path
+from data_access_layer.files import manifest_path
 from datasets.flowers import Flowers
 from models.iris.definition import MODEL
 from models.predict import main

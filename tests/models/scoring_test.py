@@ -18,7 +18,7 @@ from pandas.testing import assert_frame_equal
 from pandera.typing import DataFrame
 from sklearn.pipeline import Pipeline
 
-from data_exports.manifest import file_sha256
+from data_access_layer.files import file_sha256
 from models.iris.definition import MODEL
 from models.predict import main
 from models.training import DEFAULTS

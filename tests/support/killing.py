@@ -52,7 +52,7 @@ def child(task):
         (os, "replace"), (os, "fsync"), (os, "unlink"), (os, "mkdir"), (os, "rmdir"),
         (shutil, "rmtree"), (writer.TableWriter, "write_batch"), (writer.TableWriter, "close"),
         (destinations, "replace_delta"), (sql_table, "_insert"), (sql_table, "_checksum"),
-        (sql_table.SqlTable, "_staging"), (sql_table.SqlTable, "_rename"),
+        (sql_table.SqlTable, "_staging"), (sql_table.SqlTable, "_take_place"),
         (sql_table.SqlTable, "_keep"), (sqlalchemy.Connection, "commit"),
     ]:
         stepping(owner, name, task["kill_at"])

@@ -122,7 +122,9 @@ def test_the_report_and_the_exit_codes(call: CallTask) -> None:
 @pytest.mark.parametrize("dtype", ["datetime64[us, UTC]", "timestamp[us, tz=UTC][pyarrow]"])
 def test_moments_drift_by_their_place_in_time(dtype: Any) -> None:
     minutes = np.random.default_rng(7).integers(0, 60_000, ROWS)
-    then = pd.DataFrame({"at": pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(minutes, "min")})
+    then = pd.DataFrame(
+        {"at": pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(minutes, "min")}
+    )
     soon = (then + pd.Timedelta(days=30)).astype(dtype)
     then = then.astype(dtype)
     again = then.sample(frac=1, random_state=1, ignore_index=True)

@@ -29,13 +29,12 @@ def load_intensities(load_settings: LoadSettings) -> DataFrame[CompanyIntensitie
     reports = FeatureViewCompanyEmissions.read(settings=settings).sort_values("arrived_at")
     last = reports.drop_duplicates(["company_id", "event_timestamp"], keep="last")
     known = point_in_time_join(
-        last,
-        *FEATURES.selections,
-        FeatureViewCompany.select("event_timestamp", prefix="filed_"),
+        last.rename(columns={"event_timestamp": "reported_year"}),
+        FeatureViewCompany.select(*FEATURES.columns, "event_timestamp"),
         timestamp="arrived_at",
         settings=settings,
     )
-    same_year = known["filed_event_timestamp"] == known["event_timestamp"]
+    same_year = known["event_timestamp"] == known["reported_year"]
     rows = known[same_year & (known["revenue"] > 0) & (known["emissions_t"] > 0)]
     intensity = rows["emissions_t"] / (rows["revenue"] / EUR_PER_MILLION)
     columns = ["company_id", *FEATURES.columns, TARGET]
