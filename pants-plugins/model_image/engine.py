@@ -1,0 +1,204 @@
+"""Talks to the Docker engine: which images are there, and makes those that are not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.backend.docker.util_rules import docker_binary
+from pants.backend.docker.util_rules.docker_binary import DockerBinary
+from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
+from pants.engine.fs import Digest
+from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
+from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.util.frozendict import FrozenDict
+from pants.util.logging import LogLevel
+
+from model_image.failures import EngineError
+from model_image.revision import CHANGES
+from model_image.tools import ImageToolProcess
+
+# What `docker` needs to know of the person who calls it.
+ENVIRONMENT = (
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_HOST",
+    "DOCKER_TLS_VERIFY",
+    "HOME",
+    # Where credential helpers are.
+    "PATH",
+    "XDG_RUNTIME_DIR",
+)
+REVISION = "org.opencontainers.image.revision"
+
+
+@dataclass(frozen=True)
+class Docker:
+    """The `docker` program with what it needs."""
+
+    program: str
+    env: FrozenDict[str, str]
+
+    def process(self, *arguments: str, description: str) -> Process:
+        return Process(
+            (self.program, *arguments),
+            description=description,
+            env=self.env,
+            # What an engine holds changes behind Pants' back.
+            cache_scope=ProcessCacheScope.PER_SESSION,
+            level=LogLevel.DEBUG,
+        )
+
+
+@dataclass(frozen=True)
+class LocalImage:
+    """An image in the engine; `identity` is of what it holds and how it runs, not of its build."""
+
+    id: str
+    refs: tuple[str, ...]
+    revision: str
+    identity: str
+
+    @classmethod
+    def from_inspection(cls, inspected: bytes) -> LocalImage:
+        (told,) = json.loads(inspected)
+        config = told["Config"] or {}
+        content = [told["RootFS"]["Layers"], config.get("Env"), config.get("User")]
+        return cls(
+            id=told["Id"],
+            refs=tuple(told["RepoTags"] or ()),
+            revision=(config.get("Labels") or {}).get(REVISION, ""),
+            identity=hashlib.sha256(json.dumps(content).encode()).hexdigest(),
+        )
+
+
+@dataclass(frozen=True)
+class ImageLookup:
+    ref: str
+
+
+@dataclass(frozen=True)
+class MaybeLocalImage:
+    image: LocalImage | None
+
+
+@dataclass(frozen=True)
+class ImageBuild:
+    """An image to be made if it is not there.
+
+    `refs` starts with the name by content. An image of that name is taken as it is, unless it was
+    made of uncommitted changes, and what is asked for is not.
+    """
+
+    refs: tuple[str, ...]
+    dockerfile: str
+    context: Digest
+    created: int
+    build_args: FrozenDict[str, str] = FrozenDict()
+    labels: FrozenDict[str, str] = FrozenDict()
+
+
+@dataclass(frozen=True)
+class ImageTagging:
+    image: LocalImage
+    refs: tuple[str, ...]
+
+
+@rule(desc="Find docker", level=LogLevel.DEBUG)
+async def find_docker(
+    binary: DockerBinary, environment: DockerOptions.EnvironmentAware
+) -> Docker:
+    env = await Get(
+        EnvironmentVars, EnvironmentVarsRequest((*ENVIRONMENT, *environment.env_vars))
+    )
+    return Docker(binary.path, FrozenDict({**binary.extra_env, **env}))
+
+
+def succeeded(result: FallibleProcessResult, what: str) -> str:
+    """What a process printed.
+
+    Raises:
+        EngineError: it failed; says what was tried, why it failed, and what to do.
+    """
+    if result.exit_code:
+        raise EngineError(what, (result.stderr or result.stdout).decode(errors="replace"))
+    return result.stdout.decode().strip()
+
+
+@rule(desc="Look for an image", level=LogLevel.DEBUG)
+async def look_up_image(request: ImageLookup, docker: Docker) -> MaybeLocalImage:
+    result = await Get(
+        FallibleProcessResult,
+        Process,
+        docker.process("image", "inspect", request.ref, description=f"Look for {request.ref}"),
+    )
+    if result.exit_code == 0:
+        return MaybeLocalImage(LocalImage.from_inspection(result.stdout))
+    if "no such image" in result.stderr.decode(errors="replace").lower():
+        return MaybeLocalImage(None)
+    succeeded(result, f"look for {request.ref}")
+    raise AssertionError("unreachable")
+
+
+def is_settled(image: LocalImage, request: ImageBuild) -> bool:
+    """Whether an image serves a request; what comes of a commit is not named after loose changes."""
+    return not image.revision.endswith(CHANGES) or request.labels.get(REVISION) == image.revision
+
+
+def build_argv(docker: Docker, request: ImageBuild) -> tuple[str, ...]:
+    return (
+        f"--docker={docker.program}",
+        f"--created={request.created}",
+        f"--dockerfile={request.dockerfile}",
+        *(f"--ref={ref}" for ref in request.refs),
+        *(f"--build-arg={name}={value}" for name, value in request.build_args.items()),
+        *(f"--label={name}={value}" for name, value in request.labels.items()),
+        ".",
+    )
+
+
+async def built(request: ImageBuild, docker: Docker) -> LocalImage:
+    ref = request.refs[0]
+    process = await Get(
+        Process,
+        ImageToolProcess(
+            script="build",
+            argv=build_argv(docker, request),
+            description=f"Build the image {ref}",
+            input_digest=request.context,
+            env=docker.env,
+            cache_scope=ProcessCacheScope.PER_SESSION,
+        ),
+    )
+    result = await Get(FallibleProcessResult, Process, process)
+    image_id = succeeded(result, f"build {ref}").splitlines()[-1]
+    found = await Get(MaybeLocalImage, ImageLookup(image_id))
+    assert found.image
+    return found.image
+
+
+@rule(desc="Make an image", level=LogLevel.DEBUG)
+async def make_image(request: ImageBuild, docker: Docker) -> LocalImage:
+    found = await Get(MaybeLocalImage, ImageLookup(request.refs[0]))
+    if found.image is None or not is_settled(found.image, request):
+        return await built(request, docker)
+    missing = [ref for ref in request.refs if ref not in found.image.refs]
+    results = await MultiGet(
+        Get(
+            FallibleProcessResult,
+            Process,
+            docker.process("tag", found.image.id, ref, description=f"Tag {ref}"),
+        )
+        for ref in missing
+    )
+    for ref, result in zip(missing, results):
+        succeeded(result, f"tag {ref}")
+    return found.image
+
+
+def rules():
+    return (*collect_rules(), *docker_binary.rules())

@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pants.backend.docker.package_types import BuiltDockerImage
+from pants.backend.python.subsystems.setup import PythonSetup
+from pants.backend.python.target_types import PythonResolveField
+from pants.core.goals.package import (
+    BuiltPackage,
+    BuiltPackageArtifact,
+    OutputPathField,
+    PackageFieldSet,
+)
+from pants.engine.fs import (
+    AddPrefix,
+    CreateDigest,
+    Digest,
+    FileContent,
+    GlobMatchErrorBehavior,
+    MergeDigests,
+    PathGlobs,
+    Snapshot,
+)
+from pants.engine.process import FallibleProcessResult, Process, ProcessResult
+from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.unions import UnionRule
+from pants.source.source_root import SourceRoot, SourceRootRequest
+from pants.util.frozendict import FrozenDict
+from pants.util.logging import LogLevel
+
+from model_image.engine import (
+    Docker,
+    ImageBuild,
+    ImageLookup,
+    LocalImage,
+    MaybeLocalImage,
+    succeeded,
+)
+from model_image.layers import FirstPartyRequest, Layer, ThirdParty, ThirdPartyRequest
+from model_image.revision import Revision, RevisionRequest
+from model_image.subsystem import ModelImages
+from model_image.target_types import (
+    ImageCompletePlatformsField,
+    ImageRegistriesField,
+    ImageRepositoryField,
+    ImageTasksField,
+    repository_of,
+)
+from model_image.tasks import ImageTasks, ImageTasksRequest
+from model_image.tools import ImageToolProcess
+
+BASE_REPOSITORY = "datascience-base"
+THIRD_PARTY_REPOSITORY = "datascience-third-party"
+LATEST = "latest"
+CONTENT = "content-"
+
+
+@dataclass(frozen=True)
+class ModelImageFieldSet(PackageFieldSet):
+    required_fields = (ImageTasksField,)
+
+    tasks: ImageTasksField
+    repository: ImageRepositoryField
+    registries: ImageRegistriesField
+    complete_platforms: ImageCompletePlatformsField
+    output_path: OutputPathField
+    resolve: PythonResolveField
+
+
+@dataclass(frozen=True)
+class BuiltModelImage(BuiltDockerImage):
+    """An image in the engine, with its tag by content first in `tags`."""
+
+    repository: str = ""
+
+    @property
+    def content_ref(self) -> str:
+        return self.tags[0]
+
+
+@dataclass(frozen=True)
+class BaseImageRequest:
+    pass
+
+
+@dataclass(frozen=True)
+class BaseImage:
+    ref: str
+    identity: str
+
+
+@dataclass(frozen=True)
+class ThirdPartyImage:
+    ref: str
+    identity: str
+
+
+@dataclass(frozen=True)
+class ThirdPartyImageRequest:
+    third_party: ThirdParty
+
+
+@dataclass(frozen=True)
+class SbomRequest:
+    repository: str
+    content: str
+    revision: Revision
+    base: BaseImage
+    components: Digest
+    output: str
+
+
+def content_tag(parts: Mapping[str, object]) -> str:
+    """A tag that is the same for what is made of the same parts."""
+    told = json.dumps(parts, sort_keys=True).encode()
+    return f"{CONTENT}{hashlib.sha256(told).hexdigest()[:16]}"
+
+
+def dockerfile(images: ModelImages, name: str) -> PathGlobs:
+    return PathGlobs(
+        [f"{images.folder}/{name}.Dockerfile"],
+        glob_match_error_behavior=GlobMatchErrorBehavior.error,
+        description_of_origin="the option `[images].folder`",
+    )
+
+
+async def given_base(ref: str, docker: Docker) -> BaseImage:
+    found = await Get(MaybeLocalImage, ImageLookup(ref))
+    if found.image is None:
+        process = docker.process("pull", "--quiet", ref, description=f"Pull {ref}")
+        succeeded(await Get(FallibleProcessResult, Process, process), f"pull {ref}")
+        # `--` makes it another question: that to the first one is answered for this session.
+        process = docker.process("image", "inspect", "--", ref, description=f"Look for {ref} again")
+        told = await Get(FallibleProcessResult, Process, process)
+        succeeded(told, f"look for {ref}")
+        return BaseImage(ref, LocalImage.from_inspection(told.stdout).identity)
+    return BaseImage(ref, found.image.identity)
+
+
+@rule(desc="Find the base of images", level=LogLevel.DEBUG)
+async def find_base(_: BaseImageRequest, images: ModelImages, docker: Docker) -> BaseImage:
+    if images.base_image:
+        return await given_base(images.base_image, docker)
+    context = await Get(Snapshot, PathGlobs([f"{images.folder}/base/*"]))
+    ref = f"{BASE_REPOSITORY}:{content_tag({'context': context.digest.fingerprint})}"
+    image = await Get(
+        LocalImage,
+        ImageBuild(
+            (ref,), f"{images.folder}/base/python.Dockerfile", context.digest, Revision().created
+        ),
+    )
+    return BaseImage(ref, image.identity)
+
+
+async def build_on(
+    under: str,
+    layer: Layer,
+    file: Snapshot,
+    *,
+    refs: tuple[str, ...],
+    created: int,
+    build_args: Mapping[str, str] = FrozenDict(),
+    labels: Mapping[str, str] = FrozenDict(),
+) -> LocalImage:
+    """Lay a layer over an image, as a Dockerfile says that has the first by its `BASE`."""
+    context = await Get(Digest, MergeDigests((layer.digest, file.digest)))
+    return await Get(
+        LocalImage,
+        ImageBuild(
+            refs,
+            file.files[0],
+            context,
+            created,
+            FrozenDict({"BASE": under, **build_args}),
+            FrozenDict(labels),
+        ),
+    )
+
+
+@rule(desc="Make an image of third-party packages", level=LogLevel.DEBUG)
+async def make_third_party_image(
+    request: ThirdPartyImageRequest, images: ModelImages
+) -> ThirdPartyImage:
+    layer = request.third_party.layer
+    base, file = await MultiGet(
+        Get(BaseImage, BaseImageRequest()),
+        Get(Snapshot, PathGlobs, dockerfile(images, "third_party")),
+    )
+    tag = content_tag(
+        {"base": base.identity, "layer": layer.fingerprint, "file": file.digest.fingerprint}
+    )
+    ref = f"{THIRD_PARTY_REPOSITORY}:{tag}"
+    image = await build_on(base.ref, layer, file, refs=(ref,), created=Revision().created)
+    return ThirdPartyImage(ref, image.identity)
+
+
+def labels_of(repository: str, content: str, revision: Revision, images: ModelImages) -> dict[str, str]:
+    """The annotations that the OCI image specification has names for."""
+    labels = {
+        "title": repository,
+        "version": content,
+        "revision": revision.name,
+        "source": images.source,
+        "licenses": images.licenses,
+    }
+    return {f"org.opencontainers.image.{name}": value for name, value in labels.items() if value}
+
+
+def tags_of(content: str, revision: Revision) -> tuple[str, ...]:
+    return tuple(tag for tag in (content, revision.tag, LATEST) if tag)
+
+
+@rule(desc="Write a bill of materials", level=LogLevel.DEBUG)
+async def write_sbom(request: SbomRequest) -> Digest:
+    result = await Get(
+        ProcessResult,
+        ImageToolProcess(
+            script="sbom",
+            argv=(
+                f"--name={request.repository}",
+                f"--version={request.content}",
+                f"--revision={request.revision.name}",
+                f"--base={request.base.ref}",
+                f"--base-identity={request.base.identity}",
+                f"--created={request.revision.created}",
+                f"--components={ThirdParty.COMPONENTS}",
+                f"--output={os.path.basename(request.output)}",
+            ),
+            description=f"Write the bill of materials of {request.repository}",
+            input_digest=request.components,
+            output_files=(os.path.basename(request.output),),
+            level=LogLevel.DEBUG,
+        ),
+    )
+    return await Get(Digest, AddPrefix(result.output_digest, os.path.dirname(request.output)))
+
+
+@rule(desc="Package a model's image", level=LogLevel.DEBUG)
+async def package_model_image(
+    field_set: ModelImageFieldSet, images: ModelImages, setup: PythonSetup
+) -> BuiltPackage:
+    tasks = await Get(
+        ImageTasks,
+        ImageTasksRequest,
+        ImageTasksRequest.of(field_set.address, field_set.tasks, field_set.resolve, setup),
+    )
+    third_party, first_party, base, revision, file, root = await MultiGet(
+        Get(ThirdParty, ThirdPartyRequest(tasks.addresses, field_set.complete_platforms)),
+        Get(Layer, FirstPartyRequest(tasks)),
+        Get(BaseImage, BaseImageRequest()),
+        Get(Revision, RevisionRequest()),
+        Get(Snapshot, PathGlobs, dockerfile(images, "image")),
+        Get(SourceRoot, SourceRootRequest, SourceRootRequest.for_address(field_set.address)),
+    )
+    under = await Get(ThirdPartyImage, ThirdPartyImageRequest(third_party))
+    repository = repository_of(
+        field_set.address.spec_path, source_root=root.path, given=field_set.repository.value
+    )
+    content = content_tag(
+        {
+            "under": under.identity,
+            "layer": first_party.fingerprint,
+            "file": file.digest.fingerprint,
+            "labels": labels_of(repository, "", Revision(), images),
+        }
+    )
+    refs = tuple(f"{repository}:{tag}" for tag in tags_of(content, revision))
+    image = await build_on(
+        under.ref,
+        first_party,
+        file,
+        refs=refs,
+        created=revision.created,
+        build_args={"IMAGE": refs[0], "COMMIT": revision.name},
+        labels=labels_of(repository, content, revision, images),
+    )
+    told = field_set.output_path.value_or_default(file_ending="json")
+    sbom = field_set.output_path.value_or_default(file_ending="cdx.json")
+    digests = await MultiGet(
+        Get(
+            Digest,
+            SbomRequest(repository, content, revision, base, third_party.components, sbom),
+        ),
+        Get(Digest, CreateDigest([FileContent(told, summary(image, refs, tasks))])),
+    )
+    return BuiltPackage(
+        await Get(Digest, MergeDigests(digests)),
+        (
+            BuiltModelImage(
+                image_id=image.id,
+                tags=refs,
+                repository=repository,
+                relpath=told,
+                extra_log_lines=(f"  image {refs[0]}", f"  {image.id}"),
+            ),
+            BuiltPackageArtifact(sbom),
+        ),
+    )
+
+
+def summary(image: LocalImage, refs: Iterable[str], tasks: ImageTasks) -> bytes:
+    """What a person or a job wants to know of a built image."""
+    told = {
+        "image_id": image.id,
+        "refs": list(refs),
+        "revision": image.revision,
+        "tasks": sorted(tasks.modules),
+    }
+    return f"{json.dumps(told, indent=2)}\n".encode()
+
+
+def rules():
+    return (*collect_rules(), UnionRule(PackageFieldSet, ModelImageFieldSet))

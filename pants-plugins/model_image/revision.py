@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pants.base.build_environment import get_buildroot
+from pants.core.util_rules.system_binaries import MaybeGitBinary
+from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
+from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
+from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.util.logging import LogLevel
+
+CHANGES = "+changes"
+UNKNOWN = "unknown"
+# 1980-01-01: the date of what has none.
+EPOCH = 315532800
+
+
+@dataclass(frozen=True)
+class RevisionRequest:
+    pass
+
+
+@dataclass(frozen=True)
+class Revision:
+    """The commit that the working tree is at, and when it was made (seconds since 1970).
+
+    `name` ends in `+changes` where the working tree differs, as `models/compatibility.py` has it.
+    """
+
+    name: str = UNKNOWN
+    created: int = EPOCH
+
+    @property
+    def tag(self) -> str | None:
+        """What an image of this revision may be called by; nothing where the commit is not it."""
+        return None if self.name == UNKNOWN or self.name.endswith(CHANGES) else self.name
+
+    @classmethod
+    def parse(cls, shown: str, status: str) -> Revision:
+        """From `git show --format='%H %ct'` and `git status --porcelain`."""
+        commit, _, created = shown.strip().partition(" ")
+        return cls(f"{commit}{CHANGES}" if status.strip() else commit, int(created))
+
+
+@rule(desc="Ask git for the commit", level=LogLevel.DEBUG)
+async def find_revision(_: RevisionRequest, git: MaybeGitBinary) -> Revision:
+    if git.git_binary is None:
+        return Revision()
+    # Whether git trusts the folder is written in the home.
+    env = await Get(EnvironmentVars, EnvironmentVarsRequest(["HOME", "XDG_CONFIG_HOME"]))
+    commands = (("show", "--no-patch", "--format=%H %ct"), ("status", "--porcelain", "-uno"))
+    shown, status = await MultiGet(
+        Get(
+            FallibleProcessResult,
+            Process(
+                (git.git_binary.path, "-C", get_buildroot(), *command),
+                description=f"git {command[0]}",
+                env=env,
+                cache_scope=ProcessCacheScope.PER_SESSION,
+                level=LogLevel.DEBUG,
+            ),
+        )
+        for command in commands
+    )
+    if shown.exit_code or status.exit_code:
+        return Revision()
+    return Revision.parse(shown.stdout.decode(), status.stdout.decode())
+
+
+def rules():
+    return collect_rules()

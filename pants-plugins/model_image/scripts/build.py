@@ -1,0 +1,131 @@
+"""Builds an image that is the same, digest and all, wherever and whenever it is built.
+
+`docker build` gives layers their bytes. Engines older than BuildKit 0.11 put the time of the build and the
+name of a container into what describes them; that description is written anew, with the layers as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+# What an image's description says of how it runs; the rest is about the build.
+RUN_CONFIG = ("User", "Env", "Entrypoint", "Cmd", "WorkingDir", "Labels", "Volumes", "ExposedPorts")
+
+
+class DockerError(Exception):
+    """A docker command failed; what it printed is the message."""
+
+
+def docker(program: str, *arguments: str, stdin: bytes | None = None) -> str:
+    done = subprocess.run([program, *arguments], input=stdin, capture_output=True)
+    if done.returncode:
+        raise DockerError((done.stderr or done.stdout).decode(errors="replace").strip())
+    return done.stdout.decode()
+
+
+def build(program: str, *, dockerfile: str, context: str, options: Sequence[str]) -> str:
+    """The ID of what `docker build` makes."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "id"
+        docker(
+            program, "build", f"--file={dockerfile}", f"--iidfile={file}", "--quiet", *options, context
+        )
+        return file.read_text().strip()
+
+
+def timestamp(created: int) -> str:
+    return datetime.fromtimestamp(created, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def described(inspected: Mapping[str, Any], created: int) -> bytes:
+    """An image's description (OCI image configuration), without anything about its build."""
+    layers = inspected["RootFS"]["Layers"]
+    when = timestamp(created)
+    config = {key: inspected["Config"].get(key) for key in RUN_CONFIG}
+    return json.dumps(
+        {
+            "architecture": inspected["Architecture"],
+            "os": inspected["Os"],
+            "created": when,
+            "config": {key: value for key, value in config.items() if value},
+            "rootfs": {"type": "layers", "diff_ids": layers},
+            "history": [{"created": when, "created_by": "model_image"} for _ in layers],
+        },
+        sort_keys=True,
+    ).encode()
+
+
+def archive(config: bytes, layers: Sequence[str], refs: Sequence[str]) -> bytes:
+    """What `docker load` reads; it has the layers already, so that they need not be in it."""
+    name = f"{hashlib.sha256(config).hexdigest()}.json"
+    manifest = [
+        {
+            "Config": name,
+            "RepoTags": list(refs),
+            "Layers": [f"{layer.partition(':')[2]}/layer.tar" for layer in layers],
+        }
+    ]
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as file:
+        for member, content in ((name, config), ("manifest.json", json.dumps(manifest).encode())):
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            file.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def made_timeless(program: str, image: str, *, created: int, refs: Sequence[str]) -> str:
+    """Name an image, described without what is about its build; returns its ID."""
+    (inspected,) = json.loads(docker(program, "image", "inspect", image))
+    if inspected["Created"].startswith(timestamp(created).rstrip("Z")):
+        # BuildKit kept to SOURCE_DATE_EPOCH.
+        for ref in refs:
+            docker(program, "tag", image, ref)
+        return image
+    config = described(inspected, created)
+    layers = inspected["RootFS"]["Layers"]
+    docker(program, "load", "--quiet", stdin=archive(config, layers, refs))
+    # Nothing names the image that it was made of.
+    docker(program, "rmi", image)
+    return f"sha256:{hashlib.sha256(config).hexdigest()}"
+
+
+def main() -> None:
+    """Build, name, and print the ID."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--docker", required=True, help="the docker program")
+    parser.add_argument("--ref", action="append", required=True, help="a name for the image")
+    parser.add_argument("--created", type=int, required=True, help="seconds since 1970")
+    parser.add_argument("--dockerfile", required=True)
+    parser.add_argument("--build-arg", action="append", default=[])
+    parser.add_argument("--label", action="append", default=[])
+    parser.add_argument("context", help="a folder")
+    options = parser.parse_args()
+    epoch = f"--build-arg=SOURCE_DATE_EPOCH={options.created}"
+    arguments = [f"--build-arg={argument}" for argument in options.build_arg]
+    labels = [f"--label={label}" for label in options.label]
+    try:
+        image = build(
+            options.docker,
+            dockerfile=options.dockerfile,
+            context=options.context,
+            options=[*arguments, epoch, *labels],
+        )
+        print(made_timeless(options.docker, image, created=options.created, refs=options.ref))
+    except DockerError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Writes the bill of materials of an image, CycloneDX 1.6 as JSON: the same bytes for the same image."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+
+from cyclonedx.factory.license import LicenseFactory
+from cyclonedx.model import Property
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.bom_ref import BomRef
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output.json import JsonV1Dot6
+from packageurl import PackageURL
+
+
+def package(name: str, version: str, licence: str) -> Component:
+    url = PackageURL("pypi", name=name, version=version)
+    return Component(
+        type=ComponentType.LIBRARY,
+        name=name,
+        version=version,
+        purl=url,
+        bom_ref=BomRef(url.to_string()),
+        licenses=[LicenseFactory().make_from_string(licence)] if licence else [],
+    )
+
+
+def bill(
+    image: Component, base: Component, packages: Iterable[Mapping[str, str]], created: int
+) -> Bom:
+    """What an image is made of."""
+    bom = Bom(serial_number=uuid5(NAMESPACE_URL, f"{image.name}:{image.version}"))
+    bom.metadata.timestamp = datetime.fromtimestamp(created, tz=UTC)
+    bom.metadata.component = image
+    parts = [base, *(package(**told) for told in packages)]
+    for part in parts:
+        bom.components.add(part)
+    bom.register_dependency(image, parts)
+    return bom
+
+
+def main() -> None:
+    """Write the bill of an image from the list of its packages."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--version", required=True)
+    parser.add_argument("--revision", required=True)
+    parser.add_argument("--base", required=True)
+    parser.add_argument("--base-identity", required=True)
+    parser.add_argument("--created", type=int, required=True, help="seconds since 1970")
+    parser.add_argument("--components", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    options = parser.parse_args()
+    image = Component(
+        type=ComponentType.CONTAINER,
+        name=options.name,
+        version=options.version,
+        bom_ref=BomRef("image"),
+        properties=[Property(name="git:revision", value=options.revision)],
+    )
+    base = Component(
+        type=ComponentType.CONTAINER,
+        name=options.base,
+        version=options.base_identity,
+        bom_ref=BomRef("base"),
+    )
+    packages = json.loads(options.components.read_text())
+    bom = bill(image, base, packages, options.created)
+    options.output.write_text(JsonV1Dot6(bom).output_as_string(indent=2))
+
+
+if __name__ == "__main__":
+    main()

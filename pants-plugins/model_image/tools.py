@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pants.backend.python.util_rules import pex
+from pants.backend.python.util_rules.pex import PexRequest, VenvPex, VenvPexProcess
+from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests
+from pants.engine.process import Process, ProcessCacheScope
+from pants.engine.rules import Get, collect_rules, rule
+from pants.util.frozendict import FrozenDict
+from pants.util.logging import LogLevel
+
+from model_image.subsystem import ModelImages
+
+# They run on the images' Python with the tools' requirements, not inside Pants.
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+@dataclass(frozen=True)
+class ImageTools:
+    """The scripts of this plugin, installed with what they import."""
+
+    pex: VenvPex
+
+
+@dataclass(frozen=True)
+class ImageToolProcess:
+    """A call of one of the scripts."""
+
+    script: str
+    argv: tuple[str, ...]
+    description: str
+    input_digest: Digest
+    output_files: tuple[str, ...] = ()
+    env: FrozenDict[str, str] = FrozenDict()
+    cache_scope: ProcessCacheScope = ProcessCacheScope.SUCCESSFUL
+    level: LogLevel = LogLevel.INFO
+
+
+@rule(desc="Install the tools for images", level=LogLevel.DEBUG)
+async def install_tools(images: ModelImages) -> ImageTools:
+    scripts = sorted(path for path in SCRIPTS.glob("*.py") if not path.name.endswith("_test.py"))
+    sources = await Get(
+        Digest, CreateDigest(FileContent(path.name, path.read_bytes()) for path in scripts)
+    )
+    return ImageTools(await Get(VenvPex, PexRequest, images.to_pex_request(sources=sources)))
+
+
+@rule
+async def set_up_tool(request: ImageToolProcess, tools: ImageTools) -> Process:
+    return await Get(
+        Process,
+        VenvPexProcess(
+            tools.pex,
+            argv=request.argv,
+            description=request.description,
+            input_digest=request.input_digest,
+            output_files=request.output_files,
+            extra_env={**request.env, "PEX_MODULE": request.script},
+            cache_scope=request.cache_scope,
+            level=request.level,
+        ),
+    )
+
+
+async def merged(*digests: Digest) -> Digest:
+    return await Get(Digest, MergeDigests(digests))
+
+
+def rules():
+    return (*collect_rules(), *pex.rules())
