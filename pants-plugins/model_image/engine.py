@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.backend.docker.subsystems.docker_options import DockerOptions
@@ -109,12 +108,8 @@ class ImageTagging:
 
 
 @rule(desc="Find docker", level=LogLevel.DEBUG)
-async def find_docker(
-    binary: DockerBinary, environment: DockerOptions.EnvironmentAware
-) -> Docker:
-    env = await Get(
-        EnvironmentVars, EnvironmentVarsRequest((*ENVIRONMENT, *environment.env_vars))
-    )
+async def find_docker(binary: DockerBinary, environment: DockerOptions.EnvironmentAware) -> Docker:
+    env = await Get(EnvironmentVars, EnvironmentVarsRequest((*ENVIRONMENT, *environment.env_vars)))
     return Docker(binary.path, FrozenDict({**binary.extra_env, **env}))
 
 
@@ -145,7 +140,7 @@ async def look_up_image(request: ImageLookup, docker: Docker) -> MaybeLocalImage
 
 
 def is_settled(image: LocalImage, request: ImageBuild) -> bool:
-    """Whether an image serves a request; what comes of a commit is not named after loose changes."""
+    """Whether an image serves a request: what a commit makes is not named after loose changes."""
     return not image.revision.endswith(CHANGES) or request.labels.get(REVISION) == image.revision
 
 

@@ -145,9 +145,7 @@ async def make_third_party(request: ThirdPartyRequest, images: ModelImages) -> T
 
 @rule(desc="Make the first-party layer", level=LogLevel.DEBUG)
 async def make_first_party(request: FirstPartyRequest) -> Layer:
-    transitive = await Get(
-        TransitiveTargets, TransitiveTargetsRequest(request.tasks.addresses)
-    )
+    transitive = await Get(TransitiveTargets, TransitiveTargetsRequest(request.tasks.addresses))
     sources = await Get(
         StrippedPythonSourceFiles,
         PythonSourceFilesRequest(transitive.closure, include_resources=True),

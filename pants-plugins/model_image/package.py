@@ -198,7 +198,9 @@ async def make_third_party_image(
     return ThirdPartyImage(ref, image.identity)
 
 
-def labels_of(repository: str, content: str, revision: Revision, images: ModelImages) -> dict[str, str]:
+def labels_of(
+    repository: str, content: str, revision: Revision, images: ModelImages
+) -> dict[str, str]:
     """The annotations that the OCI image specification has names for."""
     labels = {
         "title": repository,

@@ -1,6 +1,17 @@
 from __future__ import annotations
 
-from model_image import engine, layers, package, revision, subsystem, tasks, tools
+from model_image import (
+    engine,
+    layers,
+    package,
+    publish,
+    revision,
+    run,
+    subsystem,
+    tailor,
+    tasks,
+    tools,
+)
 from model_image.target_types import ModelImageTarget
 
 
@@ -13,8 +24,11 @@ def rules():
         *engine.rules(),
         *layers.rules(),
         *package.rules(),
+        *publish.rules(),
         *revision.rules(),
+        *run.rules(),
         *subsystem.rules(),
+        *tailor.rules(),
         *tasks.rules(),
         *tools.rules(),
     )

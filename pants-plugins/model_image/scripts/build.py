@@ -39,7 +39,13 @@ def build(program: str, *, dockerfile: str, context: str, options: Sequence[str]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "id"
         docker(
-            program, "build", f"--file={dockerfile}", f"--iidfile={file}", "--quiet", *options, context
+            program,
+            "build",
+            f"--file={dockerfile}",
+            f"--iidfile={file}",
+            "--quiet",
+            *options,
+            context,
         )
         return file.read_text().strip()
 

@@ -7,7 +7,6 @@ is valid by that source's hash, so that Python neither checks nor writes it ther
 from __future__ import annotations
 
 import argparse
-import compileall
 import json
 import os
 import shutil
@@ -18,13 +17,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from operator import itemgetter
 from pathlib import Path
-from py_compile import PycInvalidationMode
 
 from packaging.utils import canonicalize_name
 
 # The earliest that every archive format can hold: a date that says nothing.
 EPOCH = 315532800
 LONGEST_LICENCE = 80
+# Folders within folders that are looked through for modules.
+DEEPEST = 100
 
 
 def unpack(pex: Path, folder: Path, complete_platforms: Sequence[str]) -> None:
@@ -56,16 +56,11 @@ def leave_out(folder: Path, globs: Iterable[str]) -> None:
 
 def compile_all(folder: Path, place: str) -> None:
     """Compile each module; a file that is no Python of this version stays as it is."""
-    compileall.compile_dir(
-        folder,
-        # No limit: a folder is as deep as its packages are.
-        maxlevels=sys.getrecursionlimit(),
-        stripdir=str(folder),
-        prependdir=f"/{place}",
-        quiet=2,
-        workers=0,
-        invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
-    )
+    command = [sys.executable, "-m", "compileall", "-qq", "-j", "0", "-r", str(DEEPEST)]
+    command += ["--invalidation-mode", "unchecked-hash"]
+    command += ["-s", str(folder), "-p", f"/{place}", str(folder)]
+    # Constant sets are written in the order of their hashes, which Python draws anew at each start.
+    subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": "0"}, stdout=sys.stderr)
 
 
 def describe(folder: Path) -> list[dict[str, str]]:

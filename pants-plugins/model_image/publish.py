@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from pants.backend.docker.registries import DockerRegistryOptions
+from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.core.goals.publish import (
+    PublishFieldSet,
+    PublishOutputData,
+    PublishPackages,
+    PublishProcesses,
+    PublishRequest,
+)
+from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
+from pants.engine.fs import EMPTY_DIGEST
+from pants.engine.process import InteractiveProcess, Process
+from pants.engine.rules import Get, collect_rules, rule
+from pants.util.frozendict import FrozenDict
+
+from model_image.engine import Docker
+from model_image.package import BuiltModelImage
+from model_image.target_types import ImageRegistriesField, ImageSkipPushField, ImageTasksField
+from model_image.tools import ImageToolProcess
+
+# What a registry's own credentials are found by, where it is Amazon's.
+CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+)
+
+
+class PublishModelImageRequest(PublishRequest):
+    pass
+
+
+@dataclass(frozen=True)
+class PublishModelImageFieldSet(PublishFieldSet):
+    publish_request_type = PublishModelImageRequest
+    required_fields = (ImageTasksField,)
+
+    registries: ImageRegistriesField
+    skip_push: ImageSkipPushField
+
+    def get_output_data(self) -> PublishOutputData:
+        return PublishOutputData(
+            {
+                "publisher": "model_image",
+                "registries": self.registries.value or (),
+                **super().get_output_data(),
+            }
+        )
+
+
+def tag_options(tags: Iterable[str], registry: DockerRegistryOptions) -> Iterator[str]:
+    """The tag by content, which decides what is pushed, and those that follow it."""
+    content, *others = (ref.rpartition(":")[2] for ref in tags)
+    yield f"--content-tag={content}"
+    for tag in (*others, *registry.extra_image_tags):
+        yield f"--tag={tag}"
+
+
+def skipped(image: BuiltModelImage, why: str) -> PublishPackages:
+    return PublishPackages(names=image.tags, description=why)
+
+
+async def publishing(
+    image: BuiltModelImage, registry: DockerRegistryOptions, docker: Docker
+) -> PublishPackages:
+    place = f"{registry.address}/{image.repository}"
+    credentials = await Get(EnvironmentVars, EnvironmentVarsRequest(CREDENTIALS))
+    process = await Get(
+        Process,
+        ImageToolProcess(
+            script="publish",
+            argv=(
+                f"--docker={docker.program}",
+                f"--image={image.image_id}",
+                *tag_options(image.tags, registry),
+                place,
+            ),
+            description=f"Publish {place}",
+            input_digest=EMPTY_DIGEST,
+            env=FrozenDict({**docker.env, **credentials}),
+        ),
+    )
+    names = tuple(f"{place}:{ref.rpartition(':')[2]}" for ref in image.tags)
+    return PublishPackages(names=names, process=InteractiveProcess.from_process(process))
+
+
+@rule
+async def publish_model_image(
+    request: PublishModelImageRequest, options: DockerOptions, docker: Docker
+) -> PublishProcesses:
+    images = [
+        cast(BuiltModelImage, artifact)
+        for package in request.packages
+        for artifact in package.artifacts
+        if isinstance(artifact, BuiltModelImage)
+    ]
+    registries = tuple(options.registries().get(*(request.field_set.registries.value or ())))
+    published = []
+    for image in images:
+        if request.field_set.skip_push.value:
+            published.append(skipped(image, "(by its field `skip_push`)"))
+        elif not registries:
+            why = "(no registry: [docker].registries in pants.toml has none with default = true)"
+            published.append(skipped(image, why))
+        else:
+            for registry in registries:
+                published.append(await publishing(image, registry, docker))
+    return PublishProcesses(published)
+
+
+def rules():
+    return (*collect_rules(), *PublishModelImageFieldSet.rules())
