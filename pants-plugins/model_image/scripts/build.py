@@ -1,7 +1,7 @@
 """Builds an image that is the same, digest and all, wherever and whenever it is built.
 
-`docker build` gives layers their bytes. Engines older than BuildKit 0.11 put the time of the build and the
-name of a container into what describes them; that description is written anew, with the layers as they are.
+`docker build` gives layers their bytes. Engines older than BuildKit 0.11 put the time of the build
+and the name of a container into what describes them; that is written anew, the layers stay.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 # What an image's description says of how it runs; the rest is about the build.
-RUN_CONFIG = ("User", "Env", "Entrypoint", "Cmd", "WorkingDir", "Labels", "Volumes", "ExposedPorts")
+RUN_CONFIG = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Labels", "User", "Volumes", "WorkingDir")
 
 
 class DockerError(Exception):

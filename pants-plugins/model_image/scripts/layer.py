@@ -1,7 +1,7 @@
 """Makes one layer of an image: a tar file that is the same, byte for byte, wherever it is made.
 
-Files are sorted, belong to root, and bear one date; byte code names its source's place in the image and
-is valid by that source's hash, so that Python neither checks nor writes it there.
+Files are sorted, belong to root, and bear one date; byte code names its source's place in the image
+and is valid by that source's hash, so that Python neither checks nor writes it there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes the bill of materials of an image, CycloneDX 1.6 as JSON: the same bytes for the same image."""
+"""Writes an image's bill of materials, CycloneDX 1.6 as JSON: the same bytes for the same image."""
 
 from __future__ import annotations
 
