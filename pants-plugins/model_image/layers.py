@@ -36,10 +36,15 @@ from model_image.target_types import ImageCompletePlatformsField
 from model_image.tasks import ImageTasks
 from model_image.tools import ImageToolProcess, merged
 
-# docker/image.Dockerfile puts both on Python's path.
-PLACE = "opt/datascience"
+# Layers, and where each lies; docker/image.Dockerfile puts both places on Python's path.
 THIRD_PARTY = "third_party"
-FIRST_PARTY = "first_party"
+SHARED = "shared"
+OWN = "own"
+PLACES = {
+    THIRD_PARTY: "opt/datascience/third_party",
+    SHARED: "opt/datascience/first_party",
+    OWN: "opt/datascience/first_party",
+}
 # What an image runs that is given no task.
 INDEX = Path(__file__).parent / "index"
 
@@ -75,11 +80,37 @@ class ThirdParty:
 
 @dataclass(frozen=True)
 class FirstPartyRequest:
+    """The modules of an image's tasks; `folder` is the image's own, below its source root."""
+
     tasks: ImageTasks
+    folder: str
+
+
+@dataclass(frozen=True)
+class FirstParty:
+    """The modules that others have too, and those that a change of this model changes."""
+
+    shared: Layer
+    own: Layer
+
+
+@dataclass(frozen=True)
+class ModulesLayerRequest:
+    name: str
+    modules: Digest
 
 
 def layer_argv(name: str, *options: str) -> tuple[str, ...]:
-    return (f"--folder={name}", f"--place={PLACE}/{name}", f"--output={name}.tar", *options)
+    return (f"--folder={name}", f"--place={PLACES[name]}", f"--output={name}.tar", *options)
+
+
+def index_of(modules: Iterable[str]) -> CreateDigest:
+    """What an image runs that is given no task, with the list that it prints."""
+    files = [
+        FileContent(f"tasks/{name}", (INDEX / name).read_bytes())
+        for name in ("__init__.py", "__main__.py")
+    ]
+    return CreateDigest([*files, FileContent("tasks/tasks.txt", "\n".join(modules).encode())])
 
 
 def platform_argv(platforms: Iterable[str]) -> tuple[str, ...]:
@@ -143,36 +174,40 @@ async def make_third_party(request: ThirdPartyRequest, images: ModelImages) -> T
     return ThirdParty(await as_layer(result, THIRD_PARTY), components)
 
 
-@rule(desc="Make the first-party layer", level=LogLevel.DEBUG)
-async def make_first_party(request: FirstPartyRequest) -> Layer:
+@rule(desc="Make a layer of first-party modules", level=LogLevel.DEBUG)
+async def make_modules_layer(request: ModulesLayerRequest) -> Layer:
+    result = await Get(
+        ProcessResult,
+        ImageToolProcess(
+            script="layer",
+            argv=layer_argv(request.name),
+            description="Make a layer of first-party modules",
+            input_digest=await Get(Digest, AddPrefix(request.modules, request.name)),
+            output_files=(f"{request.name}.tar",),
+            level=LogLevel.DEBUG,
+        ),
+    )
+    return await as_layer(result, request.name)
+
+
+@rule(desc="Make the first-party layers", level=LogLevel.DEBUG)
+async def make_first_party(request: FirstPartyRequest) -> FirstParty:
     transitive = await Get(TransitiveTargets, TransitiveTargetsRequest(request.tasks.addresses))
     sources = await Get(
         StrippedPythonSourceFiles,
         PythonSourceFilesRequest(transitive.closure, include_resources=True),
     )
-    stripped = sources.stripped_source_files.snapshot.digest
-    index = await Get(
-        Digest,
-        CreateDigest(
-            [
-                FileContent("tasks/__init__.py", (INDEX / "__init__.py").read_bytes()),
-                FileContent("tasks/__main__.py", (INDEX / "__main__.py").read_bytes()),
-                FileContent("tasks/tasks.txt", "\n".join(sorted(request.tasks.modules)).encode()),
-            ]
-        ),
+    modules = sources.stripped_source_files.snapshot.digest
+    shared, own, index = await MultiGet(
+        Get(Digest, DigestSubset(modules, PathGlobs(["**", f"!{request.folder}/**"]))),
+        Get(Digest, DigestSubset(modules, PathGlobs([f"{request.folder}/**"]))),
+        Get(Digest, CreateDigest, index_of(sorted(request.tasks.modules))),
     )
-    result = await Get(
-        ProcessResult,
-        ImageToolProcess(
-            script="layer",
-            argv=layer_argv(FIRST_PARTY),
-            description="Make a layer of first-party modules",
-            input_digest=await Get(Digest, AddPrefix(await merged(stripped, index), FIRST_PARTY)),
-            output_files=(f"{FIRST_PARTY}.tar",),
-            level=LogLevel.DEBUG,
-        ),
+    layers = await MultiGet(
+        Get(Layer, ModulesLayerRequest(SHARED, shared)),
+        Get(Layer, ModulesLayerRequest(OWN, await merged(own, index))),
     )
-    return await as_layer(result, FIRST_PARTY)
+    return FirstParty(*layers)
 
 
 @rule

@@ -40,7 +40,7 @@ from model_image.engine import (
     MaybeLocalImage,
     succeeded,
 )
-from model_image.layers import FirstPartyRequest, Layer, ThirdParty, ThirdPartyRequest
+from model_image.layers import FirstParty, FirstPartyRequest, Layer, ThirdParty, ThirdPartyRequest
 from model_image.revision import Revision, RevisionRequest
 from model_image.subsystem import ModelImages
 from model_image.target_types import (
@@ -48,7 +48,6 @@ from model_image.target_types import (
     ImageRegistriesField,
     ImageRepositoryField,
     ImageTasksField,
-    repository_of,
 )
 from model_image.tasks import ImageTasks, ImageTasksRequest
 from model_image.tools import ImageToolProcess
@@ -158,7 +157,7 @@ async def find_base(_: BaseImageRequest, images: ModelImages, docker: Docker) ->
 
 async def build_on(
     under: str,
-    layer: Layer,
+    layers: Iterable[Layer],
     file: Snapshot,
     *,
     refs: tuple[str, ...],
@@ -166,8 +165,8 @@ async def build_on(
     build_args: Mapping[str, str] = FrozenDict(),
     labels: Mapping[str, str] = FrozenDict(),
 ) -> LocalImage:
-    """Lay a layer over an image, as a Dockerfile says that has the first by its `BASE`."""
-    context = await Get(Digest, MergeDigests((layer.digest, file.digest)))
+    """Lay layers over an image, as a Dockerfile says that knows it as `BASE`."""
+    context = await Get(Digest, MergeDigests((file.digest, *(layer.digest for layer in layers))))
     return await Get(
         LocalImage,
         ImageBuild(
@@ -194,7 +193,7 @@ async def make_third_party_image(
         {"base": base.identity, "layer": layer.fingerprint, "file": file.digest.fingerprint}
     )
     ref = f"{THIRD_PARTY_REPOSITORY}:{tag}"
-    image = await build_on(base.ref, layer, file, refs=(ref,), created=Revision().created)
+    image = await build_on(base.ref, [layer], file, refs=(ref,), created=Revision().created)
     return ThirdPartyImage(ref, image.identity)
 
 
@@ -241,66 +240,92 @@ async def write_sbom(request: SbomRequest) -> Digest:
     return await Get(Digest, AddPrefix(result.output_digest, os.path.dirname(request.output)))
 
 
-@rule(desc="Package a model's image", level=LogLevel.DEBUG)
-async def package_model_image(
+@dataclass(frozen=True)
+class ImageParts:
+    """What an image is made of."""
+
+    tasks: ImageTasks
+    repository: str
+    third_party: ThirdParty
+    first_party: FirstParty
+    dockerfile: Snapshot
+
+    def content(self, under: ThirdPartyImage, images: ModelImages) -> str:
+        """The tag by content: without the revision, which changes with every commit."""
+        return content_tag(
+            {
+                "under": under.identity,
+                "layers": [self.first_party.shared.fingerprint, self.first_party.own.fingerprint],
+                "file": self.dockerfile.digest.fingerprint,
+                "labels": labels_of(self.repository, "", Revision(), images),
+            }
+        )
+
+
+@rule(desc="Make what an image is made of", level=LogLevel.DEBUG)
+async def make_parts(
     field_set: ModelImageFieldSet, images: ModelImages, setup: PythonSetup
-) -> BuiltPackage:
-    tasks = await Get(
-        ImageTasks,
-        ImageTasksRequest,
-        ImageTasksRequest.of(field_set.address, field_set.tasks, field_set.resolve, setup),
+) -> ImageParts:
+    address = field_set.address
+    tasks, root = await MultiGet(
+        Get(
+            ImageTasks,
+            ImageTasksRequest,
+            ImageTasksRequest.of(address, field_set.tasks, field_set.resolve, setup),
+        ),
+        Get(SourceRoot, SourceRootRequest, SourceRootRequest.for_address(address)),
     )
-    third_party, first_party, base, revision, file, root = await MultiGet(
+    folder = os.path.relpath(address.spec_path, root.path)
+    third_party, first_party, file = await MultiGet(
         Get(ThirdParty, ThirdPartyRequest(tasks.addresses, field_set.complete_platforms)),
-        Get(Layer, FirstPartyRequest(tasks)),
+        Get(FirstParty, FirstPartyRequest(tasks, folder)),
+        Get(Snapshot, PathGlobs, dockerfile(images, "image")),
+    )
+    repository = (field_set.repository.value or folder).lower()
+    return ImageParts(tasks, repository, third_party, first_party, file)
+
+
+@rule(desc="Package a model's image", level=LogLevel.DEBUG)
+async def package_model_image(field_set: ModelImageFieldSet, images: ModelImages) -> BuiltPackage:
+    parts, base, revision = await MultiGet(
+        Get(ImageParts, ModelImageFieldSet, field_set),
         Get(BaseImage, BaseImageRequest()),
         Get(Revision, RevisionRequest()),
-        Get(Snapshot, PathGlobs, dockerfile(images, "image")),
-        Get(SourceRoot, SourceRootRequest, SourceRootRequest.for_address(field_set.address)),
     )
-    under = await Get(ThirdPartyImage, ThirdPartyImageRequest(third_party))
-    repository = repository_of(
-        field_set.address.spec_path, source_root=root.path, given=field_set.repository.value
-    )
-    content = content_tag(
-        {
-            "under": under.identity,
-            "layer": first_party.fingerprint,
-            "file": file.digest.fingerprint,
-            "labels": labels_of(repository, "", Revision(), images),
-        }
-    )
-    refs = tuple(f"{repository}:{tag}" for tag in tags_of(content, revision))
+    under = await Get(ThirdPartyImage, ThirdPartyImageRequest(parts.third_party))
+    content = parts.content(under, images)
+    refs = tuple(f"{parts.repository}:{tag}" for tag in tags_of(content, revision))
     image = await build_on(
         under.ref,
-        first_party,
-        file,
+        (parts.first_party.shared, parts.first_party.own),
+        parts.dockerfile,
         refs=refs,
         created=revision.created,
         build_args={"IMAGE": refs[0], "COMMIT": revision.name},
-        labels=labels_of(repository, content, revision, images),
+        labels=labels_of(parts.repository, content, revision, images),
     )
     told = field_set.output_path.value_or_default(file_ending="json")
-    sbom = field_set.output_path.value_or_default(file_ending="cdx.json")
+    sbom = SbomRequest(
+        parts.repository,
+        content,
+        revision,
+        base,
+        parts.third_party.components,
+        field_set.output_path.value_or_default(file_ending="cdx.json"),
+    )
     digests = await MultiGet(
-        Get(
-            Digest,
-            SbomRequest(repository, content, revision, base, third_party.components, sbom),
-        ),
-        Get(Digest, CreateDigest([FileContent(told, summary(image, refs, tasks))])),
+        Get(Digest, SbomRequest, sbom),
+        Get(Digest, CreateDigest([FileContent(told, summary(image, refs, parts.tasks))])),
+    )
+    built = BuiltModelImage(
+        image_id=image.id,
+        tags=refs,
+        repository=parts.repository,
+        relpath=told,
+        extra_log_lines=(f"  image {refs[0]}", f"  {image.id}"),
     )
     return BuiltPackage(
-        await Get(Digest, MergeDigests(digests)),
-        (
-            BuiltModelImage(
-                image_id=image.id,
-                tags=refs,
-                repository=repository,
-                relpath=told,
-                extra_log_lines=(f"  image {refs[0]}", f"  {image.id}"),
-            ),
-            BuiltPackageArtifact(sbom),
-        ),
+        await Get(Digest, MergeDigests(digests)), (built, BuiltPackageArtifact(sbom.output))
     )
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-
 from pants.backend.python.target_types import PexCompletePlatformsField, PythonResolveField
 from pants.core.goals.package import OutputPathField
 from pants.engine.target import (
@@ -106,8 +104,3 @@ class ModelImageTarget(Target):
             model_image(name="image")
         """
     )
-
-
-def repository_of(spec_path: str, *, source_root: str, given: str | None) -> str:
-    """The image's name: as given, else the folder's path below its source root."""
-    return (given or os.path.relpath(spec_path, source_root)).lower()
