@@ -155,7 +155,8 @@ async def infer_tasks(
 
 def image_file_globs(folder: str) -> tuple[str, ...]:
     """The files that every image is made with."""
-    return (f"{folder}/*.Dockerfile", f"{folder}/left_out.txt")
+    names = ("*.Dockerfile", "left_out.txt", "base/python.Dockerfile", "base/tidy.py")
+    return tuple(f"{folder}/{name}" for name in names)
 
 
 def rules():
