@@ -131,7 +131,9 @@ def test_a_wrong_password_is_one_message(shop: Shop, tmp_path: Path) -> None:
 def test_a_registry_that_is_not_there_is_one_message(shop: Shop) -> None:
     refused = shop.publish("one", host="127.0.0.1:9")
     assert refused.code == 1
-    assert "127.0.0.1:9 cannot be reached. Is its address right in [docker].registries" in refused.err
+    assert (
+        "127.0.0.1:9 cannot be reached. Is its address right in [docker].registries" in refused.err
+    )
 
 
 def test_without_an_engine_one_message_says_what_to_do(shop: Shop) -> None:

@@ -8,7 +8,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from layer import compile_all, leave_out, pack, patterns
+
+from model_image.scripts.layer import compile_all, leave_out, pack, patterns
 
 PLACE = "opt/datascience/first_party"
 # Python orders a constant set by its hashes, and merges two that happen to be in one order.
@@ -123,9 +124,7 @@ def test_a_bill_of_materials_names_each_package(tmp_path: Path) -> None:
     bills = []
     for name in ("one.json", "two.json"):
         environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
-        subprocess.run(
-            [*command, f"--output={tmp_path / name}"], check=True, env=environment
-        )
+        subprocess.run([*command, f"--output={tmp_path / name}"], check=True, env=environment)
         bills.append((tmp_path / name).read_text())
     assert bills[0] == bills[1]
     bill = json.loads(bills[0])

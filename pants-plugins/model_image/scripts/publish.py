@@ -1,7 +1,7 @@
 """Pushes an image to a registry by its content: what is there is not pushed again.
 
-The tag by content decides. Where the registry has it, other tags are put on the image that it has, so that
-a commit without a change of the image names the same digest as the commit before.
+The tag by content decides. Where the registry has it, other tags are put on the image that it has,
+so that a commit without a change of the image names the same digest as the commit before.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ REMEDIES = (
     ),
     (
         ("unauthorized", "denied", "no basic auth credentials", "authentication required"),
-        "{host} does not let you push to {repository}: docker login {host}, with an account that may.",
+        "{host} does not let you push to {repository}: docker login {host}, as one who may.",
     ),
     (
         ("unable to locate credentials", "nocredentials", "partial credentials"),
@@ -53,7 +53,14 @@ REMEDIES = (
         "A disk is full: this machine's, or {host}'s.",
     ),
     (
-        ("no such host", "connection refused", "i/o timeout", "no route to host", "server misbehaving"),
+        (
+            "no such host",
+            "could not connect to the endpoint",
+            "connection refused",
+            "i/o timeout",
+            "no route to host",
+            "server misbehaving",
+        ),
         "{host} cannot be reached. Is its address right in [docker].registries of pants.toml?",
     ),
     (
@@ -86,7 +93,9 @@ class Place:
     def error(self, what: str, said: str) -> PublishError:
         """What was tried, the last thing that was said of it, and what to do."""
         lowered = said.lower()
-        remedy = next((text for parts, text in REMEDIES if any(part in lowered for part in parts)), "")
+        remedy = next(
+            (text for parts, text in REMEDIES if any(part in lowered for part in parts)), ""
+        )
         last = (said.strip().splitlines() or ["no reason given"])[-1]
         told = remedy.format(host=self.host, repository=self.repository)
         return PublishError("\n".join(line for line in (f"Could not {what}:", last, told) if line))
@@ -151,8 +160,8 @@ def publish(docker: Docker, image: str, content: str, tags: Sequence[str]) -> No
             continue
         if named and COMMIT.fullmatch(tag):
             raise PublishError(
-                f"{place.ref(tag)} is another image already ({named}), and what a commit names does "
-                "not change. Commit your change and publish that."
+                f"{place.ref(tag)} is another image already ({named}), and what a commit names "
+                "does not change. Commit your change and publish that."
             )
         if there != image:
             docker.demand(f"pull {place.ref(content)}", "pull", "--quiet", place.ref(content))

@@ -6,7 +6,15 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
-from publish import ECR, Place, PublishError, ecr_password, make_repository, prepare_ecr
+
+from model_image.scripts.publish import (
+    ECR,
+    Place,
+    PublishError,
+    ecr_password,
+    make_repository,
+    prepare_ecr,
+)
 
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 PLACE = Place(HOST, "models/iris")
@@ -65,11 +73,12 @@ def test_expired_credentials_are_one_message(monkeypatch: pytest.MonkeyPatch) ->
             prepare_ecr(PLACE, "eu-west-1")
 
 
-def test_without_credentials_one_message(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: object
-) -> None:
+def test_without_credentials_one_message(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
+    # A session remembers credentials; and should there be any, nobody outside is asked.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", f"{tmp_path}/none")
     monkeypatch.setenv("AWS_CONFIG_FILE", f"{tmp_path}/none")
