@@ -100,9 +100,7 @@ def engine() -> Iterator[DockerEngine]:
 
 
 @pytest.fixture(scope="module")
-def workshop(
-    engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Workshop]:
+def workshop(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     """A commit of the repository with both images of it built, and a secret beside the sources."""
     root = tmp_path_factory.mktemp("images") / "repository"
     copy_repository(root)
@@ -140,9 +138,7 @@ def layers_of(workshop: Workshop, image: str) -> list[tarfile.TarFile]:
     ).stdout
     archive = tarfile.open(fileobj=io.BytesIO(saved))
     (manifest,) = json.loads(_read(archive, "manifest.json"))
-    return [
-        tarfile.open(fileobj=io.BytesIO(_read(archive, layer))) for layer in manifest["Layers"]
-    ]
+    return [tarfile.open(fileobj=io.BytesIO(_read(archive, layer))) for layer in manifest["Layers"]]
 
 
 def _read(archive: tarfile.TarFile, name: str) -> bytes:
@@ -155,9 +151,7 @@ def predict_with_pex(workshop: Workshop, work: Path, *arguments: str) -> None:
     pex = workshop.root / "dist/src.models.iris/predict.pex"
     python = Path(sys.executable).resolve()
     environment = {"MLFLOW_TRACKING_URI": "", "PYTHONPATH": ""}
-    result = Result.of(
-        start(python, pex, *arguments, cwd=work, env=environment), timeout=600
-    )
+    result = Result.of(start(python, pex, *arguments, cwd=work, env=environment), timeout=600)
     assert result.code == 0, result.err
 
 
