@@ -142,7 +142,7 @@ def check_packages(lock: Lock, found: Sequence[Package], options: Options) -> No
     if any(change.is_same_version for change in changes):
         raise UserError(
             f"{options.lock}: other bytes under a locked version, which Debian never does:\n"
-            f"{listed}\nDo not build from this mirror before you know why; another: --mirror URL."
+            f"{listed}\nFind out why before you build from it; another mirror: --mirror URL."
         )
     if not options.allow_newer:
         raise UserError(

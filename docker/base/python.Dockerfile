@@ -1,16 +1,18 @@
-# The base where a registry can be reached: the official image (CPython 3.13.15 on Debian 13.6) without
-# what only builds and installs. What a base must offer: docker/README.md
+# The base where Docker Hub, or a mirror of it, can be reached:
+#   docker build --tag datascience-base:python --file docker/base/python.Dockerfile .
+# CPython 3.13.15 on Debian 13.6; a new one is a new digest here.
 ARG FROM=python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285
-FROM ${FROM} AS official
-COPY docker/base/tidy.py /tmp/tidy.py
-# Without a shell's help: it works on any base that has a Python.
-RUN ["python3", "-I", "/tmp/tidy.py"]
+FROM ${FROM} AS tidied
+USER root
+COPY docker/base/tidy.py /tidy.py
+RUN ["python3", "-I", "-B", "/tidy.py"]
 
-# What was removed is in no layer of this.
+# As one layer: what was taken out is in none.
 FROM scratch
-COPY --from=official / /
-ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin \
-    LANG=C.UTF-8
+COPY --from=tidied / /
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    LANG=C.UTF-8 \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 USER 10001:10001
 WORKDIR /work
 CMD ["python3.13"]

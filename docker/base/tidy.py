@@ -1,57 +1,154 @@
-"""Runs inside the official Python image: removes what no task needs, makes user and folders."""
+"""Make a base of an image of CPython 3.13: run in it, as root, by python.Dockerfile.
+
+Takes out what installs packages and what nobody runs, and puts in the user and the folders that
+docker/base/README.md promises.
+"""
 
 from __future__ import annotations
 
+import compileall
 import os
+import py_compile
 import shutil
 import sys
 import sysconfig
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 USER = "datascience"
 USER_ID = 10001
-STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
-# Installers, package managers, and whatever starts another program by its name.
-UNWANTED = (
-    *(STANDARD_LIBRARY / name for name in ("ensurepip", "idlelib", "test", "turtledemo")),
-    *Path("/usr/lib/python3").glob("dist-packages/pip*"),
-    *STANDARD_LIBRARY.glob("site-packages/pip*"),
-    *STANDARD_LIBRARY.glob("site-packages/setuptools*"),
-    *Path(sys.prefix).glob("share/python-wheels"),
-    *(
-        path
-        for folder in ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin")
-        for name in ("apt*", "dpkg*", "perl*", "pip*", "idle*", "pydoc*", "sh", "bash", "dash")
-        for path in Path(folder).glob(name)
-    ),
-    *(Path(folder) for folder in ("/var/lib/apt", "/var/cache/apt", "/var/log", "/usr/lib/apt")),
+BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+SET_ID = 0o6000
+
+_PYTHON = ("usr/lib/python3*", "usr/local/lib/python3*")
+_INSTALLERS = ("_distutils_hack", "distutils-precedence.pth", "pip", "pkg_resources", "setuptools")
+# In each of Python's folders; an installer's metadata stands beside it.
+_IN_PYTHON = (
+    "*-packages/pip-*",
+    "*-packages/setuptools-*",
+    "*-packages/wheel*",
+    *(f"*-packages/{name}" for name in _INSTALLERS),
+    "config-*",
+    "ensurepip",
+    "idlelib",
+    "lib-dynload/*test*.so",
+    "pydoc_data",
+    "test",
+    "turtledemo",
 )
-FOLDERS = {"/work": 0o1777, "/tmp": 0o1777}
+_COMMANDS = ("idle*", "pip*", "py3*", "pydoc*", "python3*-config", "wheel*")
+_PACKAGE_MANAGERS = ("apt*", "dpkg*", "perl*")
+_SHELLS = ("bash", "dash", "rbash", "sh")
+REMOVED = (
+    *(f"{folder}/{name}" for folder in _PYTHON for name in _IN_PYTHON),
+    *(
+        f"{folder}/{name}"
+        for folder in ("usr/bin", "usr/local/bin")
+        for name in (*_COMMANDS, *_PACKAGE_MANAGERS, *_SHELLS)
+    ),
+    "root/.cache",
+    "usr/lib/*-linux-gnu/perl*",
+    "usr/lib/apt",
+    "usr/lib/dpkg",
+    "usr/local/include",
+    "usr/local/share/man",
+    "usr/share/doc-base",
+    "usr/share/info",
+    "usr/share/locale",
+    "usr/share/man",
+    "usr/share/perl*",
+    "usr/share/python-wheels",
+    "usr/share/python3",
+    "var/cache/apt",
+    "var/cache/debconf",
+    "var/lib/apt",
+    "var/log/*",
+)
 
 
-def remove(path: Path) -> None:
-    """Remove a file, a link or a whole folder; nothing where another name led to it before."""
+def tidy(root: Path) -> None:
+    """Take out what a base must not have, and put in what it must."""
+    for pattern in REMOVED:
+        for path in sorted(root.glob(pattern)):
+            _remove(path)
+    for path in root.glob("usr/share/doc/*/*"):
+        # Licences ask for this one.
+        if path.name != "copyright":
+            _remove(path)
+    for folder in ("usr/bin", "usr/sbin"):
+        _drop_set_id(root / folder)
+    _add_user(root)
+    for folder in ("tmp", "work"):
+        (root / folder).mkdir(exist_ok=True)
+        (root / folder).chmod(0o1777)
+
+
+def missing(root: Path, version: tuple[int, int]) -> list[str]:
+    """What an image lacks that nothing here can add."""
+    problems = []
+    if version != (3, 13):
+        problems.append(f"CPython 3.13 (its python3 is {version[0]}.{version[1]})")
+    if not (root / BUNDLE).exists():
+        problems.append(f"/{BUNDLE} (Debian's package ca-certificates)")
+    try:
+        ZoneInfo("Europe/Berlin")
+    except ZoneInfoNotFoundError:
+        problems.append("/usr/share/zoneinfo (Debian's package tzdata)")
+    return problems
+
+
+def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
-        path.unlink(missing_ok=True)
+        path.unlink()
 
 
-def main() -> None:
-    """Remove, then add the user of both bases."""
-    for path in UNWANTED:
-        remove(path)
-    for folder, mode in FOLDERS.items():
-        Path(folder).mkdir(exist_ok=True)
-        os.chmod(folder, mode)
-    for file, line in (
-        ("/etc/passwd", f"{USER}:x:{USER_ID}:{USER_ID}:{USER}:/tmp:/usr/sbin/nologin\n"),
-        ("/etc/group", f"{USER}:x:{USER_ID}:\n"),
-    ):
-        with open(file, "a") as opened:
-            opened.write(line)
-    Path(sys.argv[0]).unlink()
+def _drop_set_id(folder: Path) -> None:
+    """No program may give its caller another user's rights."""
+    for path in folder.glob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_mode & SET_ID:
+            path.chmod(path.stat().st_mode & 0o777)
+
+
+def _add_user(root: Path) -> None:
+    lines = {
+        "etc/passwd": f"{USER}:x:{USER_ID}:{USER_ID}:{USER}:/tmp:/usr/sbin/nologin\n",
+        "etc/group": f"{USER}:x:{USER_ID}:\n",
+    }
+    for name, line in lines.items():
+        with (root / name).open("r+") as file:
+            if line not in file.readlines():
+                file.write(line)
+
+
+def _compile_library() -> None:
+    """An image is read-only, so nobody could keep what is compiled later."""
+    compileall.compile_dir(
+        sysconfig.get_path("stdlib"),
+        quiet=1,
+        force=True,
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
+
+
+def _link_python() -> None:
+    if shutil.which("python") is None:
+        os.symlink(os.path.realpath(sys.executable), "/usr/local/bin/python")
+
+
+def main() -> int:
+    """Tidy this image; the exit code."""
+    root = Path("/")
+    if problems := missing(root, sys.version_info[:2]):
+        print(f"This image lacks {', '.join(problems)}: choose another --build-arg FROM=IMAGE.")
+        return 1
+    tidy(root)
+    _link_python()
+    _compile_library()
+    Path(__file__).unlink()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

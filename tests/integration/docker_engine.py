@@ -1,4 +1,4 @@
-"""A Docker engine of a test's own."""
+"""A real Docker engine for tests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -14,64 +16,108 @@ import pytest
 
 from integration.commands import Result, start
 
-SECONDS_TO_START = 60
+SECONDS_TO_START = 30
+SECONDS_TO_STOP = 30
+SECONDS_FOR_A_COMMAND = 300
 
 
 class DockerEngine:
-    """A private engine; without networks, so that it changes nothing of this machine's.
+    """An engine of its own for a test, else the one that answers already.
 
-    Where none can be started, the engine that DOCKER_HOST or the default socket leads to serves,
-    and without that the test is skipped.
+    Its own has no images and no network (a build or container takes `--network=none` or `host`), so
+    that it needs no bridge, no iptables, and nothing of an engine that runs beside it.
     """
 
     def __init__(self) -> None:
         if not shutil.which("docker"):
-            pytest.skip("NOT TESTED: no docker program (apt-get install docker.io)")
-        self._folder = Path(tempfile.mkdtemp(prefix="docker-", dir="/tmp"))
-        self._log = self._folder / "log"
+            pytest.skip("NOT TESTED: no docker to call an engine with: apt-get install docker.io")
+        # A socket's path has to be short, which one in a sandbox is not.
+        self._folder = Path(tempfile.mkdtemp(prefix="engine-", dir="/tmp"))
         self._process: subprocess.Popen[bytes] | None = None
-        self.env: dict[str, str] = {}
+        self._host = os.environ.get("DOCKER_HOST", "")
+        self._log = self._folder / "log"
 
-    def docker(self, *arguments: str, timeout: float = 600) -> Result:
-        """Call the docker program."""
-        started = start("docker", *arguments, cwd=self._folder, env=self.env)
-        return Result.of(started, timeout=timeout)
+    @property
+    def env(self) -> Mapping[str, str]:
+        """What makes a `docker` in a subprocess talk to this engine, and with nobody's logins."""
+        return {"DOCKER_CONFIG": str(self._folder / "config"), "DOCKER_HOST": self._host}
+
+    @property
+    def is_own(self) -> bool:
+        return self._process is not None
 
     def __enter__(self) -> Self:
-        if shutil.which("dockerd") and os.getuid() == 0:
-            # `overlay2` needs a file system that can carry it; `vfs` works on all, with more space.
-            for driver in ("overlay2", "vfs"):
-                if self._start(driver):
-                    return self
-        self.env = {}
-        if self.docker("version").code == 0:
-            return self
-        said = self._log.read_text()[-500:] if self._log.exists() else "no dockerd, or not root"
-        shutil.rmtree(self._folder, ignore_errors=True)
-        pytest.skip(f"NOT TESTED: no Docker engine answers and none can be started: {said}")
+        try:
+            reason = self._start_own()
+            if reason is None or not (problem := self._problem()):
+                return self
+            pytest.skip(f"NOT TESTED: {reason}; and no other engine answers: {problem}")
+        except BaseException:
+            self._leave()
+            raise
 
-    def _start(self, driver: str) -> bool:
-        socket = f"unix://{self._folder / 'docker.sock'}"
-        command = ["dockerd", "--iptables=false", "--bridge=none", f"--storage-driver={driver}"]
-        command += [f"--host={socket}", f"--pidfile={self._folder / 'pid'}"]
-        command += [f"--data-root={self._folder / 'data'}", f"--exec-root={self._folder / 'exec'}"]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        self.env = {"DOCKER_HOST": socket}
+    def _start_own(self) -> str | None:
+        """Why there is no engine of its own, or None."""
+        if not shutil.which("dockerd"):
+            return "dockerd is not installed (apt-get install docker.io)"
+        if os.getuid():
+            return "only root can start dockerd"
+        own, before = f"unix://{self._folder}/socket", self._host
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(self._command(own), stdout=log, stderr=log)
+        self._host = own
         deadline = time.monotonic() + SECONDS_TO_START
-        while self.docker("version").code:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self._stop()
-                return False
+        while self._problem() and self._process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
-        return True
+        if self._process.poll() is None and not self._problem():
+            return None
+        self._stop()
+        self._host = before
+        return f"dockerd did not start: {self.log().strip().splitlines()[-1:]}"
+
+    def _command(self, host: str) -> list[str]:
+        """It chooses overlay2 where the folder's file system can, else vfs."""
+        folder = self._folder
+        return [
+            "dockerd",
+            "--iptables=false",
+            "--bridge=none",
+            f"--host={host}",
+            f"--data-root={folder}/data",
+            f"--exec-root={folder}/run",
+            f"--pidfile={folder}/pid",
+            # Where the machine's own containerd runs, dockerd keeps its containers in that one.
+            f"--containerd-namespace={folder.name}",
+            f"--containerd-plugins-namespace={folder.name}-plugins",
+        ]
+
+    def docker(self, *arguments: str | Path, timeout: float = SECONDS_FOR_A_COMMAND) -> Result:
+        """Call the client, in an empty folder."""
+        command = start("docker", *arguments, cwd=self._folder, env=self.env)
+        return Result.of(command, timeout=timeout)
+
+    def log(self) -> str:
+        return self._log.read_text() if self._log.exists() else ""
+
+    def _problem(self) -> str:
+        """Why no engine answers, or nothing."""
+        asked = self.docker("version", "--format", "{{.Server.Version}}", timeout=30)
+        return (asked.err.strip() or "no answer") if asked.code else ""
 
     def _stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(timeout=60)
+            try:
+                self._process.wait(timeout=SECONDS_TO_STOP)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
             self._process = None
 
-    def __exit__(self, *_: object) -> None:
+    def _leave(self) -> None:
         self._stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._folder)
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
