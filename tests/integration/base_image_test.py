@@ -1,4 +1,4 @@
-"""The base images, really built: of Debian's packages, and of a look-alike of the official image."""
+"""The base images, really built: of Debian's packages, and of what looks like the official image."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def debian(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Bu
 
 @pytest.fixture(scope="module")
 def look_alike(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Debian with a shell, apt and pip, as the official image is; Docker Hub may be out of reach."""
+    """A Debian with a shell, apt and pip, as the official image is, which may be out of reach."""
     tar = tmp_path_factory.mktemp("look-alike") / "rootfs.tar"
     packages = "--include=python3,python3-pip,ca-certificates,tzdata"
     made = Result.of(

@@ -142,9 +142,10 @@ def layers_of(workshop: Workshop, image: str) -> list[tarfile.TarFile]:
         check=True,
         capture_output=True,
     ).stdout
-    archive = tarfile.open(fileobj=io.BytesIO(saved))
-    (manifest,) = json.loads(_read(archive, "manifest.json"))
-    return [tarfile.open(fileobj=io.BytesIO(_read(archive, layer))) for layer in manifest["Layers"]]
+    with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
+        (manifest,) = json.loads(_read(archive, "manifest.json"))
+        layers = [io.BytesIO(_read(archive, layer)) for layer in manifest["Layers"]]
+    return [tarfile.open(fileobj=layer) for layer in layers]
 
 
 def _read(archive: tarfile.TarFile, name: str) -> bytes:
