@@ -1,4 +1,4 @@
-"""The base images, really built: of Debian's packages, and of what looks like the official image."""
+"""The base images, really built: of Debian's packages, and of one like the official image."""
 
 from __future__ import annotations
 
