@@ -133,7 +133,14 @@ def look_alike(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -
     packages = "--include=python3,python3-pip,ca-certificates,tzdata"
     made = Result.of(
         start(
-            *("mmdebstrap", "--variant=minbase", packages, "trixie", tar, *Source(MIRROR).lines),
+            *(
+                "mmdebstrap",
+                "--variant=minbase",
+                packages,
+                "trixie",
+                str(tar),
+                *Source(MIRROR).lines,
+            ),
             cwd=tar.parent,
         ),
         timeout=300,

@@ -118,7 +118,8 @@ def test_a_bill_of_materials_names_each_package(tmp_path: Path) -> None:
         {"name": "odd", "version": "1", "licence": "Some words of its own"},
     ]
     components.write_text(json.dumps(parts))
-    command = [sys.executable, Path(__file__).with_name("sbom.py"), f"--components={components}"]
+    sbom = str(Path(__file__).with_name("sbom.py"))
+    command = [sys.executable, sbom, f"--components={components}"]
     command += ["--name=models/iris", "--version=content-1", "--revision=abc", "--created=0"]
     command += ["--base=base", "--base-identity=1"]
     bills = []
