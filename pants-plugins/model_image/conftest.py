@@ -64,7 +64,7 @@ def docker_program(tmp_path: Path) -> DockerProgram:
 
 @rule
 async def tool_by_docker_program(request: ImageToolProcess) -> Process:
-    """In place of the tools, which have to be installed: the program writes down their calls too."""
+    """In place of the tools, which want installing: the program writes down their calls too."""
     program = next(
         argument.partition("=")[2] for argument in request.argv if argument.startswith("--docker=")
     )

@@ -16,13 +16,15 @@ UNKNOWN_HOST = "dial tcp: lookup engine.example.com on 10.0.0.2:53: no such host
         (
             # 20.10
             "Got permission denied while trying to connect to the Docker daemon socket at "
-            "unix:///var/run/docker.sock: dial unix /var/run/docker.sock: connect: permission denied",
+            "unix:///var/run/docker.sock: dial unix /var/run/docker.sock: connect: "
+            "permission denied",
             PERMISSION,
         ),
         (
             # 28
             "permission denied while trying to connect to the Docker daemon socket at "
-            "unix:///var/run/docker.sock: dial unix /var/run/docker.sock: connect: permission denied",
+            "unix:///var/run/docker.sock: dial unix /var/run/docker.sock: connect: "
+            "permission denied",
             PERMISSION,
         ),
         (
@@ -32,7 +34,7 @@ UNKNOWN_HOST = "dial tcp: lookup engine.example.com on 10.0.0.2:53: no such host
         ),
         (
             # Its host is the engine's, not a registry's.
-            f'error during connect: Get "http://engine.example.com:2375/v1.50/version": {UNKNOWN_HOST}',
+            f'error during connect: Get "http://engine.example.com:2375/v1.50/": {UNKNOWN_HOST}',
             ENGINE,
         ),
         (
