@@ -21,7 +21,13 @@ BASE = (
 # Parts of what docker prints, in small letters; the first remedy that has one that fits is told.
 REMEDIES = {
     PERMISSION: ("permission denied while trying to connect",),
-    ENGINE: ("cannot connect to the docker daemon", "is the docker daemon running"),
+    ENGINE: (
+        "cannot connect to the docker daemon",
+        "is the docker daemon running",
+        "failed to connect to the docker api",
+        # Where DOCKER_HOST names a machine that is not there; what follows is as of a registry.
+        "error during connect",
+    ),
     DISK: ("no space left on device",),
     BASE: (
         "pull access denied",

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -71,12 +70,9 @@ class PublishModelImageFieldSet(PublishFieldSet):
         )
 
 
-def tag_options(tags: Iterable[str], registry: DockerRegistryOptions) -> Iterator[str]:
+def tags_in(registry: DockerRegistryOptions, image: BuiltModelImage) -> tuple[str, ...]:
     """The tag by content, which decides what is pushed, and those that follow it."""
-    content, *others = (ref.rpartition(":")[2] for ref in tags)
-    yield f"--content-tag={content}"
-    for tag in (*others, *registry.extra_image_tags):
-        yield f"--tag={tag}"
+    return (*(ref.rpartition(":")[2] for ref in image.tags), *registry.extra_image_tags)
 
 
 def skipped(image: BuiltModelImage, why: str) -> PublishPackages:
@@ -86,7 +82,10 @@ def skipped(image: BuiltModelImage, why: str) -> PublishPackages:
 async def publishing(
     image: BuiltModelImage, registry: DockerRegistryOptions, docker: Docker
 ) -> PublishPackages:
+    if registry.skip_push:
+        return skipped(image, f"(by `skip_push` of the registry {registry.address})")
     place = f"{registry.address}/{image.repository}"
+    content, *others = tags = tags_in(registry, image)
     credentials = await Get(EnvironmentVars, EnvironmentVarsRequest(CREDENTIALS))
     process = await Get(
         Process,
@@ -95,7 +94,8 @@ async def publishing(
             argv=(
                 f"--docker={docker.program}",
                 f"--image={image.image_id}",
-                *tag_options(image.tags, registry),
+                f"--content-tag={content}",
+                *(f"--tag={tag}" for tag in others),
                 place,
             ),
             description=f"Publish {place}",
@@ -103,7 +103,7 @@ async def publishing(
             env=FrozenDict({**docker.env, **credentials}),
         ),
     )
-    names = tuple(f"{place}:{ref.rpartition(':')[2]}" for ref in image.tags)
+    names = tuple(f"{place}:{tag}" for tag in tags)
     return PublishPackages(names=names, process=InteractiveProcess.from_process(process))
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.target_types import (
@@ -110,11 +110,11 @@ async def matching(specs: Iterable[str], address: Address) -> Targets:
         [absolute(spec, address.spec_path) for spec in specs],
         description_of_origin=f"the `{ImageTasksField.alias}` field of {address}",
     )
-    return await Get(
-        Targets,
-        RawSpecsWithoutFileOwners,
-        RawSpecsWithoutFileOwners.from_raw_specs(parsed.includes),
+    specs_of_field = RawSpecsWithoutFileOwners.from_raw_specs(
+        # What a person filters the command line by is not for this.
+        replace(parsed.includes, filter_by_global_options=False)
     )
+    return await Get(Targets, RawSpecsWithoutFileOwners, specs_of_field)
 
 
 @rule(desc="Find the tasks of an image", level=LogLevel.DEBUG)
@@ -155,7 +155,8 @@ async def infer_tasks(
 
 def image_file_globs(folder: str) -> tuple[str, ...]:
     """The files that every image is made with."""
-    return (f"{folder}/*.Dockerfile", f"{folder}/left_out.txt")
+    names = ("*.Dockerfile", "left_out.txt", "base/python.Dockerfile", "base/tidy.py")
+    return tuple(f"{folder}/{name}" for name in names)
 
 
 def rules():

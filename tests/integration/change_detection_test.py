@@ -15,6 +15,9 @@ from integration.commands import Result, copy_repository, start, stop_pantsd
 MODELS = ("iris", "tulip")
 TASKS = ("evaluate", "predict", "train")
 BINARIES = (":evaluate", ":predict", ":train")
+# What runs them all, and what runs a model's own.
+IMAGE = ":image"
+IMAGE_OF_ALL = "docker/datascience:image"
 # Of all models, by `--model`.
 SHARED_TASKS = (*TASKS, "features", "preprocess", "tune")
 SHARED_BINARIES = tuple(f":{task}" for task in SHARED_TASKS)
@@ -142,7 +145,9 @@ def test_a_change_of_one_model_touches_that_model_and_the_binaries_with_all_mode
     assert clone.touched() == {
         *of_model("tulip", "schema.py", "features.py", "pipeline.py"),
         *of_model("tulip", "definition.py", "evaluate.py", "predict.py", "train.py", *BINARIES),
+        *of_model("tulip", IMAGE),
         *shared(*SHARED_BINARIES),
+        IMAGE_OF_ALL,
         "tests/models/tulip/schema_test.py:tests",
         "tests/models/tulip:tests",
     }
@@ -150,16 +155,24 @@ def test_a_change_of_one_model_touches_that_model_and_the_binaries_with_all_mode
 
 def test_a_change_of_one_task_touches_that_task_alone(clone: Clone) -> None:
     clone.append("src/models/iris/predict.py")
-    assert clone.touched() == of_model("iris", "predict.py", ":predict")
+    touched = of_model("iris", "predict.py", ":predict", IMAGE)
+    assert clone.touched() == {*touched, IMAGE_OF_ALL}
+
+
+def test_a_change_of_a_dockerfile_touches_the_images_alone(clone: Clone) -> None:
+    clone.append("docker/image.Dockerfile")
+    images = {*of_models(IMAGE), IMAGE_OF_ALL}
+    assert clone.touched() - {"docker:images"} == {*images, "docker/image.Dockerfile:images"}
 
 
 def test_a_change_of_a_shared_module_touches_what_imports_it_in_both_models(clone: Clone) -> None:
     clone.append("src/models/metrics.py")
     assert clone.touched() == {
-        *of_models("definition.py", "evaluate.py", "predict.py", "train.py", *BINARIES),
+        *of_models("definition.py", "evaluate.py", "predict.py", "train.py", *BINARIES, IMAGE),
         *of_model("iris", ":iris"),
         *of_model("tulip", ":tulip"),
         *shared("metrics.py", *SHARED_BINARIES),
+        IMAGE_OF_ALL,
     }
 
 
@@ -177,7 +190,9 @@ class Upgrade:
     def touched(self) -> set[str]:
         ours = {
             *of_models(
-                *(f"{task}.py" for task in self.tasks), *(f":{task}" for task in self.tasks)
+                *(f"{task}.py" for task in self.tasks),
+                *(f":{task}" for task in self.tasks),
+                IMAGE,
             ),
             *of_model("iris", ":iris"),
             *of_model("tulip", ":tulip"),
@@ -247,7 +262,8 @@ def test_only_the_tests_of_the_changed_model_run(clone: Clone) -> None:
 
 def test_only_the_packages_of_the_changed_model_are_built(clone: Clone) -> None:
     clone.append("src/models/tulip/predict.py")
-    clone.pants(*CHANGED, "package")
+    # tests/integration/images_test.py has an engine for images.
+    clone.pants(*CHANGED, "--filter-target-type=-model_image", "package")
     assert clone.packages() == {"dist/src.models.tulip/predict.pex"}
 
 

@@ -57,13 +57,26 @@ def copy_repository(root: Path) -> None:
     copy_launcher(root)
     for name in ("pants.toml", "pytest.ini"):
         shutil.copy(ROOT / name, root / name)
-    for folder in ("src", "pants-plugins", "3rdparty/python"):
+    for folder in ("src", "pants-plugins", "3rdparty/python", "docker"):
         shutil.copytree(
             ROOT / folder,
             root / folder,
             ignore=shutil.ignore_patterns("__pycache__", Path(LAUNCHER).name),
             dirs_exist_ok=True,
         )
+
+
+def commit_all(root: Path) -> str:
+    """Commit whatever there is, in a repository that is made where there is none; the commit."""
+    git = ("git", "-c", "user.name=Test", "-c", "user.email=test@example.com")
+    for command in (
+        ("init", "--quiet", "--initial-branch=main"),
+        ("add", "--all"),
+        ("commit", "--quiet", "--allow-empty", "--message=Test"),
+    ):
+        subprocess.run([*git, *command], cwd=root, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, check=True, capture_output=True)
+    return head.stdout.decode().strip()
 
 
 def stop_pantsd(root: Path) -> None:

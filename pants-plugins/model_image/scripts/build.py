@@ -107,6 +107,20 @@ def made_timeless(program: str, image: str, *, created: int, refs: Sequence[str]
     return f"sha256:{hashlib.sha256(config).hexdigest()}"
 
 
+def made_before(program: str, ref: str, labels: Sequence[str]) -> str | None:
+    """The ID of the image of that name, if it bears these labels.
+
+    Pants may ask again for what it asked for in an earlier session, before it looks whether that is
+    still wanted.
+    """
+    try:
+        (inspected,) = json.loads(docker(program, "image", "inspect", ref))
+    except DockerError:
+        return None
+    wanted = dict(label.split("=", 1) for label in labels)
+    return str(inspected["Id"]) if (inspected["Config"]["Labels"] or {}) == wanted else None
+
+
 def main() -> None:
     """Build, name, and print the ID."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -122,6 +136,9 @@ def main() -> None:
     arguments = [f"--build-arg={argument}" for argument in options.build_arg]
     labels = [f"--label={label}" for label in options.label]
     try:
+        if before := made_before(options.docker, options.ref[0], options.label):
+            print(before)
+            return
         image = build(
             options.docker,
             dockerfile=options.dockerfile,

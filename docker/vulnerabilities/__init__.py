@@ -1,0 +1,1 @@
+"""What docker/audit.py is made of."""

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from pants.core.util_rules import system_binaries
+from pants.engine.fs import EMPTY_DIGEST
+from pants.engine.rules import QueryRule
+from pants.testutil.rule_runner import RuleRunner, engine_error
+from pants.util.frozendict import FrozenDict
+
+from model_image import engine
+from model_image.conftest import DockerProgram, tool_by_docker_program
+from model_image.engine import (
+    REVISION,
+    Docker,
+    ImageBuild,
+    ImageLookup,
+    LocalImage,
+    MaybeLocalImage,
+    build_argv,
+    is_settled,
+)
+from model_image.failures import DISK, ENGINE, EngineError
+
+CONTENT = "models/iris:content-1"
+COMMIT = "models/iris:0f1533d"
+REFS = (CONTENT, COMMIT, "models/iris:latest")
+DOWN = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is it running?\n"
+
+
+@pytest.fixture
+def rule_runner(docker_program: DockerProgram) -> RuleRunner:
+    runner = RuleRunner(
+        rules=[
+            *engine.rules(),
+            *system_binaries.rules(),
+            tool_by_docker_program,
+            QueryRule(Docker, []),
+            QueryRule(LocalImage, [ImageBuild]),
+            QueryRule(MaybeLocalImage, [ImageLookup]),
+        ]
+    )
+    runner.set_options([], env=docker_program.environment)
+    return runner
+
+
+def inspected(
+    *refs: str,
+    id: str = "sha256:there",
+    revision: str = "0f1533d",
+    layers: tuple[str, ...] = ("sha256:1", "sha256:2"),
+    **config: object,
+) -> dict[str, object]:
+    return {
+        "Id": id,
+        "RepoTags": list(refs),
+        "Created": "2026-01-01T00:00:00Z",
+        "Config": {"Labels": {REVISION: revision}, "Env": ["A=1"], "User": "10001", **config},
+        "RootFS": {"Layers": list(layers)},
+    }
+
+
+def image(told: dict[str, object]) -> LocalImage:
+    return LocalImage.from_inspection(json.dumps([told]).encode())
+
+
+def asked_for(*, revision: str = "0f1533d") -> ImageBuild:
+    return ImageBuild(
+        REFS, "docker/image.Dockerfile", EMPTY_DIGEST, 1, labels=FrozenDict({REVISION: revision})
+    )
+
+
+def make(rule_runner: RuleRunner, request: ImageBuild) -> LocalImage:
+    return rule_runner.request(LocalImage, [request])
+
+
+def built(docker_program: DockerProgram, request: ImageBuild) -> str:
+    """The call that makes an image."""
+    docker = Docker(str(docker_program.path), FrozenDict())
+    return " ".join(("build", *build_argv(docker, request)))
+
+
+def test_docker_is_found_with_what_it_needs(
+    rule_runner: RuleRunner, docker_program: DockerProgram
+) -> None:
+    told = {"DOCKER_HOST": "unix:///there", **docker_program.environment, "TOKEN": "1"}
+    rule_runner.set_options(["--docker-env-vars=['TOKEN']"], env={**told, "OTHER": "1"})
+    assert rule_runner.request(Docker, []) == Docker(str(docker_program.path), FrozenDict(told))
+
+
+def test_an_image_is_read_from_what_docker_tells() -> None:
+    content = [["sha256:1", "sha256:2"], ["A=1"], "10001"]
+    assert image(inspected(*REFS)) == LocalImage(
+        id="sha256:there",
+        refs=REFS,
+        revision="0f1533d",
+        identity=hashlib.sha256(json.dumps(content).encode()).hexdigest(),
+    )
+
+
+def test_an_image_may_have_neither_names_nor_settings() -> None:
+    bare = {"Id": "sha256:there", "RepoTags": None, "Config": None, "RootFS": {"Layers": []}}
+    found = image(bare)
+    assert (found.id, found.refs, found.revision) == ("sha256:there", (), "")
+
+
+def test_an_identity_is_of_what_an_image_holds_and_how_it_runs() -> None:
+    identity = image(inspected(*REFS)).identity
+    assert image(inspected("other:name", id="sha256:2", revision="1")).identity == identity
+    others = (
+        inspected(layers=("sha256:2", "sha256:1")),
+        inspected(Env=["A=2"]),
+        inspected(User="0"),
+    )
+    assert identity not in {image(other).identity for other in others}
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "settled"),
+    [
+        ("1", "1", True),
+        # The same content: a commit without a change of this image.
+        ("1", "2", True),
+        ("1", "2+changes", True),
+        ("1+changes", "1+changes", True),
+        ("1+changes", "1", False),
+        ("1+changes", "2+changes", False),
+        # Layers of packages and bases tell no commit.
+        ("", "", True),
+    ],
+)
+def test_what_a_commit_makes_is_not_named_after_changes(
+    there: str, wanted: str, settled: bool
+) -> None:
+    found = image(inspected(*REFS, revision=there))
+    assert is_settled(found, asked_for(revision=wanted)) is settled
+
+
+def test_the_tool_is_told_all_of_a_build() -> None:
+    request = ImageBuild(
+        ("a:1", "a:2"),
+        "docker/image.Dockerfile",
+        EMPTY_DIGEST,
+        315532800,
+        FrozenDict({"BASE": "base:1"}),
+        FrozenDict({"title": "two words"}),
+    )
+    assert build_argv(Docker("/usr/bin/docker", FrozenDict()), request) == (
+        "--docker=/usr/bin/docker",
+        "--created=315532800",
+        "--dockerfile=docker/image.Dockerfile",
+        "--ref=a:1",
+        "--ref=a:2",
+        "--build-arg=BASE=base:1",
+        "--label=title=two words",
+        ".",
+    )
+
+
+def test_what_is_there_is_found(rule_runner: RuleRunner, docker_program: DockerProgram) -> None:
+    told = inspected(*REFS)
+    docker_program.holds(CONTENT, told)
+    found = rule_runner.request(MaybeLocalImage, [ImageLookup(CONTENT)])
+    assert found == MaybeLocalImage(image(told))
+
+
+def test_what_is_not_there_is_no_failure(rule_runner: RuleRunner) -> None:
+    found = rule_runner.request(MaybeLocalImage, [ImageLookup(CONTENT)])
+    assert found == MaybeLocalImage(None)
+
+
+def test_what_is_there_is_not_built(rule_runner: RuleRunner, docker_program: DockerProgram) -> None:
+    told = inspected(*REFS)
+    docker_program.holds(CONTENT, told)
+    assert make(rule_runner, asked_for()) == image(told)
+    assert docker_program.calls == [f"image inspect {CONTENT}"]
+
+
+def test_what_is_there_gets_the_names_it_lacks(
+    rule_runner: RuleRunner, docker_program: DockerProgram
+) -> None:
+    told = inspected(CONTENT, "models/iris:older")
+    docker_program.holds(CONTENT, told)
+    assert make(rule_runner, asked_for()) == image(told)
+    assert docker_program.calls == [
+        f"image inspect {CONTENT}",
+        f"tag sha256:there {COMMIT}",
+        "tag sha256:there models/iris:latest",
+    ]
+
+
+@pytest.mark.parametrize("there", [None, "0f1533d+changes"])
+def test_what_is_not_there_or_was_made_of_changes_is_built(
+    rule_runner: RuleRunner, docker_program: DockerProgram, there: str | None
+) -> None:
+    if there:
+        docker_program.holds(CONTENT, inspected(*REFS, revision=there))
+    told = inspected(*REFS, id="sha256:made")
+    docker_program.holds("sha256:made", told)
+    assert make(rule_runner, asked_for()) == image(told)
+    assert docker_program.calls == [
+        built(docker_program, asked_for()),
+        f"image inspect {CONTENT}",
+        "image inspect sha256:made",
+    ]
+
+
+def test_without_an_engine_one_message(
+    rule_runner: RuleRunner, docker_program: DockerProgram
+) -> None:
+    docker_program.fails(DOWN)
+    message = f"Could not look for {CONTENT}:\n{DOWN}{ENGINE}"
+    with engine_error(EngineError, contains=message):
+        make(rule_runner, asked_for())
+    assert docker_program.calls == [f"image inspect {CONTENT}"]
+
+
+def test_a_build_that_fails_is_told(rule_runner: RuleRunner, docker_program: DockerProgram) -> None:
+    # The engine answers, and the build is what fails.
+    program = docker_program.path.read_text()
+    said = "write /opt/a.so: no space left on device"
+    docker_program.path.write_text(
+        program.replace("echo sha256:made", f"echo '{said}' >&2; exit 1")
+    )
+    with engine_error(EngineError, contains=f"Could not build {CONTENT}:\n{said}\n{DISK}"):
+        make(rule_runner, asked_for())

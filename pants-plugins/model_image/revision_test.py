@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from pants.core.util_rules import system_binaries
+from pants.engine.rules import QueryRule
+from pants.testutil.rule_runner import RuleRunner
+
+from model_image import revision
+from model_image.revision import EPOCH, Revision, RevisionRequest
+
+COMMIT = "0f1533d63dfa683562ee107c0bdc563b8cd66b5b"
+CREATED = 1_700_000_000
+
+
+@pytest.fixture
+def rule_runner() -> RuleRunner:
+    runner = RuleRunner(
+        rules=[
+            *revision.rules(),
+            *system_binaries.rules(),
+            QueryRule(Revision, [RevisionRequest]),
+        ]
+    )
+    runner.set_options([], env_inherit={"PATH"})
+    runner.write_files({"src/model.py": "x = 1\n"})
+    return runner
+
+
+def git(rule_runner: RuleRunner, *arguments: str) -> str:
+    """Call git in the build root, whatever this machine's settings are."""
+    who = ("GIT_AUTHOR", "GIT_COMMITTER")
+    env = {
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        **{f"{name}_NAME": "A" for name in who},
+        **{f"{name}_EMAIL": "a@example.com" for name in who},
+        **{f"{name}_DATE": f"{CREATED} +0200" for name in who},
+    }
+    command = ("git", "-C", rule_runner.build_root, *arguments)
+    return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+
+
+def commit(rule_runner: RuleRunner) -> str:
+    """Make a repository of the build root; returns the commit."""
+    git(rule_runner, "init", "--quiet")
+    git(rule_runner, "add", "src")
+    git(rule_runner, "commit", "--quiet", "--message=One")
+    return git(rule_runner, "rev-parse", "HEAD").strip()
+
+
+def find(rule_runner: RuleRunner) -> Revision:
+    return rule_runner.request(Revision, [RevisionRequest()])
+
+
+def test_a_commit_is_named_with_its_date(rule_runner: RuleRunner) -> None:
+    made = commit(rule_runner)
+    assert find(rule_runner) == Revision(made, CREATED)
+
+
+def test_changes_are_told(rule_runner: RuleRunner) -> None:
+    made = commit(rule_runner)
+    rule_runner.write_files({"src/model.py": "x = 2\n"})
+    assert find(rule_runner) == Revision(f"{made}+changes", CREATED)
+
+
+def test_a_change_that_is_staged_is_one(rule_runner: RuleRunner) -> None:
+    made = commit(rule_runner)
+    rule_runner.write_files({"src/new.py": ""})
+    git(rule_runner, "add", "src")
+    assert find(rule_runner) == Revision(f"{made}+changes", CREATED)
+
+
+def test_without_a_commit_it_is_unknown(rule_runner: RuleRunner) -> None:
+    git(rule_runner, "init", "--quiet")
+    assert find(rule_runner) == Revision("unknown", EPOCH)
+
+
+def test_without_a_repository_it_is_unknown(rule_runner: RuleRunner) -> None:
+    assert find(rule_runner) == Revision("unknown", EPOCH)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "tag"),
+    [
+        ("", Revision(COMMIT, CREATED), COMMIT),
+        ("\n", Revision(COMMIT, CREATED), COMMIT),
+        (" M src/model.py\n", Revision(f"{COMMIT}+changes", CREATED), None),
+    ],
+)
+def test_only_a_clean_commit_is_a_tag(status: str, expected: Revision, tag: str | None) -> None:
+    parsed = Revision.parse(f"{COMMIT} {CREATED}\n", status)
+    assert (parsed, parsed.tag) == (expected, tag)
+
+
+def test_what_is_unknown_is_no_tag() -> None:
+    assert Revision().tag is None

@@ -1,0 +1,1 @@
+"""Programs that make, describe and publish images."""
