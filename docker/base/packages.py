@@ -157,8 +157,10 @@ def fetch(source: Source, folder: Path, *, seconds: int) -> Fetched:
 
 
 def _why(log: str, folder: Path) -> str:
-    if "No space left on device" in log:
+    if "No space left on device" in log or "enough free space" in log:
         return f"{folder}: no room to unpack the packages. Free some space, or set TMPDIR."
+    if "unable to pick chroot mode" in log:
+        return "mmdebstrap needs root, or user namespaces, which this user has none of: use sudo."
     last = [line for line in log.splitlines() if line.strip()][-8:]
     return "mmdebstrap failed; its last lines:\n  " + "\n  ".join(last)
 

@@ -79,6 +79,8 @@ class DockerEngine:
         """It chooses overlay2 where the folder's file system can, else vfs."""
         folder = self._folder
         return [
+            # Where a test is killed, its engine goes too.
+            *("setpriv", "--pdeathsig=TERM"),
             "dockerd",
             "--iptables=false",
             "--bridge=none",
