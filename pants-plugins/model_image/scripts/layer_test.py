@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from model_image.scripts.layer import compile_all, leave_out, pack, patterns
+from model_image.scripts.layer import compile_all, describe, leave_out, pack, patterns, unpack
 
 PLACE = "opt/datascience/first_party"
 # Python orders a constant set by its hashes, and merges two that happen to be in one order.
@@ -40,6 +42,34 @@ def test_the_same_files_make_the_same_bytes(tmp_path: Path) -> None:
     for number, folder in enumerate((one, two)):
         pack(folder, PLACE, tmp_path / f"{number}.tar")
     assert (tmp_path / "0.tar").read_bytes() == (tmp_path / "1.tar").read_bytes()
+
+
+def test_a_umask_changes_nothing(tmp_path: Path) -> None:
+    for umask in (0o022, 0o077):
+        before = os.umask(umask)
+        try:
+            folder = fill(tmp_path / f"{umask:o}", ["a/one.py"], seconds=1)
+        finally:
+            os.umask(before)
+        pack(folder, PLACE, tmp_path / f"{umask:o}.tar")
+    modes = {stat.S_IMODE((tmp_path / name / "a/one.py").stat().st_mode) for name in ("22", "77")}
+    assert modes == {0o644, 0o600}
+    assert (tmp_path / "22.tar").read_bytes() == (tmp_path / "77.tar").read_bytes()
+
+
+def test_a_folder_that_is_linked_to_is_no_folder(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "folder", ["a/one.py"], seconds=1)
+    (folder / "b").symlink_to("a")
+    (folder / "nowhere").symlink_to("not/there")
+    pack(folder, "place", tmp_path / "layer.tar")
+    with tarfile.open(tmp_path / "layer.tar") as layer:
+        links = {member.name: member.linkname for member in layer if member.issym()}
+        names = layer.getnames()
+    assert links == {"place/b": "a", "place/link": "run.sh", "place/nowhere": "not/there"}
+    assert names == [
+        "place",
+        *(f"place/{name}" for name in ("a", "a/one.py", "b", "link", "nowhere", "run.sh")),
+    ]
 
 
 def test_a_layer_tells_nothing_of_who_made_it(tmp_path: Path) -> None:
@@ -73,6 +103,36 @@ def test_what_is_listed_is_left_out(tmp_path: Path) -> None:
     assert left == {"a/b/c.py", "link", "run.sh"}
 
 
+def test_what_is_linked_to_is_not_left_out_with_a_link(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "folder", ["a/one.py"], seconds=1)
+    (folder / "b").symlink_to("a")
+    leave_out(folder, ["b", "link"])
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*")} == {
+        "a",
+        "a/one.py",
+        "run.sh",
+    }
+
+
+def test_what_lies_in_what_is_left_out_is_no_surprise(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "folder", ["tests/a/tests/one.py", "two.py"], seconds=1)
+    leave_out(folder, ["**/tests"])
+    assert {path.name for path in folder.iterdir()} == {"link", "run.sh", "two.py"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("# nothing\n\n   \n", []),
+        ("bin\n**/*.pyi", ["bin", "**/*.pyi"]),
+        ("  bin\t# commands # all of them\n", ["bin"]),
+    ],
+)
+def test_a_list_has_a_glob_a_line(text: str, expected: list[str]) -> None:
+    assert patterns(text) == expected
+
+
 @pytest.mark.parametrize("number", range(4))
 def test_byte_code_does_not_depend_on_the_hash_seed(
     tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
@@ -93,41 +153,96 @@ def test_byte_code_does_not_depend_on_the_hash_seed(
     assert int.from_bytes(made[0][4:8], "little") == 0b01
 
 
-def test_the_index_lists_tasks_without_importing_them(tmp_path: Path) -> None:
-    index = Path(__file__).parents[1] / "index"
-    (tmp_path / "tasks").mkdir()
-    for file in index.glob("*.py"):
-        (tmp_path / "tasks" / file.name).write_text(file.read_text())
-    (tmp_path / "tasks" / "tasks.txt").write_text("predict\ntrain")
-    (tmp_path / "predict.py").write_text('"""Predict.\n\nMore."""\nraise SystemExit("imported")\n')
-    (tmp_path / "train.py").write_text("")
-    done = subprocess.run(
-        [sys.executable, "-m", "tasks"],
-        env={"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.stderr == ""
-    assert "\n  predict  Predict.\n  train\n" in done.stdout
+METADATA = "Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n{more}\n"
 
 
-def test_a_bill_of_materials_names_each_package(tmp_path: Path) -> None:
-    components = tmp_path / "components.json"
-    parts = [
-        {"name": "numpy", "version": "2.5.5", "licence": "BSD-3-Clause AND MIT"},
-        {"name": "odd", "version": "1", "licence": "Some words of its own"},
+def distribution(folder: Path, name: str, version: str, more: str = "") -> None:
+    told = folder / f"{name}-{version}.dist-info"
+    told.mkdir(parents=True)
+    (told / "METADATA").write_text(METADATA.format(name=name, version=version, more=more))
+
+
+def test_distributions_are_told_with_their_licences(tmp_path: Path) -> None:
+    distribution(tmp_path, "Zope.Interface", "8.0", "License: ZPL-2.1\n")
+    distribution(tmp_path, "numpy", "2.5.5", "License-Expression: BSD-3-Clause\nLicense: BSD\n")
+    distribution(tmp_path, "long", "1", f"License: {'All of the text. ' * 20}\n")
+    distribution(tmp_path, "silent", "1")
+    assert describe(tmp_path) == [
+        {"name": "long", "version": "1", "licence": ""},
+        {"name": "numpy", "version": "2.5.5", "licence": "BSD-3-Clause"},
+        {"name": "silent", "version": "1", "licence": ""},
+        {"name": "zope-interface", "version": "8.0", "licence": "ZPL-2.1"},
     ]
-    components.write_text(json.dumps(parts))
-    sbom = str(Path(__file__).with_name("sbom.py"))
-    command = [sys.executable, sbom, f"--components={components}"]
-    command += ["--name=models/iris", "--version=content-1", "--revision=abc", "--created=0"]
-    command += ["--base=base", "--base-identity=1"]
-    bills = []
-    for name in ("one.json", "two.json"):
-        environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
-        subprocess.run([*command, f"--output={tmp_path / name}"], check=True, env=environment)
-        bills.append((tmp_path / name).read_text())
-    assert bills[0] == bills[1]
-    bill = json.loads(bills[0])
-    urls = {part.get("purl") for part in bill["components"]}
-    assert urls == {None, "pkg:pypi/numpy@2.5.5", "pkg:pypi/odd@1"}
+
+
+def wheel(folder: Path, name: str) -> Path:
+    """A package with a command, made without a build backend."""
+    told = f"{name}-1.dist-info"
+    files = {
+        f"{name}/__init__.py": '"""Demonstrates."""\n',
+        f"{name}/tests/test_it.py": "",
+        f"{told}/METADATA": METADATA.format(name=name, version="1", more="License: MIT\n"),
+        f"{told}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{told}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n",
+    }
+    files[f"{told}/RECORD"] = "".join(f"{file},,\n" for file in (*files, f"{told}/RECORD"))
+    path = folder / f"{name}-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file, text in files.items():
+            archive.writestr(file, text)
+    return path
+
+
+def python(*arguments: str | Path) -> str:
+    """What a program prints."""
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def packed_pex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PEX_ROOT", str(tmp_path / "pex_root"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    # What a layer is made in is the working folder.
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    made = tmp_path / "demo.pex"
+    # No pip, so no index: PEX takes the wheel as it is.
+    given = f"--pre-resolved-dists={wheel(tmp_path, 'demo')}"
+    python("-m", "pex", "demo", given, "--layout=packed", f"--output-file={made}")
+    return made
+
+
+def test_a_pex_is_unpacked_for_a_platform_as_files(packed_pex: Path, tmp_path: Path) -> None:
+    platform = tmp_path / "platform.json"
+    inspect = ("-m", "pex.cli", "interpreter", "inspect", "--markers", "--tags")
+    platform.write_text(python(*inspect))
+    folder = tmp_path / "unpacked"
+    unpack(packed_pex, folder, [str(platform)])
+    assert describe(folder) == [{"name": "demo", "version": "1", "licence": "MIT"}]
+    assert (folder / "demo/__init__.py").read_text() == '"""Demonstrates."""\n'
+    assert not [path for path in folder.rglob("*") if path.is_symlink()]
+
+
+def test_the_command_makes_the_same_layer_each_time(packed_pex: Path, tmp_path: Path) -> None:
+    left_out = tmp_path / "left_out.txt"
+    left_out.write_text("bin\n**/tests\ndemo/__pycache__\n")
+    made = []
+    for name in ("one", "two"):
+        work = tmp_path / name
+        work.mkdir()
+        python(
+            Path(__file__).with_name("layer.py"),
+            f"--pex={packed_pex}",
+            f"--left-out={left_out}",
+            f"--folder={work / 'third_party'}",
+            f"--place={PLACE}",
+            f"--components={work / 'components.json'}",
+            f"--output={work / 'layer.tar'}",
+        )
+        made.append((work / "layer.tar").read_bytes())
+    assert made[0] == made[1]
+    with tarfile.open(work / "layer.tar") as layer:
+        held = [member.name.removeprefix(f"{PLACE}/") for member in layer if member.isfile()]
+    assert [name for name in held if not name.startswith("demo-1")] == ["demo/__init__.py"]
+    assert json.loads((work / "components.json").read_text()) == describe(work / "third_party")
