@@ -56,10 +56,11 @@ def leave_out(folder: Path, globs: Iterable[str]) -> None:
 
 def compile_all(folder: Path, place: str) -> None:
     """Compile each module; a file that is no Python of this version stays as it is."""
-    command = [sys.executable, "-m", "compileall", "-qq", "-j", "0", "-r", str(DEEPEST)]
+    command = [sys.executable, "-m", "compileall", "-qq", "-j", "1", "-r", str(DEEPEST)]
     command += ["--invalidation-mode", "unchecked-hash"]
     command += ["-s", str(folder), "-p", f"/{place}", str(folder)]
-    # Constant sets are written in the order of their hashes, which Python draws anew at each start.
+    # Constant sets are written in the order of their hashes, which Python draws at each start; and
+    # whether two are one depends on the strings that it has met: one process, in one order.
     subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": "0"}, stdout=sys.stderr)
 
 
