@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.commands import ROOT, Result, copy_repository, start, stop_pantsd
+from integration.commands import ROOT, Result, commit_all, copy_repository, start, stop_pantsd
 
 README = (ROOT / "README.md").read_text()
 
@@ -42,9 +42,7 @@ class Repository:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     root = tmp_path_factory.mktemp("readme")
     copy_repository(root)
-    for command in ("init -q -b main", "add -A", "commit -q -m all"):
-        identity = ("-c", "user.name=me", "-c", "user.email=me@localhost")
-        subprocess.run(["git", *identity, *command.split()], cwd=root, check=True)
+    commit_all(root)
     (flowers,) = blocks("csv")
     (root / "flowers.csv").write_text(flowers)
     try:
