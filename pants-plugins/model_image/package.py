@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from pants.backend.docker.package_types import BuiltDockerImage
 from pants.backend.python.subsystems.setup import PythonSetup
-from pants.backend.python.target_types import PythonResolveField
 from pants.core.goals.package import (
     BuiltPackage,
     BuiltPackageArtifact,
@@ -44,12 +43,12 @@ from model_image.layers import FirstParty, FirstPartyRequest, Layer, ThirdParty,
 from model_image.revision import Revision, RevisionRequest
 from model_image.subsystem import ModelImages
 from model_image.target_types import (
+    NAME,
     ImageCompletePlatformsField,
     ImageRegistriesField,
     ImageRepositoryField,
-    ImageTasksField,
 )
-from model_image.tasks import ImageTasks, ImageTasksRequest
+from model_image.tasks import ImageTasks, ImageTasksFieldSet, ImageTasksRequest
 from model_image.tools import ImageToolProcess
 
 BASE_REPOSITORY = "datascience-base"
@@ -59,15 +58,11 @@ CONTENT = "content-"
 
 
 @dataclass(frozen=True)
-class ModelImageFieldSet(PackageFieldSet):
-    required_fields = (ImageTasksField,)
-
-    tasks: ImageTasksField
+class ModelImageFieldSet(ImageTasksFieldSet, PackageFieldSet):
     repository: ImageRepositoryField
     registries: ImageRegistriesField
     complete_platforms: ImageCompletePlatformsField
     output_path: OutputPathField
-    resolve: PythonResolveField
 
 
 @dataclass(frozen=True)
@@ -87,15 +82,20 @@ class BaseImageRequest:
 
 
 @dataclass(frozen=True)
-class BaseImage:
+class _Under:
+    """An image that others are built on."""
+
     ref: str
     identity: str
 
 
-@dataclass(frozen=True)
-class ThirdPartyImage:
-    ref: str
-    identity: str
+# Rules are found by the exact type that they return.
+class BaseImage(_Under):
+    pass
+
+
+class ThirdPartyImage(_Under):
+    pass
 
 
 @dataclass(frozen=True)
@@ -144,13 +144,18 @@ async def given_base(ref: str, docker: Docker) -> BaseImage:
 async def find_base(_: BaseImageRequest, images: ModelImages, docker: Docker) -> BaseImage:
     if images.base_image:
         return await given_base(images.base_image, docker)
-    context = await Get(Snapshot, PathGlobs([f"{images.folder}/base/*"]))
+    context = await Get(
+        Snapshot,
+        PathGlobs(
+            images.base_globs,
+            glob_match_error_behavior=GlobMatchErrorBehavior.error,
+            description_of_origin="the option `[images].folder`",
+        ),
+    )
     ref = f"{BASE_REPOSITORY}:{content_tag({'context': context.digest.fingerprint})}"
     image = await Get(
         LocalImage,
-        ImageBuild(
-            (ref,), f"{images.folder}/base/python.Dockerfile", context.digest, Revision().created
-        ),
+        ImageBuild((ref,), images.base_dockerfile, context.digest, Revision().created),
     )
     return BaseImage(ref, image.identity)
 
@@ -262,6 +267,14 @@ class ImageParts:
         )
 
 
+def default_repository(folder: str, name: str) -> str:
+    """The folder below the source root; a second image of a folder has its target's name, too."""
+    parts = [part for part in folder.split("/") if part != "."]
+    if name != NAME or not parts:
+        parts.append(name)
+    return "/".join(parts).lower()
+
+
 @rule(desc="Make what an image is made of", level=LogLevel.DEBUG)
 async def make_parts(
     field_set: ModelImageFieldSet, images: ModelImages, setup: PythonSetup
@@ -271,7 +284,7 @@ async def make_parts(
         Get(
             ImageTasks,
             ImageTasksRequest,
-            ImageTasksRequest.of(address, field_set.tasks, field_set.resolve, setup),
+            ImageTasksRequest.of(field_set, setup),
         ),
         Get(SourceRoot, SourceRootRequest, SourceRootRequest.for_address(address)),
     )
@@ -281,7 +294,7 @@ async def make_parts(
         Get(FirstParty, FirstPartyRequest(tasks, folder)),
         Get(Snapshot, PathGlobs, dockerfile(images, "image")),
     )
-    repository = (field_set.repository.value or folder).lower()
+    repository = field_set.repository.value or default_repository(folder, address.target_name)
     return ImageParts(tasks, repository, third_party, first_party, file)
 
 

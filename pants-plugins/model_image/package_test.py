@@ -13,6 +13,7 @@ from model_image.package import (
     ImageParts,
     ThirdPartyImage,
     content_tag,
+    default_repository,
     labels_of,
     summary,
     tags_of,
@@ -60,6 +61,21 @@ def test_an_image_is_named_by_content_and_by_a_clean_commit(
     revision: Revision, expected: tuple[str, ...]
 ) -> None:
     assert tags_of("content-1", revision) == expected
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "expected"),
+    [
+        ("models/iris", "image", "models/iris"),
+        ("models/iris", "training", "models/iris/training"),
+        ("Models/Iris", "image", "models/iris"),
+        # The source root's own.
+        (".", "image", "image"),
+        (".", "everything", "everything"),
+    ],
+)
+def test_each_image_has_a_repository_of_its_own(folder: str, name: str, expected: str) -> None:
+    assert default_repository(folder, name) == expected
 
 
 def test_labels_say_what_an_image_is() -> None:

@@ -50,6 +50,20 @@ class ModelImages(PythonToolBase):
     )
     tailor = BoolOption(default=True, help="If true, `tailor` adds `model_image` targets.")
 
+    @property
+    def base_dockerfile(self) -> str:
+        return f"{self.folder}/base/python.Dockerfile"
+
+    @property
+    def base_globs(self) -> tuple[str, ...]:
+        """What the base is made of, unless `base_image` names one."""
+        return (self.base_dockerfile, f"{self.folder}/base/tidy.py")
+
+    @property
+    def file_globs(self) -> tuple[str, ...]:
+        """The files that every image is made with."""
+        return (f"{self.folder}/*.Dockerfile", f"{self.folder}/left_out.txt", *self.base_globs)
+
 
 def rules():
     return collect_rules()

@@ -12,9 +12,7 @@ from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
 from model_image.subsystem import ModelImages
-from model_image.target_types import ImageTasksField, ModelImageTarget
-
-NAME = "image"
+from model_image.target_types import NAME, ImageTasksField, ModelImageTarget
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ from pants.engine.target import (
 )
 from pants.util.strutil import help_text
 
+# What `tailor` calls it; only one of another name has that in its repository.
+NAME = "image"
+
 
 class ImageTasksField(StringSequenceField):
     alias = "tasks"
@@ -19,8 +22,8 @@ class ImageTasksField(StringSequenceField):
     help = help_text(
         """
         The `pex_binary` targets whose modules the image runs, as on Pants' command line: addresses,
-        or `src::` for all below a folder. Other targets that match, and those of another resolve,
-        are passed over.
+        `src::` for all below a folder, `-src/models/churn::` for all but these. Other targets that
+        match, and those of another resolve, are passed over.
 
         By default all of this BUILD file. Example: `tasks=["src::"]`.
         """
@@ -41,7 +44,8 @@ class ImageRepositoryField(StringField):
         """
         The image's name without registry and tag.
 
-        By default the path below the source root: `src/models/iris` makes `models/iris`.
+        By default the path below the source root: `src/models/iris:image` makes `models/iris`, and
+        `src/models/iris:training` makes `models/iris/training`.
         """
     )
 

@@ -12,7 +12,7 @@ from pants.backend.python.target_types import (
     ResolvedPexEntryPoint,
     ResolvePexEntryPointRequest,
 )
-from pants.base.specs import RawSpecsWithoutFileOwners
+from pants.base.specs import Specs
 from pants.base.specs_parser import SpecsParser
 from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import PathGlobs, Paths
@@ -42,14 +42,9 @@ class ImageTasksRequest:
     resolve: str
 
     @classmethod
-    def of(
-        cls,
-        address: Address,
-        tasks: ImageTasksField,
-        resolve: PythonResolveField,
-        setup: PythonSetup,
-    ) -> ImageTasksRequest:
-        return cls(address, tasks.value or (), resolve.normalized_value(setup))
+    def of(cls, field_set: ImageTasksFieldSet, setup: PythonSetup) -> ImageTasksRequest:
+        specs = field_set.tasks.value or ()
+        return cls(field_set.address, specs, field_set.resolve.normalized_value(setup))
 
 
 @dataclass(frozen=True)
@@ -85,6 +80,8 @@ class NoTasksError(InvalidFieldException):
 
 def absolute(spec: str, spec_path: str) -> str:
     """A spec as it is written at the root: `:predict` and `./more::` start at the BUILD file."""
+    if spec.startswith("-"):
+        return f"-{absolute(spec[1:], spec_path)}"
     if spec.startswith(":"):
         # `:` alone is all of the BUILD file, `:name` one target of it.
         return f"{spec_path}{spec}"
@@ -110,11 +107,9 @@ async def matching(specs: Iterable[str], address: Address) -> Targets:
         [absolute(spec, address.spec_path) for spec in specs],
         description_of_origin=f"the `{ImageTasksField.alias}` field of {address}",
     )
-    specs_of_field = RawSpecsWithoutFileOwners.from_raw_specs(
-        # What a person filters the command line by is not for this.
-        replace(parsed.includes, filter_by_global_options=False)
-    )
-    return await Get(Targets, RawSpecsWithoutFileOwners, specs_of_field)
+    # What a person filters the command line by is not for this.
+    includes = replace(parsed.includes, filter_by_global_options=False)
+    return await Get(Targets, Addresses, await Get(Addresses, Specs(includes, parsed.ignores)))
 
 
 @rule(desc="Find the tasks of an image", level=LogLevel.DEBUG)
@@ -145,18 +140,12 @@ async def infer_tasks(
         Get(
             ImageTasks,
             ImageTasksRequest,
-            ImageTasksRequest.of(field_set.address, field_set.tasks, field_set.resolve, setup),
+            ImageTasksRequest.of(field_set, setup),
         ),
-        Get(Paths, PathGlobs(image_file_globs(images.folder))),
+        Get(Paths, PathGlobs(images.file_globs)),
     )
     owners = await Get(Owners, OwnersRequest(dockerfiles.files))
     return InferredDependencies((*tasks.addresses, *owners))
-
-
-def image_file_globs(folder: str) -> tuple[str, ...]:
-    """The files that every image is made with."""
-    names = ("*.Dockerfile", "left_out.txt", "base/python.Dockerfile", "base/tidy.py")
-    return tuple(f"{folder}/{name}" for name in names)
 
 
 def rules():

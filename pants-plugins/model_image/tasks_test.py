@@ -7,7 +7,6 @@ from pants.backend.python import target_types_rules
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.target_types import (
     PexBinary,
-    PythonResolveField,
     PythonSourcesGeneratorTarget,
 )
 from pants.core.target_types import FilesGeneratorTarget, FileTarget
@@ -19,10 +18,12 @@ from pants.engine.target import (
     DependenciesRequest,
     InferredDependencies,
 )
+from pants.testutil.option_util import create_subsystem
 from pants.testutil.rule_runner import RuleRunner, engine_error
 
 from model_image import tasks
-from model_image.target_types import ImageTasksField, ModelImageTarget
+from model_image.subsystem import ModelImages
+from model_image.target_types import ModelImageTarget
 from model_image.tasks import (
     ImageTasks,
     ImageTasksFieldSet,
@@ -30,7 +31,6 @@ from model_image.tasks import (
     InferImageTasks,
     NoTasksError,
     absolute,
-    image_file_globs,
 )
 
 IRIS = """\
@@ -98,9 +98,7 @@ def request_for(
     rule_runner.write_files({file: f"{build}model_image(name='image', {fields})\n"})
     target = rule_runner.get_target(Address(folder, target_name="image"))
     setup = rule_runner.request(PythonSetup, [])
-    return ImageTasksRequest.of(
-        target.address, target[ImageTasksField], target[PythonResolveField], setup
-    )
+    return ImageTasksRequest.of(ImageTasksFieldSet.create(target), setup)
 
 
 def find(
@@ -134,6 +132,11 @@ def test_by_default_all_tasks_of_the_build_file(rule_runner: RuleRunner) -> None
         # Neither those of another resolve, nor files, nor what no module runs.
         (["src::"], [CHURN, PREDICT, TRAIN]),
         (["::"], [PREDICT, TRAIN]),
+        # The module of a task, and all but some.
+        (["src/models/churn/predict.py"], [CHURN]),
+        (["./predict.py"], [PREDICT]),
+        (["src/models::", "-src/models/churn::"], [PREDICT, TRAIN]),
+        ([":", "-:train"], [PREDICT]),
     ],
 )
 def test_tasks_are_named_as_on_the_command_line(
@@ -233,7 +236,8 @@ def test_an_image_depends_on_its_platform(with_docker: RuleRunner) -> None:
 
 
 def test_the_files_of_images_lie_in_one_folder() -> None:
-    assert image_file_globs("build/images") == (
+    images = create_subsystem(ModelImages, folder="build/images")
+    assert images.file_globs == (
         "build/images/*.Dockerfile",
         "build/images/left_out.txt",
         "build/images/base/python.Dockerfile",
@@ -249,6 +253,8 @@ def test_the_files_of_images_lie_in_one_folder() -> None:
         ("::", "src/models/iris::"),
         ("./more::", "src/models/iris/more::"),
         ("src/models/churn:predict", "src/models/churn:predict"),
+        ("-./more::", "-src/models/iris/more::"),
+        ("-src/models/churn::", "-src/models/churn::"),
         ("//:predict", "//:predict"),
     ],
 )

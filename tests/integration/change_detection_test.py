@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.commands import Result, copy_repository, start, stop_pantsd
+from integration.commands import Result, commit_all, copy_repository, start, stop_pantsd
 
 MODELS = ("iris", "tulip")
 TASKS = ("evaluate", "predict", "train")
@@ -43,15 +43,11 @@ class Clone:
     def new(cls, root: Path) -> Clone:
         clone = cls(root)
         copy_repository(root)
-        clone.write(".gitignore", "/.pants.d/\n/.pids/\n/dist/\n__pycache__/\n")
         clone.copy_model("iris", to="tulip")
         for model in MODELS:
             clone.write(f"tests/models/{model}/BUILD", 'python_tests(name="tests")\n')
             clone.write(f"tests/models/{model}/schema_test.py", SCHEMA_TEST.format(model=model))
-        clone.run("git", "init", "--quiet")
-        clone.run("git", "add", ".")
-        author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-        clone.run("git", *author, "commit", "--quiet", "--message=Two models")
+        commit_all(root)
         return clone
 
     def copy_model(self, name: str, *, to: str) -> None:

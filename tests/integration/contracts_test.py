@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.commands import Result, copy_repository, start, stop_pantsd
+from integration.commands import Result, commit_all, copy_repository, start, stop_pantsd
 
 FLOWERS = "src/datasets/flowers.py"
 
@@ -38,16 +38,8 @@ def edit(root: Path, *replacements: tuple[str, str], times: int = 1) -> None:
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("contracts")
     copy_repository(root)
-    (root / ".gitignore").write_text("/.pants.d/\n/.pids/\n/dist/\n__pycache__/\n")
-    author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-    for arguments in (
-        ("init", "--quiet", "--initial-branch=main"),
-        ("add", "."),
-        (*author, "commit", "--quiet", "--message=Contracts"),
-        ("checkout", "--quiet", "-b", "change"),
-    ):
-        done = run(root, "git", *arguments)
-        assert done.code == 0, done.err
+    commit_all(root)
+    assert run(root, "git", "checkout", "--quiet", "-b", "change").code == 0
     try:
         yield root
     finally:

@@ -109,7 +109,6 @@ def workshop(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> 
     """A commit of the repository with both images of it built, and a secret beside the sources."""
     root = tmp_path_factory.mktemp("images") / "repository"
     copy_repository(root)
-    (root / ".gitignore").write_text("/.pants.d/\n/.pids/\n/dist/\n__pycache__/\n.env\n")
     (root / "src/models/iris/.env").write_text(f"PASSWORD={SECRET}\n")
     (root / "docker/.env").write_text(f"PASSWORD={SECRET}\n")
     workshop = Workshop(root, engine, "datascience-base:debian")

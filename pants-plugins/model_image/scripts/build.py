@@ -118,7 +118,9 @@ def made_before(program: str, ref: str, labels: Sequence[str]) -> str | None:
     except DockerError:
         return None
     wanted = dict(label.split("=", 1) for label in labels)
-    return str(inspected["Id"]) if (inspected["Config"]["Labels"] or {}) == wanted else None
+    # It has those of its base, too.
+    fits = wanted.items() <= (inspected["Config"]["Labels"] or {}).items()
+    return str(inspected["Id"]) if fits else None
 
 
 def main() -> None:
