@@ -28,14 +28,20 @@ class DockerEngine:
     that it needs no bridge, no iptables, and nothing of an engine that runs beside it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, disk: str = "") -> None:
+        """`disk` is the size of a disk in memory for its images, such as `100m`; else the machine's."""
         if not shutil.which("docker"):
             pytest.skip("NOT TESTED: no docker to call an engine with: apt-get install docker.io")
+        self._disk = disk
         # A socket's path has to be short, which one in a sandbox is not.
         self._folder = Path(tempfile.mkdtemp(prefix="engine-", dir="/tmp"))
         self._process: subprocess.Popen[bytes] | None = None
         self._host = os.environ.get("DOCKER_HOST", "")
         self._log = self._folder / "log"
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -62,6 +68,8 @@ class DockerEngine:
             return "dockerd is not installed (apt-get install docker.io)"
         if os.getuid():
             return "only root can start dockerd"
+        if self._disk and (problem := self._mount()):
+            return problem
         own, before = f"unix://{self._folder}/socket", self._host
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(self._command(own), stdout=log, stderr=log)
@@ -75,6 +83,19 @@ class DockerEngine:
         self._host = before
         return f"dockerd did not start: {self.log().strip().splitlines()[-1:]}"
 
+    def _mount(self) -> str | None:
+        self._data.mkdir()
+        done = self._run("mount", "-t", "tmpfs", "-o", f"size={self._disk}", "engine", self._data)
+        return f"no disk can be mounted: {done.err.strip()}" if done.code else None
+
+    def resize_disk(self, disk: str) -> None:
+        """Give it more room, as who clears a disk does."""
+        done = self._run("mount", "-o", f"remount,size={disk}", self._data)
+        assert done.code == 0, done.err
+
+    def _run(self, *command: str | Path) -> Result:
+        return Result.of(start(*command, cwd=self._folder), timeout=30)
+
     def _command(self, host: str) -> list[str]:
         """It chooses overlay2 where the folder's file system can, else vfs."""
         folder = self._folder
@@ -85,7 +106,7 @@ class DockerEngine:
             "--iptables=false",
             "--bridge=none",
             f"--host={host}",
-            f"--data-root={folder}/data",
+            f"--data-root={self._data}",
             f"--exec-root={folder}/run",
             f"--pidfile={folder}/pid",
             # Where the machine's own containerd runs, dockerd keeps its containers in that one.
@@ -118,6 +139,8 @@ class DockerEngine:
 
     def _leave(self) -> None:
         self._stop()
+        if self._data.is_mount():
+            self._run("umount", self._data)
         with suppress(FileNotFoundError):
             shutil.rmtree(self._folder)
 

@@ -330,7 +330,6 @@ def digest_of(folder: Path) -> str:
     return told.hexdigest()
 
 
-@pytest.mark.xfail(reason="Packages agree, the image's ID does not yet: issue 4 is open.")
 def test_another_clone_with_empty_caches_makes_the_same_bytes(
     workshop: Workshop, tmp_path: Path
 ) -> None:
@@ -421,6 +420,27 @@ def test_without_an_engine_one_message_says_what_to_do(workshop: Workshop) -> No
     )
     assert "No Docker engine answers. Start one" in failed.err
     assert "--filter-target-type=-model_image" in failed.err
+
+
+def test_a_full_disk_is_one_message_and_nothing_half_made(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    base = tmp_path / "base.tar"
+    workshop.docker("save", f"--output={base}", workshop.base)
+    # Room for the base; the third-party packages alone are hundreds of megabytes.
+    with DockerEngine(disk="150m") as engine:
+        if not engine.is_own:
+            pytest.skip("NOT TESTED: the disk of somebody else's engine is not ours to fill")
+        small = Workshop(workshop.root, engine, workshop.base)
+        small.docker("load", f"--input={base}")
+        failed = small.pants("package", IMAGES[IRIS], code=1)
+        assert "no space left on device" in failed.err
+        assert "A disk is full: the engine's (`docker system df`" in failed.err
+        assert "Traceback" not in failed.err
+        assert small.refs(IRIS) == small.refs(THIRD_PARTY) == set()
+        engine.resize_disk("4g")
+        small.package(IMAGES[IRIS])
+        assert "latest" in small.refs(IRIS)
 
 
 def test_without_a_base_image_one_message_says_how_to_make_one(workshop: Workshop) -> None:

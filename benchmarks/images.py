@@ -1,0 +1,163 @@
+"""A model's image beside the usual layout: one environment with everything, sources copied last.
+
+    python3 benchmarks/images.py
+    PANTS_IMAGES_BASE_IMAGE=datascience-base:debian python3 benchmarks/images.py --rounds 7
+
+Both stand on the same base. Each round appends one line to iris' pipeline, in a clone of the last
+commit, and builds both images again. Needs a Docker engine; the first build takes some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+MEGABYTE = 1_000_000
+TARGET = "src/models/iris:image"
+OURS = "models/iris"
+PEER = "benchmark-everything"
+EVERYTHING = "benchmarks:everything"
+CHANGED = "src/models/iris/pipeline.py"
+DOCKERFILE = """\
+FROM {base}
+COPY site-packages /opt/environment
+COPY src /opt/src
+ENV PYTHONPATH=/opt/environment:/opt/src
+"""
+
+
+def call(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
+    """What a command prints; where it fails, what it said is the end of the benchmark."""
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))}:\n{done.stderr or done.stdout}")
+    return done.stdout
+
+
+def inspect(image: str) -> dict[str, Any]:
+    (told,) = json.loads(call("docker", "image", "inspect", image, cwd=ROOT))
+    return dict(told)
+
+
+def layer_sizes(image: str) -> list[int]:
+    """Bytes of each layer, the base's first."""
+    history = ("docker", "history", "--human=false", "--format={{.Size}}", image)
+    sizes = [int(line) for line in call(*history, cwd=ROOT).split()]
+    return sizes[::-1]
+
+
+def new_bytes(image: str, before: Sequence[str]) -> int:
+    """Bytes of the layers that an image had not before."""
+    layers = inspect(image)["RootFS"]["Layers"]
+    # Steps that only describe the image stand in the history, but are no layers.
+    sizes = [size for size in layer_sizes(image) if size][-len(layers) :]
+    kept = sum(1 for old, new in zip(before, layers, strict=False) if old == new)
+    return sum(sizes[kept - len(layers) :]) if kept < len(layers) else 0
+
+
+@dataclass
+class Layout:
+    """An image, how it is built, and what each round cost."""
+
+    name: str
+    image: str
+    build: Callable[[], None]
+    seconds: list[float] = field(default_factory=list)
+    added: list[int] = field(default_factory=list)
+
+    def round(self) -> None:
+        before = inspect(self.image)["RootFS"]["Layers"]
+        start = time.perf_counter()
+        self.build()
+        self.seconds.append(time.perf_counter() - start)
+        self.added.append(new_bytes(self.image, before))
+
+    @property
+    def size(self) -> int:
+        return int(inspect(self.image)["Size"])
+
+
+def environment_of_everything(clone: Path, folder: Path) -> None:
+    """Lay out the whole `default` resolve as pip would."""
+    call("./pants", "package", EVERYTHING, cwd=clone)
+    pex = clone / "dist/benchmarks/everything.pex"
+    venv = folder / "venv"
+    call(sys.executable, pex, "venv", "--compile", venv, cwd=clone, env={"PEX_TOOLS": "1"})
+    (site_packages,) = venv.glob("lib/python*/site-packages")
+    site_packages.rename(folder / "site-packages")
+    shutil.rmtree(venv)
+
+
+def peer(clone: Path, folder: Path) -> Layout:
+    """The usual layout, on the base that ours has."""
+    base = os.environ.get("PANTS_IMAGES_BASE_IMAGE") or base_of_ours()
+    (folder / "Dockerfile").write_text(DOCKERFILE.format(base=base))
+    environment_of_everything(clone, folder)
+
+    def build() -> None:
+        shutil.copytree(clone / "src", folder / "src", dirs_exist_ok=True)
+        call("docker", "build", "--quiet", f"--tag={PEER}", ".", cwd=folder)
+
+    return Layout("one environment, sources last", PEER, build)
+
+
+def base_of_ours() -> str:
+    (ref,) = call(
+        "docker", "image", "ls", "--format={{.Repository}}:{{.Tag}}", "datascience-base", cwd=ROOT
+    ).split()[:1]
+    return ref
+
+
+def report(ours: Layout, other: Layout) -> None:
+    rows = [
+        (
+            "one-line change, s",
+            *(statistics.median(x.seconds) for x in (ours, other)),
+            "1, and 3 s",
+        ),
+        ("new layers, kB", *(max(x.added) / 1000 for x in (ours, other)), "200 kB"),
+        ("size, MB", *(x.size / MEGABYTE for x in (ours, other)), "0.33"),
+    ]
+    print(f"{'':20}{ours.name:>14}{other.name:>32}{'ratio':>8}  aim")
+    for name, mine, theirs, aim in rows:
+        print(f"{name:20}{mine:>14.2f}{theirs:>32.2f}{mine / theirs:>8.2f}  {aim}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="benchmark-images-") as name:
+        clone, folder = Path(name, "clone"), Path(name, "peer")
+        call("git", "clone", "--quiet", ROOT, clone, cwd=ROOT)
+        folder.mkdir()
+        ours = Layout("model_image", OURS, lambda: call("./pants", "package", TARGET, cwd=clone))
+        ours.build()
+        other = peer(clone, folder)
+        other.build()
+        for number in range(options.rounds):
+            with (clone / CHANGED).open("a") as file:
+                file.write(f"# Round {number}.\n")
+            ours.round()
+            other.round()
+        report(ours, other)
+
+
+if __name__ == "__main__":
+    main()
