@@ -29,7 +29,7 @@ class DockerEngine:
     """
 
     def __init__(self, disk: str = "") -> None:
-        """`disk` is the size of a disk in memory for its images, such as `100m`; else the machine's."""
+        """With `disk`, such as `100m`, its images lie on a disk in memory of that size."""
         if not shutil.which("docker"):
             pytest.skip("NOT TESTED: no docker to call an engine with: apt-get install docker.io")
         self._disk = disk
