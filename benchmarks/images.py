@@ -1,7 +1,7 @@
 """A model's image beside the usual layout: one environment with everything, sources copied last.
 
-    python3 benchmarks/images.py
-    PANTS_IMAGES_BASE_IMAGE=datascience-base:debian python3 benchmarks/images.py --rounds 7
+    ./pants run benchmarks/images.py
+    PANTS_IMAGES_BASE_IMAGE=datascience-base:debian ./pants run benchmarks/images.py -- --rounds 7
 
 Both stand on the same base. Each round appends one line to iris' pipeline, in a clone of the last
 commit, and builds both images again. Needs a Docker engine; the first build takes some minutes.
@@ -23,19 +23,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+# `./pants run` starts it there.
+ROOT = Path.cwd()
 MEGABYTE = 1_000_000
 TARGET = "src/models/iris:image"
 OURS = "models/iris"
 PEER = "benchmark-everything"
 EVERYTHING = "benchmarks:everything"
 CHANGED = "src/models/iris/pipeline.py"
-DOCKERFILE = """\
-FROM {base}
-COPY site-packages /opt/environment
-COPY src /opt/src
-ENV PYTHONPATH=/opt/environment:/opt/src
-"""
+ENVIRONMENT = "benchmark-environment"
+# An image of its own stands for a builder's cache, which an older engine asks for with all files.
+DOCKERFILES = {
+    ENVIRONMENT: "FROM {base}\nCOPY site-packages /opt/environment\n",
+    PEER: "FROM {base}\nCOPY src /opt/src\nENV PYTHONPATH=/opt/environment:/opt/src\n",
+}
 
 
 def call(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
@@ -91,8 +92,13 @@ class Layout:
         return int(inspect(self.image)["Size"])
 
 
-def environment_of_everything(clone: Path, folder: Path) -> None:
-    """Lay out the whole `default` resolve as pip would."""
+def docker_build(image: str, base: str, folder: Path) -> None:
+    (folder / "Dockerfile").write_text(DOCKERFILES[image].format(base=base))
+    call("docker", "build", "--quiet", f"--tag={image}", ".", cwd=folder)
+
+
+def build_environment(clone: Path, folder: Path) -> None:
+    """An image with the whole `default` resolve, on the base that ours has."""
     call("./pants", "package", EVERYTHING, cwd=clone)
     pex = clone / "dist/benchmarks/everything.pex"
     venv = folder / "venv"
@@ -100,17 +106,17 @@ def environment_of_everything(clone: Path, folder: Path) -> None:
     (site_packages,) = venv.glob("lib/python*/site-packages")
     site_packages.rename(folder / "site-packages")
     shutil.rmtree(venv)
+    docker_build(ENVIRONMENT, os.environ.get("PANTS_IMAGES_BASE_IMAGE") or base_of_ours(), folder)
+    shutil.rmtree(folder / "site-packages")
 
 
 def peer(clone: Path, folder: Path) -> Layout:
-    """The usual layout, on the base that ours has."""
-    base = os.environ.get("PANTS_IMAGES_BASE_IMAGE") or base_of_ours()
-    (folder / "Dockerfile").write_text(DOCKERFILE.format(base=base))
-    environment_of_everything(clone, folder)
+    """The usual layout."""
+    build_environment(clone, folder)
 
     def build() -> None:
         shutil.copytree(clone / "src", folder / "src", dirs_exist_ok=True)
-        call("docker", "build", "--quiet", f"--tag={PEER}", ".", cwd=folder)
+        docker_build(PEER, ENVIRONMENT, folder)
 
     return Layout("one environment, sources last", PEER, build)
 
