@@ -15,6 +15,7 @@ from pants.core.goals.package import (
     PackageFieldSet,
 )
 from pants.engine.fs import (
+    EMPTY_DIGEST,
     AddPrefix,
     CreateDigest,
     Digest,
@@ -49,10 +50,11 @@ from model_image.target_types import (
     ImageRepositoryField,
 )
 from model_image.tasks import ImageTasks, ImageTasksFieldSet, ImageTasksRequest
-from model_image.tools import ImageToolProcess
+from model_image.tools import ImageToolProcess, merged
 
 BASE_REPOSITORY = "datascience-base"
 THIRD_PARTY_REPOSITORY = "datascience-third-party"
+BASE_PACKAGES = "base_packages.json"
 LATEST = "latest"
 CONTENT = "content-"
 
@@ -87,6 +89,7 @@ class _Under:
 
     ref: str
     identity: str
+    id: str
 
 
 # Rules are found by the exact type that they return.
@@ -136,8 +139,9 @@ async def given_base(ref: str, docker: Docker) -> BaseImage:
         process = docker.process("image", "inspect", "--", ref, description=f"Look for {ref} again")
         told = await Get(FallibleProcessResult, Process, process)
         succeeded(told, f"look for {ref}")
-        return BaseImage(ref, LocalImage.from_inspection(told.stdout).identity)
-    return BaseImage(ref, found.image.identity)
+        pulled = LocalImage.from_inspection(told.stdout)
+        return BaseImage(ref, pulled.identity, pulled.id)
+    return BaseImage(ref, found.image.identity, found.image.id)
 
 
 @rule(desc="Find the base of images", level=LogLevel.DEBUG)
@@ -157,7 +161,7 @@ async def find_base(_: BaseImageRequest, images: ModelImages, docker: Docker) ->
         LocalImage,
         ImageBuild((ref,), images.base_dockerfile, context.digest, Revision().created),
     )
-    return BaseImage(ref, image.identity)
+    return BaseImage(ref, image.identity, image.id)
 
 
 async def build_on(
@@ -199,7 +203,7 @@ async def make_third_party_image(
     )
     ref = f"{THIRD_PARTY_REPOSITORY}:{tag}"
     image = await build_on(base.ref, [layer], file, refs=(ref,), created=Revision().created)
-    return ThirdPartyImage(ref, image.identity)
+    return ThirdPartyImage(ref, image.identity, image.id)
 
 
 def labels_of(
@@ -220,8 +224,28 @@ def tags_of(content: str, revision: Revision) -> tuple[str, ...]:
     return tuple(tag for tag in (content, revision.tag, LATEST) if tag)
 
 
+async def packages_of(base: BaseImage, docker: Docker) -> Digest:
+    """A JSON file of the base's Debian packages."""
+    process = await Get(
+        Process,
+        ImageToolProcess(
+            script="base_packages",
+            # An ID never means anything else, so that this is asked once.
+            argv=(f"--docker={docker.program}", base.id),
+            description=f"List the Debian packages of {base.ref}",
+            input_digest=EMPTY_DIGEST,
+            env=docker.env,
+            level=LogLevel.DEBUG,
+        ),
+    )
+    result = await Get(FallibleProcessResult, Process, process)
+    told = succeeded(result, f"list the packages of {base.ref}")
+    return await Get(Digest, CreateDigest([FileContent(BASE_PACKAGES, told.encode())]))
+
+
 @rule(desc="Write a bill of materials", level=LogLevel.DEBUG)
-async def write_sbom(request: SbomRequest) -> Digest:
+async def write_sbom(request: SbomRequest, docker: Docker) -> Digest:
+    input_digests = (request.components, await packages_of(request.base, docker))
     result = await Get(
         ProcessResult,
         ImageToolProcess(
@@ -232,12 +256,13 @@ async def write_sbom(request: SbomRequest) -> Digest:
                 f"--revision={request.revision.name}",
                 f"--base={request.base.ref}",
                 f"--base-identity={request.base.identity}",
+                f"--base-packages={BASE_PACKAGES}",
                 f"--created={request.revision.created}",
                 f"--components={ThirdParty.COMPONENTS}",
                 f"--output={os.path.basename(request.output)}",
             ),
             description=f"Write the bill of materials of {request.repository}",
-            input_digest=request.components,
+            input_digest=await merged(*input_digests),
             output_files=(os.path.basename(request.output),),
             level=LogLevel.DEBUG,
         ),

@@ -111,15 +111,15 @@ def parts(*, shared: str = "1", own: str = "2", repository: str = "models/iris")
 
 
 def test_a_tag_by_content_is_of_layers_base_and_labels() -> None:
-    under = ThirdPartyImage("datascience-third-party:content-1", "1")
+    under = ThirdPartyImage("datascience-third-party:content-1", "1", "sha256:1")
     content = parts().content(under, IMAGES)
     # What is below counts by what it holds, not by its name.
-    assert parts().content(ThirdPartyImage("other:name", "1"), IMAGES) == content
+    assert parts().content(ThirdPartyImage("other:name", "1", "sha256:2"), IMAGES) == content
     others = (
         parts(shared="3").content(under, IMAGES),
         parts(own="3").content(under, IMAGES),
         parts(repository="iris").content(under, IMAGES),
-        parts().content(ThirdPartyImage(under.ref, "2"), IMAGES),
+        parts().content(ThirdPartyImage(under.ref, "2", under.id), IMAGES),
         parts().content(under, create_subsystem(ModelImages, source="", licenses="MIT")),
     )
     assert len({content, *others}) == 6

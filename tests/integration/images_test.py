@@ -267,6 +267,9 @@ def test_an_image_says_where_it_comes_from(workshop: Workshop) -> None:
     bill = json.loads((workshop.root / "dist/src.models.iris/image.cdx.json").read_text())
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
     assert bill["metadata"]["component"]["name"] == IRIS
+    urls = [part["purl"] for part in bill["components"] if part["type"] == "library"]
+    assert [url for url in urls if re.match(r"pkg:pypi/pandas@\d", url)]
+    assert [url for url in urls if re.match(r"pkg:deb/debian/libc6@2.*distro=debian-13", url)]
 
 
 def test_a_change_of_one_line_adds_a_small_layer_and_no_other(workshop: Workshop) -> None:

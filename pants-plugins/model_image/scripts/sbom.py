@@ -30,17 +30,34 @@ def package(name: str, version: str, licence: str) -> Component:
     )
 
 
+def debian_package(name: str, version: str, architecture: str, distribution: str) -> Component:
+    qualifiers = {"arch": architecture, "distro": distribution}
+    url = PackageURL("deb", "debian", name, version, qualifiers)
+    return Component(
+        type=ComponentType.LIBRARY,
+        name=name,
+        version=version,
+        purl=url,
+        bom_ref=BomRef(url.to_string()),
+    )
+
+
 def bill(
-    image: Component, base: Component, packages: Iterable[Mapping[str, str]], created: int
+    image: Component,
+    base: Component,
+    base_packages: Iterable[Mapping[str, str]],
+    packages: Iterable[Mapping[str, str]],
+    created: int,
 ) -> Bom:
-    """What an image is made of."""
+    """What an image is made of, and what its base is made of."""
     bom = Bom(serial_number=uuid5(NAMESPACE_URL, f"{image.name}:{image.version}"))
     bom.metadata.timestamp = datetime.fromtimestamp(created, tz=UTC)
     bom.metadata.component = image
     parts = [base, *(package(**told) for told in packages)]
-    for part in parts:
-        bom.components.add(part)
+    base_parts = [debian_package(**told) for told in base_packages]
+    bom.components.update(parts, base_parts)
     bom.register_dependency(image, parts)
+    bom.register_dependency(base, base_parts)
     return bom
 
 
@@ -52,6 +69,7 @@ def main() -> None:
     parser.add_argument("--revision", required=True)
     parser.add_argument("--base", required=True)
     parser.add_argument("--base-identity", required=True)
+    parser.add_argument("--base-packages", type=Path, required=True)
     parser.add_argument("--created", type=int, required=True, help="seconds since 1970")
     parser.add_argument("--components", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
@@ -69,8 +87,10 @@ def main() -> None:
         version=options.base_identity,
         bom_ref=BomRef("base"),
     )
-    packages = json.loads(options.components.read_text())
-    bom = bill(image, base, packages, options.created)
+    base_packages, packages = (
+        json.loads(file.read_text()) for file in (options.base_packages, options.components)
+    )
+    bom = bill(image, base, base_packages, packages, options.created)
     options.output.write_text(JsonV1Dot6(bom).output_as_string(indent=2))
 
 

@@ -17,6 +17,7 @@ PACKAGES = [
     {"name": "odd", "version": "1", "licence": "Some words of its own"},
     {"name": "silent", "version": "1.0+local", "licence": ""},
 ]
+LIBC = {"name": "libc6", "version": "2.41-12", "architecture": "amd64", "distribution": "debian-13"}
 OPTIONS = {
     "name": "models/iris",
     "version": "content-1",
@@ -31,7 +32,10 @@ def write(folder: Path, packages: list[dict[str, str]] = PACKAGES, /, **options:
     """The bill that the command writes."""
     components, output = folder / "components.json", folder / "bill.cdx.json"
     components.write_text(json.dumps(packages))
-    told = {**OPTIONS, "components": str(components), "output": str(output), **options}
+    base_packages = folder / "base_packages.json"
+    base_packages.write_text(json.dumps([LIBC]))
+    files = {"components": components, "base-packages": base_packages, "output": output}
+    told = {**OPTIONS, **files, **options}
     command = [sys.executable, str(Path(__file__).with_name("sbom.py"))]
     command += [f"--{name}={value}" for name, value in told.items()]
     environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -87,6 +91,13 @@ def test_a_bill_names_the_base_and_each_package(bill: dict[str, Any]) -> None:
             "type": "container",
             "version": "1a2b",
         },
+        "pkg:deb/debian/libc6@2.41-12?arch=amd64&distro=debian-13": {
+            "bom-ref": "pkg:deb/debian/libc6@2.41-12?arch=amd64&distro=debian-13",
+            "name": "libc6",
+            "purl": "pkg:deb/debian/libc6@2.41-12?arch=amd64&distro=debian-13",
+            "type": "library",
+            "version": "2.41-12",
+        },
         **{
             f"pkg:pypi/{name}@{version.replace('+', '%2B')}": {
                 "bom-ref": f"pkg:pypi/{name}@{version.replace('+', '%2B')}",
@@ -109,5 +120,7 @@ def test_a_bill_names_the_base_and_each_package(bill: dict[str, Any]) -> None:
             )
         },
     }
-    (of_image,) = (told for told in bill["dependencies"] if told["ref"] == "image")
-    assert of_image["dependsOn"] == sorted(parts)
+    depends_on = {told["ref"]: told.get("dependsOn") for told in bill["dependencies"]}
+    of_base = [ref for ref in parts if ref.startswith("pkg:deb/")]
+    assert depends_on["base"] == of_base
+    assert depends_on["image"] == sorted(parts.keys() - of_base)

@@ -1,0 +1,112 @@
+"""Lists a base image's Debian packages, as JSON: name, version, architecture and distribution.
+
+Reads what dpkg keeps of them in the image; nothing in the image is run. Where dpkg keeps nothing,
+the list is empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import shlex
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from operator import itemgetter
+from pathlib import PurePosixPath
+
+from debian.deb822 import Deb822
+
+# dpkg's own list, and that of images that were made without dpkg: a file for each package.
+DPKG = "/var/lib/dpkg"
+STATUS, STATUS_FOLDER = "status", "status.d"
+INSTALLED = "install ok installed"
+OS_RELEASE = "/usr/lib/os-release"
+NOT_THERE = ("could not find the file", "no such container:path")
+
+
+class DockerError(Exception):
+    """A docker command failed; what it printed is the message."""
+
+
+def docker(program: str, *arguments: str) -> bytes:
+    done = subprocess.run([program, *arguments], capture_output=True)
+    if done.returncode:
+        raise DockerError((done.stderr or done.stdout).decode(errors="replace").strip())
+    return done.stdout
+
+
+@contextmanager
+def container_of(program: str, image: str) -> Iterator[str]:
+    # It needs a command, which is not run.
+    container = docker(program, "create", image, "nothing").decode().strip()
+    try:
+        yield container
+    finally:
+        docker(program, "rm", container)
+
+
+def files_of(program: str, container: str, path: str) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """The files at a path in a container, named from it."""
+    try:
+        archive = docker(program, "cp", f"{container}:{path}", "-")
+    except DockerError as error:
+        if any(part in str(error).lower() for part in NOT_THERE):
+            return
+        raise
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in filter(tarfile.TarInfo.isfile, tar):
+            file = tar.extractfile(member)
+            assert file is not None
+            yield PurePosixPath(member.name), file.read()
+
+
+def is_status(path: PurePosixPath) -> bool:
+    in_folder = path.parent.name == STATUS_FOLDER and path.suffix != ".md5sums"
+    return in_folder or path.parts[1:] == (STATUS,)
+
+
+def distribution(os_release: Iterable[bytes]) -> str:
+    """As a package's URL names it, such as debian-13."""
+    lines = (line for text in os_release for line in text.decode().splitlines())
+    told = dict(word.split("=", 1) for line in lines for word in shlex.split(line, comments=True))
+    return "-".join(part for part in (told.get("ID"), told.get("VERSION_ID")) if part)
+
+
+def packages(files: Iterable[bytes], distro: str) -> list[dict[str, str]]:
+    """The installed packages, by name."""
+    found = [
+        {
+            "name": told["Package"],
+            "version": told["Version"],
+            "architecture": told["Architecture"],
+            "distribution": distro,
+        }
+        for file in files
+        for told in Deb822.iter_paragraphs(file, use_apt_pkg=False)
+        if told.get("Status", INSTALLED) == INSTALLED
+    ]
+    return sorted(found, key=itemgetter("name", "architecture"))
+
+
+def main() -> None:
+    """Print the list."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--docker", required=True, help="the docker program")
+    parser.add_argument("image")
+    options = parser.parse_args()
+    try:
+        with container_of(options.docker, options.image) as container:
+            files = dict(files_of(options.docker, container, DPKG))
+            os_release = dict(files_of(options.docker, container, OS_RELEASE))
+    except DockerError as error:
+        sys.exit(str(error))
+    status = (text for path, text in files.items() if is_status(path))
+    print(json.dumps(packages(status, distribution(os_release.values())), indent=2))
+
+
+if __name__ == "__main__":
+    main()
