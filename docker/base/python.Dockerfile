@@ -3,12 +3,15 @@
 # CPython 3.13.15 on Debian 13.6; a new one is a new digest here.
 ARG FROM=python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285
 FROM ${FROM} AS tidied
+# Only this stage is root's.
+# hadolint ignore=DL3002,DL3066
 USER root
 COPY docker/base/tidy.py /tidy.py
 RUN ["python3", "-I", "-B", "/tidy.py"]
 
 # As one layer: what was taken out is in none.
 FROM scratch
+# hadolint ignore=DL3067
 COPY --from=tidied / /
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     LANG=C.UTF-8 \
