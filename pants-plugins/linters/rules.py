@@ -54,7 +54,7 @@ class FileToolRun:
             tool.script,
             tool.command_line(command, snapshot.files),
             tool.config_request(snapshot.dirs),
-            tool.looks_into,
+            tuple(tool.include) if tool.looks_into_others else (),
             tool.asks_for_names,
             snapshot,
         )

@@ -8,7 +8,6 @@ from pants.option.option_types import ArgsListOption
 from linters.subsystem import FileTool
 
 SHELL_FILES = ("**/*.sh", "**/*.bash")
-MARKDOWN_FILES = ("**/*.md",)
 
 
 class ShellCheck(FileTool):
@@ -21,7 +20,7 @@ class ShellCheck(FileTool):
     default_include = SHELL_FILES
     config_names = (".shellcheckrc", "shellcheckrc")
     lint_command = ("--color=never", "--external-sources")
-    looks_into = SHELL_FILES
+    looks_into_others = True
     args = ArgsListOption(example="--severity=warning")
 
 
@@ -103,11 +102,11 @@ class Rumdl(FileTool):
 
     package = "rumdl"
     default_main = ConsoleScript("rumdl")
-    default_include = MARKDOWN_FILES
+    default_include = ("**/*.md",)
     config_names = (".rumdl.toml",)
     lint_command = ("check", "--no-cache", "--color=never")
     fmt_command = ("fmt", "--no-cache", "--color=never")
-    looks_into = MARKDOWN_FILES
+    looks_into_others = True
     asks_for_names = True
     args = ArgsListOption(example="--disable=MD013")
 
