@@ -136,48 +136,69 @@ def partition_rules(request_type: type[LintFilesRequest]) -> Iterable:
     return collect_rules(locals())
 
 
-def lint_rules(tool_type: type[FileTool], command: tuple[str, ...]) -> Iterable:
-    class Request(LintFilesRequest):
-        tool_subsystem = tool_type
-        tool_name = tool_type.title(command)
+@memoized
+def lint_request(tool: type[FileTool]) -> type[LintFilesRequest]:
+    class FileToolLintRequest(LintFilesRequest):
+        tool_subsystem = tool
+        tool_name = tool.title(tool.lint_command)
 
-    @rule(
-        desc=f"Lint with {tool_type.options_scope}",
-        level=LogLevel.DEBUG,
-        _param_type_overrides={"request": Request.Batch, "tool": tool_type},
-    )
-    async def lint(request: LintFilesRequest.Batch, tool: FileTool) -> LintResult:
-        snapshot = await Get(Snapshot, PathGlobs(request.elements))
-        run = FileToolRun.of(tool, command, snapshot)
-        process = await Get(FallibleProcessResult, FileToolRun, run)
-        return LintResult.create(request, process, strip_chroot_path=True)
-
-    return (*collect_rules(locals()), *partition_rules(Request), *Request.rules())
-
-
-def fmt_rules(tool_type: type[FileTool], command: tuple[str, ...]) -> Iterable:
-    class Request(FmtFilesRequest):
-        tool_subsystem = tool_type
-        tool_name = tool_type.title(command)
-
-    @rule(
-        desc=f"Format with {tool_type.options_scope}",
-        level=LogLevel.DEBUG,
-        _param_type_overrides={"request": Request.Batch, "tool": tool_type},
-    )
-    async def fmt(request: FmtFilesRequest.Batch, tool: FileTool) -> FmtResult:
-        run = FileToolRun.of(tool, command, request.snapshot)
-        process = await Get(ProcessResult, FileToolRun, run)
-        return await FmtResult.create(request, process, strip_chroot_path=True)
-
-    return (*collect_rules(locals()), *partition_rules(Request), *Request.rules())
+    return FileToolLintRequest
 
 
 @memoized
-def rules_of(tool: type[FileTool]) -> tuple:
-    linting = () if tool.lint_command is None else lint_rules(tool, tool.lint_command)
-    formatting = () if tool.fmt_command is None else fmt_rules(tool, tool.fmt_command)
-    return (*tool.rules(), *linting, *formatting)
+def fmt_request(tool: type[FileTool]) -> type[FmtFilesRequest]:
+    class FileToolFmtRequest(FmtFilesRequest):
+        tool_subsystem = tool
+        tool_name = tool.title(tool.fmt_command)
+
+    return FileToolFmtRequest
+
+
+def lint_rules(request_type: type[LintFilesRequest]) -> Iterable:
+    @rule(
+        desc=f"Lint with {request_type.tool_subsystem.options_scope}",
+        level=LogLevel.DEBUG,
+        _param_type_overrides={
+            "request": request_type.Batch,
+            "tool": request_type.tool_subsystem,
+        },
+    )
+    async def lint(request: LintFilesRequest.Batch, tool: FileTool) -> LintResult:
+        files = request.elements
+        if tool.lints_all:
+            paths = await Get(Paths, PathGlobs(tool.include))
+            files = tool.matching(paths.files)
+        snapshot = await Get(Snapshot, PathGlobs(files))
+        run = FileToolRun.of(tool, tool.lint_command, snapshot)
+        result = await Get(FallibleProcessResult, FileToolRun, run)
+        return LintResult.create(request, result, strip_chroot_path=True)
+
+    return (*collect_rules(locals()), *partition_rules(request_type), *request_type.rules())
+
+
+def fmt_rules(request_type: type[FmtFilesRequest]) -> Iterable:
+    @rule(
+        desc=f"Format with {request_type.tool_subsystem.options_scope}",
+        level=LogLevel.DEBUG,
+        _param_type_overrides={
+            "request": request_type.Batch,
+            "tool": request_type.tool_subsystem,
+        },
+    )
+    async def fmt(request: FmtFilesRequest.Batch, tool: FileTool) -> FmtResult:
+        run = FileToolRun.of(tool, tool.fmt_command, request.snapshot)
+        result = await Get(ProcessResult, FileToolRun, run)
+        return await FmtResult.create(request, result, strip_chroot_path=True)
+
+    return (*collect_rules(locals()), *partition_rules(request_type), *request_type.rules())
+
+
+def rules_of(tool: type[FileTool]) -> Iterable:
+    yield from tool.rules()
+    if tool.lint_command is not None:
+        yield from lint_rules(lint_request(tool))
+    if tool.fmt_command is not None:
+        yield from fmt_rules(fmt_request(tool))
 
 
 def rules():

@@ -27,8 +27,10 @@ class FileTool(PythonToolBase):
     # What comes before the files; None: it does not lint, or does not format.
     lint_command: ClassVar[tuple[str, ...] | None] = None
     fmt_command: ClassVar[tuple[str, ...] | None] = None
-    # It looks into other files of its kind: a script sources one, a link leads into one.
+    # It looks into other files of its kind: a script sources one.
     looks_into_others: ClassVar[bool] = False
+    # It lints all files of its kind where one is given: a change of one breaks a link in another.
+    lints_all: ClassVar[bool] = False
     # It asks whether a file is there, of whatever kind: it sees all names, as empty files.
     asks_for_names: ClassVar[bool] = False
     # One of `scripts/`, which `default_main` names, to run with the package.

@@ -97,7 +97,8 @@ class Rumdl(FileTool):
     name = "rumdl"
     help = (
         "The linter and formatter of Markdown (https://rumdl.dev). It follows relative links, and "
-        "their anchors in other Markdown files; it opens no URL."
+        "their anchors in other Markdown files, and so lints all of them where one is given; it "
+        "opens no URL."
     )
 
     package = "rumdl"
@@ -106,7 +107,7 @@ class Rumdl(FileTool):
     config_names = (".rumdl.toml",)
     lint_command = ("check", "--no-cache", "--color=never")
     fmt_command = ("fmt", "--no-cache", "--color=never")
-    looks_into_others = True
+    lints_all = True
     asks_for_names = True
     args = ArgsListOption(example="--disable=MD013")
 

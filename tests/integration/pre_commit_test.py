@@ -1,0 +1,93 @@
+"""Commits to a repository in which the README's hook is installed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from integration.commands import ROOT, Result, commit_all, copy_repository, start, stop_pantsd
+
+INSTALL = ("./pants", "run", "3rdparty/python/tools:pre-commit", "--", "install")
+CONFIGURATION = (
+    ".editorconfig",
+    ".pre-commit-config.yaml",
+    ".rumdl.toml",
+    ".secrets.baseline",
+    ".sqlfluff",
+    ".yamlfmt",
+    ".yamllint",
+)
+PLANTED = "c0rrect-h0rse-battery"  # pragma: allowlist secret
+
+
+@dataclass(frozen=True)
+class Repository:
+    root: Path
+
+    def run(self, *command: str) -> Result:
+        environment = {"PANTS_PANTSD": "true", "PANTS_COLORS": "false"}
+        return Result.of(start(*command, cwd=self.root, env=environment), timeout=600)
+
+    def commit(self, **files: str) -> Result:
+        for name, text in files.items():
+            (self.root / name).write_text(text)
+        self.run("git", "add", "--all")
+        author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+        return self.run("git", *author, "commit", "--message=Test")
+
+    def head(self) -> str:
+        return self.run("git", "rev-parse", "HEAD").out
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+    root = tmp_path_factory.mktemp("commits")
+    copy_repository(root)
+    for name in CONFIGURATION:
+        shutil.copy(ROOT / name, root / name)
+    (root / ".gitignore").write_text("/.pants.d/\n/.pids/\n/dist/\n__pycache__/\n")
+    commit_all(root)
+    repository = Repository(root)
+    try:
+        result = repository.run(*INSTALL)
+        assert result.code == 0, result
+        yield repository
+    finally:
+        stop_pantsd(root)
+
+
+@pytest.fixture
+def repository(installed: Repository) -> Repository:
+    """As it is committed; nothing staged is left of the test before."""
+    installed.run("git", "reset", "--quiet", "--hard")
+    return installed
+
+
+def test_a_secret_and_a_bad_script_are_not_committed(repository: Repository) -> None:
+    before = repository.head()
+    refused = repository.commit(
+        **{"settings.py": f'password = "{PLANTED}"\n', "bad.sh": "#!/bin/sh\necho $1\n"}
+    )
+    said = refused.out + refused.err
+    assert refused.code == 1, said
+    assert "settings.py:1: Secret Keyword" in said
+    assert "In bad.sh line 2:" in said
+    assert PLANTED not in said
+    assert repository.head() == before
+
+
+def test_a_commit_is_formatted_and_then_accepted(repository: Repository) -> None:
+    before = repository.head()
+    script = {"run.sh": '#!/bin/sh\nif true; then\n\techo "$1"\nfi\n'}
+    refused = repository.commit(**script)
+    assert "files were modified by this hook" in refused.out + refused.err
+    assert (refused.code, repository.head()) == (1, before)
+    formatted = (repository.root / "run.sh").read_text()
+    assert formatted == script["run.sh"].replace("\t", "  ")
+    accepted = repository.commit()
+    assert accepted.code == 0, accepted
+    assert repository.run("git", "show", "--name-only", "--format=").out == "run.sh\n"
