@@ -76,7 +76,7 @@ class Layout:
 
     name: str
     image: str
-    build: Callable[[], None]
+    build: Callable[[], object]
     seconds: list[float] = field(default_factory=list)
     added: list[int] = field(default_factory=list)
 
@@ -129,17 +129,14 @@ def base_of_ours() -> str:
 
 
 def report(ours: Layout, other: Layout) -> None:
-    rows = [
-        (
-            "one-line change, s",
-            *(statistics.median(x.seconds) for x in (ours, other)),
-            "1, and 3 s",
-        ),
-        ("new layers, kB", *(max(x.added) / 1000 for x in (ours, other)), "200 kB"),
-        ("size, MB", *(x.size / MEGABYTE for x in (ours, other)), "0.33"),
+    figures: list[tuple[str, Callable[[Layout], float], str]] = [
+        ("one-line change, s", lambda layout: statistics.median(layout.seconds), "1, and 3 s"),
+        ("new layers, kB", lambda layout: max(layout.added) / 1000, "200 kB"),
+        ("size, MB", lambda layout: layout.size / MEGABYTE, "0.33"),
     ]
     print(f"{'':20}{ours.name:>14}{other.name:>32}{'ratio':>8}  aim")
-    for name, mine, theirs, aim in rows:
+    for name, figure, aim in figures:
+        mine, theirs = figure(ours), figure(other)
         print(f"{name:20}{mine:>14.2f}{theirs:>32.2f}{mine / theirs:>8.2f}  {aim}")
 
 
