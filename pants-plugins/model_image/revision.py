@@ -24,7 +24,8 @@ class RevisionRequest:
 class Revision:
     """The commit that the working tree is at, and when it was made (seconds since 1970).
 
-    `name` ends in `+changes` where the working tree differs, as `models/compatibility.py` has it.
+    `name` ends in `+changes` where the working tree differs, as `models/compatibility.py` has it: an
+    untracked file may be in an image, too, unless git ignores it.
     """
 
     name: str = UNKNOWN
@@ -48,7 +49,10 @@ async def find_revision(_: RevisionRequest, git: MaybeGitBinary) -> Revision:
         return Revision()
     # Whether git trusts the folder is written in the home.
     env = await Get(EnvironmentVars, EnvironmentVarsRequest(["HOME", "XDG_CONFIG_HOME"]))
-    commands = (("show", "--no-patch", "--format=%H %ct"), ("status", "--porcelain", "-uno"))
+    commands = (
+        ("show", "--no-patch", "--no-show-signature", "--format=%H %ct"),
+        ("status", "--porcelain", "--untracked-files=normal"),
+    )
     shown, status = await MultiGet(
         Get(
             FallibleProcessResult,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from pants.core.util_rules import system_binaries
@@ -12,6 +13,13 @@ from model_image.revision import EPOCH, Revision, RevisionRequest
 
 COMMIT = "0f1533d63dfa683562ee107c0bdc563b8cd66b5b"
 CREATED = 1_700_000_000
+# As much of GnuPG as git asks for.
+SIGNER = """\
+#!/bin/sh
+cat >/dev/null
+printf '\\n[GNUPG:] SIG_CREATED \\n' >&2
+echo a signature
+"""
 
 
 @pytest.fixture
@@ -70,6 +78,33 @@ def test_a_change_that_is_staged_is_one(rule_runner: RuleRunner) -> None:
     rule_runner.write_files({"src/new.py": ""})
     git(rule_runner, "add", "src")
     assert find(rule_runner) == Revision(f"{made}+changes", CREATED)
+
+
+def test_an_untracked_file_is_a_change_whatever_git_is_set_to_show(rule_runner: RuleRunner) -> None:
+    made = commit(rule_runner)
+    git(rule_runner, "config", "status.showUntrackedFiles", "no")
+    rule_runner.write_files({"src/new.py": ""})
+    assert find(rule_runner) == Revision(f"{made}+changes", CREATED)
+
+
+def test_an_ignored_file_is_none(rule_runner: RuleRunner) -> None:
+    rule_runner.write_files({"src/.gitignore": "/new.py\n", "src/new.py": ""})
+    made = commit(rule_runner)
+    assert find(rule_runner) == Revision(made, CREATED)
+
+
+def test_what_git_is_set_to_tell_of_signatures_is_not_taken_for_the_commit(
+    rule_runner: RuleRunner, tmp_path: Path
+) -> None:
+    commit(rule_runner)
+    signer = tmp_path / "gpg"
+    signer.write_text(SIGNER)
+    signer.chmod(0o755)
+    git(rule_runner, "config", "gpg.program", str(signer))
+    git(rule_runner, "config", "log.showSignature", "true")
+    git(rule_runner, "commit", "--quiet", "--allow-empty", "--gpg-sign", "--message=Two")
+    made = git(rule_runner, "rev-parse", "HEAD").strip()
+    assert find(rule_runner) == Revision(made, CREATED)
 
 
 def test_without_a_commit_it_is_unknown(rule_runner: RuleRunner) -> None:

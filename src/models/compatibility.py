@@ -120,7 +120,9 @@ def git_commit() -> str:
     commit = _git("rev-parse", "HEAD")
     if not commit:
         return "unknown"
-    return f"{commit}+changes" if _git("status", "--porcelain", "-uno") else commit
+    # An untracked module is imported as any other; the plugin `model_image` counts the same.
+    changed = _git("status", "--porcelain", "--untracked-files=normal")
+    return f"{commit}+changes" if changed else commit
 
 
 def schema_fingerprint(contract: type[pa.DataFrameModel]) -> str:

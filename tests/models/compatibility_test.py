@@ -234,3 +234,11 @@ def test_the_commit_is_the_working_trees_with_a_mark_where_it_was_changed(
     assert git_commit() == commit
     file.write_text("two")
     assert git_commit() == f"{commit}+changes"
+    file.write_text("one")
+    untracked = tmp_path / "new.py"
+    untracked.touch()
+    assert git_commit() == f"{commit}+changes"
+    untracked.unlink()
+    (tmp_path / ".git/info/exclude").write_text("/ignored\n")
+    (tmp_path / "ignored").touch()
+    assert git_commit() == commit
