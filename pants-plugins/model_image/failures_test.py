@@ -4,7 +4,16 @@ from textwrap import dedent
 
 import pytest
 
-from model_image.failures import BASE, DISK, ENGINE, PERMISSION, EngineError, last_lines, remedy
+from model_image.failures import (
+    BASE,
+    DISK,
+    ENGINE,
+    PERMISSION,
+    EngineError,
+    explain,
+    last_lines,
+    remedy,
+)
 
 REFUSED = "dial tcp 127.0.0.1:5000: connect: connection refused"
 UNKNOWN_HOST = "dial tcp: lookup engine.example.com on 10.0.0.2:53: no such host"
@@ -98,6 +107,10 @@ def test_an_unknown_message_is_told_without_a_remedy() -> None:
     assert str(error) == (
         "Could not build a:b:\ndockerfile parse error line 3: unknown instruction: ADDD"
     )
+
+
+def test_a_part_that_there_is_not_is_no_empty_line() -> None:
+    assert explain("push a:b", "", "Try again.") == "Could not push a:b:\nTry again."
 
 
 def test_without_a_message_what_was_tried_is_told() -> None:

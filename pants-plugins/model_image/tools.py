@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pants.backend.python.util_rules import pex
@@ -14,7 +14,9 @@ from pants.util.logging import LogLevel
 from model_image.subsystem import ModelImages
 
 # They run on the images' Python with the tools' requirements, not inside Pants.
-SCRIPTS = Path(__file__).parent / "scripts"
+PLUGIN = Path(__file__).parent
+SCRIPTS = "model_image.scripts"
+SOURCES = ("failures.py", "publishing/*.py", "scripts/*.py")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class ImageToolProcess:
     description: str
     input_digest: Digest
     output_files: tuple[str, ...] = ()
+    immutable_input_digests: FrozenDict[str, Digest] = FrozenDict()
     env: FrozenDict[str, str] = FrozenDict()
     cache_scope: ProcessCacheScope = ProcessCacheScope.SUCCESSFUL
     level: LogLevel = LogLevel.INFO
@@ -40,16 +43,21 @@ class ImageToolProcess:
 
 @rule(desc="Install the tools for images", level=LogLevel.DEBUG)
 async def install_tools(images: ModelImages) -> ImageTools:
-    scripts = sorted(path for path in SCRIPTS.glob("*.py") if not path.name.endswith("_test.py"))
+    paths = {path for glob in SOURCES for path in PLUGIN.glob(glob)}
     sources = await Get(
-        Digest, CreateDigest(FileContent(path.name, path.read_bytes()) for path in scripts)
+        Digest,
+        CreateDigest(
+            FileContent(str(path.relative_to(PLUGIN.parent)), path.read_bytes())
+            for path in sorted(paths)
+            if not path.name.endswith("_test.py")
+        ),
     )
     return ImageTools(await Get(VenvPex, PexRequest, images.to_pex_request(sources=sources)))
 
 
 @rule
 async def set_up_tool(request: ImageToolProcess, tools: ImageTools) -> Process:
-    return await Get(
+    process = await Get(
         Process,
         VenvPexProcess(
             tools.pex,
@@ -57,11 +65,12 @@ async def set_up_tool(request: ImageToolProcess, tools: ImageTools) -> Process:
             description=request.description,
             input_digest=request.input_digest,
             output_files=request.output_files,
-            extra_env={**request.env, "PEX_MODULE": request.script},
+            extra_env={**request.env, "PEX_MODULE": f"{SCRIPTS}.{request.script}"},
             cache_scope=request.cache_scope,
             level=request.level,
         ),
     )
+    return replace(process, immutable_input_digests=request.immutable_input_digests)
 
 
 async def merged(*digests: Digest) -> Digest:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
+from urllib.request import Request, urlopen
 
 import pytest
 
 from integration.servers import SECONDS_TO_START, answers, free_port
 
 USER = "publisher"
+OCI = "application/vnd.oci.image"
+MANIFESTS = (
+    f"{OCI}.index.v1+json",
+    f"{OCI}.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+WRITES = ("POST ", "PUT ", "PATCH ", "DELETE ")
 
 
 class DockerRegistry:
@@ -41,6 +53,42 @@ class DockerRegistry:
             for line in self._log.read_text(errors="replace").splitlines()
             if line.startswith("127.0.0.1 ")
         ]
+
+    def writes(self, since: int) -> list[str]:
+        """Those of the later requests that changed something, or tried to."""
+        return [line for line in self.requests()[since:] if line.startswith(WRITES)]
+
+    def ask(
+        self,
+        method: str,
+        repository: str,
+        tag: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+    ) -> bytes:
+        """Ask for a manifest, or hand one in."""
+        login = base64.b64encode(f"{USER}:{self._password}".encode()).decode()
+        url = f"http://{self.host}/v2/{repository}/manifests/{tag}"
+        request = Request(url, body, {"Authorization": f"Basic {login}", **headers}, method=method)
+        with urlopen(request) as answer:
+            return bytes(answer.read())
+
+    def manifest(self, repository: str, tag: str) -> bytes:
+        """What a tag names, byte for byte."""
+        return self.ask("GET", repository, tag, {"Accept": ", ".join(MANIFESTS)})
+
+    def digest(self, repository: str, tag: str) -> str:
+        return f"sha256:{hashlib.sha256(self.manifest(repository, tag)).hexdigest()}"
+
+    def log_in(self, folder: Path, engine: Mapping[str, str]) -> None:
+        """As a person does; docker keeps the password in the folder."""
+        subprocess.run(
+            ["docker", "login", "--username", USER, "--password-stdin", self.host],
+            env={**os.environ, **engine, "DOCKER_CONFIG": str(folder)},
+            input=self._password.encode(),
+            check=True,
+            capture_output=True,
+        )
 
     def __enter__(self) -> Self:
         users = subprocess.run(

@@ -23,6 +23,7 @@ import pytest
 
 from integration.commands import ROOT, Result, commit_all, copy_repository, start, stop_pantsd
 from integration.docker_engine import DockerEngine
+from integration.docker_registry import DockerRegistry
 
 IRIS = "models/iris"
 MONOLITH = "datascience"
@@ -321,6 +322,35 @@ def test_uncommitted_work_is_never_named_after_a_commit(workshop: Workshop) -> N
     named = workshop.inspect(f"{IRIS}:{committed}")
     assert named["Config"]["Labels"]["org.opencontainers.image.revision"] == committed
     assert named["RootFS"]["Layers"] == loose["RootFS"]["Layers"]
+
+
+def test_an_image_is_published_once_and_later_commits_name_it(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    commits = [workshop.commit()]
+    with DockerRegistry(SECRET) as registry:
+        known = {"own": {"address": registry.host, "default": True}}
+        publish = ("publish", IMAGES[IRIS])
+        env = {"DOCKER_CONFIG": str(tmp_path), "PANTS_DOCKER_REGISTRIES": str(known)}
+        refused = workshop.pants(*publish, code=1, env=env)
+        assert f"docker login {registry.host}, as one who may" in refused.err
+        registry.log_in(tmp_path, workshop.engine.env)
+        first = workshop.pants(*publish, env=env)
+        assert SECRET not in first.out + first.err
+        (content,) = (tag for tag in workshop.refs(IRIS) if tag.startswith("content-"))
+        tags = (content, commits[0], "latest")
+        (digest,) = {registry.digest(IRIS, tag) for tag in tags}
+        for tag in tags:
+            assert f" {registry.host}/{IRIS}:{tag} {digest}\n" in first.out
+        before = len(registry.requests())
+        assert workshop.pants(*publish, env=env).out.count("already there ") == 3
+        assert registry.writes(before) == []
+        commits.append(workshop.commit())
+        assert commits[0] != commits[1]
+        before = len(registry.requests())
+        workshop.pants(*publish, env=env)
+        assert registry.writes(before) == [f"PUT /v2/{IRIS}/manifests/{commits[1]}"]
+        assert registry.digest(IRIS, commits[1]) == digest
 
 
 def digest_of(folder: Path) -> str:

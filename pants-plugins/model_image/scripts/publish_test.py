@@ -1,99 +1,115 @@
+"""A login that the program makes goes with it; tests/integration has a real registry."""
+
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
-import boto3
 import pytest
-from botocore.stub import Stubber
-from moto import mock_aws
 
-from model_image.scripts.publish import (
-    ECR,
-    Place,
-    PublishError,
-    ecr_password,
-    make_repository,
-    prepare_ecr,
+from model_image.failures import DISK
+from model_image.publishing.place import ECR, Place, PublishError
+from model_image.publishing.registry import Manifest
+from model_image.scripts.publish import main, refuse_moves
+
+PASSWORD = "correct-horse-planted"  # pragma: allowlist secret
+PLACE = Place("registry.example.com", "models/iris")
+COMMIT = "0f1533d63dfa683562ee107c0bdc563b8cd66b5b"  # pragma: allowlist secret
+HERE, THERE = Manifest("", b"here"), Manifest("", b"there")
+# Logged in as at Amazon's registry, and in the middle of a push.
+PROGRAM = """
+import os, sys, time
+from model_image.publishing.logins import logged_in
+from model_image.scripts import publish
+
+def push(*_):
+    print(os.environ["DOCKER_CONFIG"], flush=True)
+    time.sleep(60)
+
+password = sys.stdin.read()
+publish.credentials = lambda place: logged_in(place, "AWS", password)
+publish.publish = push
+sys.exit(publish.main(["--image=a", "--content-tag=b", "registry.example.com/models/iris"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
 )
-
-HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
-PLACE = Place(HOST, "models/iris")
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-    with mock_aws():
-        yield
-
-
-@pytest.mark.usefixtures("aws")
-def test_a_repository_is_made_once(capsys: pytest.CaptureFixture[str]) -> None:
-    ecr = boto3.client("ecr", region_name="eu-west-1")
-    make_repository(ecr, PLACE)
-    assert capsys.readouterr().out == f"created        {HOST}/models/iris\n"
-    make_repository(ecr, PLACE)
-    assert capsys.readouterr().out == ""
-    (made,) = ecr.describe_repositories()["repositories"]
-    assert made["repositoryName"] == "models/iris"
-    assert made["imageTagMutability"] == "MUTABLE"
-    assert made["imageScanningConfiguration"] == {"scanOnPush": True}
+def test_a_login_goes_with_the_program(number: int, code: int, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdin
+        assert program.stdout
+        assert program.stderr
+        program.stdin.write(PASSWORD)
+        program.stdin.close()
+        folder = Path(program.stdout.readline().strip())
+        assert (folder / "config.json").exists()
+        time.sleep(0.1)
+        program.send_signal(number)
+        assert program.wait(30) == code
+        assert program.stderr.read() == ""
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("aws")
-def test_the_password_is_amazons_token() -> None:
-    password = prepare_ecr(PLACE, "eu-west-1")
-    assert password == ecr_password(boto3.client("ecr", region_name="eu-west-1"))
-    assert password
+def test_a_commit_stays_what_it_is() -> None:
+    with pytest.raises(PublishError) as raised:
+        refuse_moves(PLACE, {"latest": THERE, COMMIT: THERE}, HERE.digest)
+    told = str(raised.value)
+    assert told.startswith(f"{PLACE.ref(COMMIT)} is {THERE.digest} already and would become ")
+    assert HERE.digest in told
+    assert "No tag was set." in told
 
 
-@pytest.mark.usefixtures("aws")
-def test_somebody_else_made_it_in_the_same_moment() -> None:
-    ecr = boto3.client("ecr", region_name="eu-west-1")
-    with Stubber(ecr) as answers:
-        answers.add_client_error("describe_repositories", "RepositoryNotFoundException")
-        answers.add_client_error("create_repository", "RepositoryAlreadyExistsException")
-        make_repository(ecr, PLACE)
+@pytest.mark.parametrize(
+    "before", [{}, {COMMIT: None}, {COMMIT: HERE}, {"latest": THERE, COMMIT[:7]: THERE}]
+)
+def test_what_else_there_is_may_be(before: dict[str, Manifest | None]) -> None:
+    refuse_moves(PLACE, before, HERE.digest)
 
 
-def test_expired_credentials_are_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "old")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "old")
-    ecr = boto3.client("ecr", region_name="eu-west-1")
-    # moto's credentials do not expire, so the answer is Amazon's own, put in by hand.
-    with Stubber(ecr) as answers:
-        answers.add_client_error(
-            "describe_repositories", "ExpiredTokenException", "The security token has expired"
-        )
-        monkeypatch.setattr(boto3, "client", lambda *_, **__: ecr)
-        with pytest.raises(PublishError, match="aws sso login"):
-            prepare_ecr(PLACE, "eu-west-1")
+def test_a_full_disk_is_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(*_: object) -> None:
+        # The device is always full.
+        Path("/dev/full").write_text("a")
+
+    monkeypatch.setattr("model_image.scripts.publish.publish", write)
+    code = main(["--image=a", "--content-tag=b", "registry.example.com/a"])
+    said = capsys.readouterr().err.splitlines()
+    assert (code, said[0], said[-1]) == (1, "Could not publish:", DISK)
 
 
-def test_without_credentials_one_message(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    # A session remembers credentials; and should there be any, nobody outside is asked.
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", f"{tmp_path}/none")
-    monkeypatch.setenv("AWS_CONFIG_FILE", f"{tmp_path}/none")
-    with pytest.raises(PublishError, match="There are no AWS credentials: aws sso login"):
-        prepare_ecr(PLACE, "eu-west-1")
+@pytest.mark.parametrize("place", ["iris", "/iris", "registry.example.com/"])
+def test_a_place_is_a_registry_and_a_repository(
+    place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--image=a", "--content-tag=b", place])
+    assert "REGISTRY/REPOSITORY" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("host", "is_amazons"),
     [
-        (HOST, True),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", True),
         ("123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com", True),
+        ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", True),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com.example.com", False),
         ("registry.example.com", False),
-        (f"{HOST}.example.com", False),
     ],
 )
-def test_amazons_registries_are_known_by_their_names(host: str, is_amazons: bool) -> None:
+def test_only_amazons_registries_want_boto3(host: str, is_amazons: bool) -> None:
     assert bool(ECR.fullmatch(host)) is is_amazons
