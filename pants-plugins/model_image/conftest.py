@@ -73,5 +73,6 @@ async def tool_by_docker_program(request: ImageToolProcess) -> Process:
         description=request.description,
         env=request.env,
         input_digest=request.input_digest,
+        immutable_input_digests=request.immutable_input_digests,
         cache_scope=request.cache_scope,
     )

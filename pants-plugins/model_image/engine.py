@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 
 from pants.backend.docker.subsystems.docker_options import DockerOptions
@@ -41,12 +42,15 @@ class Docker:
 
     program: str
     env: FrozenDict[str, str]
+    # What `[docker].tools` are found by.
+    tools: FrozenDict[str, Digest] = FrozenDict()
 
     def process(self, *arguments: str, description: str) -> Process:
         return Process(
             (self.program, *arguments),
             description=description,
             env=self.env,
+            immutable_input_digests=self.tools,
             # What an engine holds changes behind Pants' back.
             cache_scope=ProcessCacheScope.PER_SESSION,
             level=LogLevel.DEBUG,
@@ -110,7 +114,14 @@ class ImageTagging:
 @rule(desc="Find docker", level=LogLevel.DEBUG)
 async def find_docker(binary: DockerBinary, environment: DockerOptions.EnvironmentAware) -> Docker:
     env = await Get(EnvironmentVars, EnvironmentVarsRequest((*ENVIRONMENT, *environment.env_vars)))
-    return Docker(binary.path, FrozenDict({**binary.extra_env, **env}))
+    # The folder of `[docker].tools` first, then those that the person has.
+    paths = [path for path in (binary.extra_env.get("PATH"), env.get("PATH")) if path]
+    path = {"PATH": os.pathsep.join(paths)} if paths else {}
+    return Docker(
+        binary.path,
+        FrozenDict({**binary.extra_env, **env, **path}),
+        FrozenDict(binary.extra_input_digests or {}),
+    )
 
 
 def succeeded(result: FallibleProcessResult, what: str) -> str:
@@ -166,6 +177,7 @@ async def built(request: ImageBuild, docker: Docker) -> LocalImage:
             description=f"Build the image {ref}",
             input_digest=request.context,
             env=docker.env,
+            immutable_input_digests=docker.tools,
             cache_scope=ProcessCacheScope.PER_SESSION,
         ),
     )

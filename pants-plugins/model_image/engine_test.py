@@ -5,7 +5,7 @@ import json
 
 import pytest
 from pants.core.util_rules import system_binaries
-from pants.engine.fs import EMPTY_DIGEST
+from pants.engine.fs import EMPTY_DIGEST, Snapshot
 from pants.engine.rules import QueryRule
 from pants.testutil.rule_runner import RuleRunner, engine_error
 from pants.util.frozendict import FrozenDict
@@ -88,6 +88,23 @@ def test_docker_is_found_with_what_it_needs(
     told = {"DOCKER_HOST": "unix:///there", **docker_program.environment, "TOKEN": "1"}
     rule_runner.set_options(["--docker-env-vars=['TOKEN']"], env={**told, "OTHER": "1"})
     assert rule_runner.request(Docker, []) == Docker(str(docker_program.path), FrozenDict(told))
+
+
+def test_the_tools_that_docker_is_given_are_found(
+    rule_runner: RuleRunner, docker_program: DockerProgram
+) -> None:
+    helper = docker_program.path.parent / "docker-credential-helper"
+    helper.write_text("#!/bin/sh\n")
+    helper.chmod(0o755)
+    rule_runner.set_options(
+        ["--docker-tools=['docker-credential-helper']"], env=docker_program.environment
+    )
+    docker = rule_runner.request(Docker, [])
+    process = docker.process("version", description="Ask docker").env["PATH"]
+    (folder,) = docker.tools
+    assert process == f"{{chroot}}/{folder}:{docker_program.environment['PATH']}"
+    (shim,) = rule_runner.request(Snapshot, [docker.tools[folder]]).files
+    assert shim == "docker-credential-helper"
 
 
 def test_an_image_is_read_from_what_docker_tells() -> None:

@@ -235,6 +235,7 @@ async def packages_of(base: BaseImage, docker: Docker) -> Digest:
             description=f"List the Debian packages of {base.ref}",
             input_digest=EMPTY_DIGEST,
             env=docker.env,
+            immutable_input_digests=docker.tools,
             level=LogLevel.DEBUG,
         ),
     )

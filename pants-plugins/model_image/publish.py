@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import cast
 
+from pants.backend.docker.goals.package_image import DockerRepositoryNameError
 from pants.backend.docker.registries import DockerRegistryOptions
 from pants.backend.docker.subsystems.docker_options import DockerOptions
 from pants.core.goals.publish import (
@@ -12,11 +14,13 @@ from pants.core.goals.publish import (
     PublishProcesses,
     PublishRequest,
 )
+from pants.engine.addresses import Address
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.fs import EMPTY_DIGEST
 from pants.engine.process import InteractiveProcess, Process
 from pants.engine.rules import Get, collect_rules, rule
 from pants.util.frozendict import FrozenDict
+from pants.util.value_interpolation import InterpolationContext
 
 from model_image.engine import Docker
 from model_image.package import BuiltModelImage
@@ -41,11 +45,20 @@ CREDENTIALS = (
     "AWS_SESSION_TOKEN",
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    # Go and Python read these in either case.
     "HTTPS_PROXY",
+    "HTTP_PROXY",
     "NO_PROXY",
+    "https_proxy",
+    "http_proxy",
+    "no_proxy",
 )
+
+
+class UnsupportedOptionError(ValueError):
+    """An option of `[docker]` that makes no sense for a `model_image`."""
 
 
 class PublishModelImageRequest(PublishRequest):
@@ -79,12 +92,37 @@ def skipped(image: BuiltModelImage, why: str) -> PublishPackages:
     return PublishPackages(names=image.tags, description=why)
 
 
+def repository_in(registry: DockerRegistryOptions, image: BuiltModelImage, target: Address) -> str:
+    """The image's name in a registry, which may have a pattern of its own for it."""
+    scope = f"[docker.registries.{registry.alias}]"
+    if registry.use_local_alias:
+        raise UnsupportedOptionError(
+            f"{scope}.use_local_alias is not for a model_image, whose local name has no registry "
+            f"that an alias could stand for: {image.repository}. Leave the option out."
+        )
+    folder = PurePath(target.spec_path)
+    context = InterpolationContext.from_dict(
+        {
+            "name": target.target_name,
+            "directory": folder.name,
+            "parent_directory": folder.parent.name,
+            "default_repository": image.repository,
+            "target_repository": image.repository,
+        }
+    )
+    return context.format(
+        registry.repository or image.repository,
+        source=InterpolationContext.TextSource(options_scope=f"{scope}.repository"),
+        error_cls=DockerRepositoryNameError,
+    ).lower()
+
+
 async def publishing(
-    image: BuiltModelImage, registry: DockerRegistryOptions, docker: Docker
+    image: BuiltModelImage, registry: DockerRegistryOptions, docker: Docker, target: Address
 ) -> PublishPackages:
     if registry.skip_push:
         return skipped(image, f"(by `skip_push` of the registry {registry.address})")
-    place = f"{registry.address}/{image.repository}"
+    place = f"{registry.address}/{repository_in(registry, image, target)}"
     content, *others = tags = tags_in(registry, image)
     credentials = await Get(EnvironmentVars, EnvironmentVarsRequest(CREDENTIALS))
     process = await Get(
@@ -101,6 +139,7 @@ async def publishing(
             description=f"Publish {place}",
             input_digest=EMPTY_DIGEST,
             env=FrozenDict({**docker.env, **credentials}),
+            immutable_input_digests=docker.tools,
         ),
     )
     names = tuple(f"{place}:{tag}" for tag in tags)
@@ -117,17 +156,18 @@ async def publish_model_image(
         for artifact in package.artifacts
         if isinstance(artifact, BuiltModelImage)
     ]
+    address = request.field_set.address
     registries = tuple(options.registries().get(*(request.field_set.registries.value or ())))
     published = []
     for image in images:
         if request.field_set.skip_push.value:
             published.append(skipped(image, "(by its field `skip_push`)"))
         elif not registries:
-            why = "(no registry: [docker].registries in pants.toml has none with default = true)"
+            why = "(no registry: [docker.registries] of pants.toml has none with default = true)"
             published.append(skipped(image, why))
         else:
             for registry in registries:
-                published.append(await publishing(image, registry, docker))
+                published.append(await publishing(image, registry, docker, address))
     return PublishProcesses(published)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from pants.backend.docker.goals.package_image import DockerRepositoryNameError
 from pants.backend.docker.registries import DockerRegistryOptionsNotFoundError
 from pants.core.goals.package import BuiltPackage
 from pants.core.goals.publish import PublishOutputData, PublishPackages, PublishProcesses
@@ -14,7 +15,11 @@ from pants.testutil.rule_runner import RuleRunner, engine_error
 from model_image import engine, publish
 from model_image.conftest import DockerProgram, tool_by_docker_program
 from model_image.package import BuiltModelImage
-from model_image.publish import PublishModelImageFieldSet, PublishModelImageRequest
+from model_image.publish import (
+    PublishModelImageFieldSet,
+    PublishModelImageRequest,
+    UnsupportedOptionError,
+)
 from model_image.target_types import ModelImageTarget
 
 IMAGE = BuiltModelImage(
@@ -32,7 +37,7 @@ REGISTRIES = {
     },
 }
 SKIPPED = "(by its field `skip_push`)"
-NO_REGISTRY = "(no registry: [docker].registries in pants.toml has none with default = true)"
+NO_REGISTRY = "(no registry: [docker.registries] of pants.toml has none with default = true)"
 
 
 @pytest.fixture
@@ -73,10 +78,14 @@ def processes(rule_runner: RuleRunner, fields: str = "") -> PublishProcesses:
 
 
 def pushed(
-    docker_program: DockerProgram, host: str, *tags: str, **environment: str
+    docker_program: DockerProgram,
+    host: str,
+    *tags: str,
+    repository: str = "models/iris",
+    **environment: str,
 ) -> PublishPackages:
     """The push of the image to a registry, with tags that only this registry has."""
-    place = f"{host}/models/iris"
+    place = f"{host}/{repository}"
     argv = (
         str(docker_program.path),
         "publish",
@@ -131,6 +140,40 @@ def test_a_registry_may_be_left_out(rule_runner: RuleRunner, docker_program: Doc
     closed = {"ecr": {**REGISTRIES["ecr"], "skip_push": True}}
     configure(rule_runner, docker_program, closed)
     assert processes(rule_runner) == skipped(f"(by `skip_push` of the registry {ECR})")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "repository"),
+    [
+        ("team/{target_repository}", "team/models/iris"),
+        ("Team/{parent_directory}-{directory}-{name}", "team/models-iris-image"),
+    ],
+)
+def test_a_registry_may_have_names_of_its_own(
+    rule_runner: RuleRunner, docker_program: DockerProgram, pattern: str, repository: str
+) -> None:
+    named = {"ecr": {**REGISTRIES["ecr"], "repository": pattern}}
+    configure(rule_runner, docker_program, named)
+    expected = pushed(docker_program, ECR, repository=repository)
+    assert processes(rule_runner) == PublishProcesses([expected])
+
+
+def test_a_pattern_of_names_that_cannot_be_is_named(
+    rule_runner: RuleRunner, docker_program: DockerProgram
+) -> None:
+    configure(
+        rule_runner, docker_program, {"ecr": {**REGISTRIES["ecr"], "repository": "{folder}/a"}}
+    )
+    message = "`[docker.registries.ecr].repository` configuration option"
+    with engine_error(DockerRepositoryNameError, contains=message):
+        processes(rule_runner)
+
+
+def test_a_local_alias_is_refused(rule_runner: RuleRunner, docker_program: DockerProgram) -> None:
+    configure(rule_runner, docker_program, {"ecr": {**REGISTRIES["ecr"], "use_local_alias": True}})
+    message = "[docker.registries.ecr].use_local_alias is not for a model_image"
+    with engine_error(UnsupportedOptionError, contains=message):
+        processes(rule_runner)
 
 
 def test_without_a_default_registry_nothing_is_pushed(

@@ -35,6 +35,7 @@ async def run_model_image(
         digest=EMPTY_DIGEST,
         args=(docker.program, "run", "--rm", *options.run_args, image.content_ref),
         extra_env=docker.env,
+        immutable_input_digests=docker.tools,
     )
 
 

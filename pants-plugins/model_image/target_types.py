@@ -55,7 +55,7 @@ class ImageRegistriesField(StringSequenceField):
     default = ("<all default registries>",)
     help = help_text(
         """
-        Where `publish` pushes the image: addresses, or aliases of `[docker].registries` with an `@`
+        Where `publish` pushes the image: addresses, or aliases of `[docker.registries]` with an `@`
         before them.
 
         By default all registries that are configured with `default = true`.
