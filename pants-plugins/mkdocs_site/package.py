@@ -1,0 +1,143 @@
+"""A site's folder in dist/."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from pants.backend.python.target_types import ConsoleScript
+from pants.backend.python.util_rules.pex import VenvPex, VenvPexProcess
+from pants.backend.python.util_rules.pex_from_targets import PexFromTargetsRequest
+from pants.core.goals.package import (
+    BuiltPackage,
+    BuiltPackageArtifact,
+    OutputPathField,
+    PackageFieldSet,
+)
+from pants.core.util_rules.source_files import SourceFiles, SourceFilesRequest
+from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
+from pants.engine.fs import AddPrefix, Digest, MergeDigests, PathGlobs, RemovePrefix
+from pants.engine.process import ProcessResult
+from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.target import (
+    Dependencies,
+    SourcesField,
+    StringSequenceField,
+    TransitiveTargets,
+    TransitiveTargetsRequest,
+)
+from pants.engine.unions import UnionRule
+from pants.util.logging import LogLevel
+
+from mkdocs_site import repository
+from mkdocs_site.notebooks import EXECUTED, ExecutedNotebooks, NotebooksRequest
+from mkdocs_site.repository import Repository, RepositoryRequest
+from mkdocs_site.target_types import (
+    SiteDependenciesField,
+    SiteKernelField,
+    SiteNotebooksField,
+    SiteReadsField,
+    SiteSourcesField,
+)
+
+BUILT = "__site"
+
+
+@dataclass(frozen=True)
+class MkdocsSiteFieldSet(PackageFieldSet):
+    required_fields = (SiteSourcesField,)
+
+    sources: SiteSourcesField
+    dependencies: SiteDependenciesField
+    reads: SiteReadsField
+    notebooks: SiteNotebooksField
+    kernel: SiteKernelField
+    output_path: OutputPathField
+
+
+@dataclass(frozen=True)
+class SiteGenerator:
+    """mkdocs, installed with the hooks and plugins of a site; `sources` are ours."""
+
+    pex: VenvPex
+    sources: Digest
+
+
+def named_in(field: StringSequenceField | Dependencies, owner: Address) -> UnparsedAddressInputs:
+    return UnparsedAddressInputs(
+        field.value or (),
+        owning_address=owner,
+        description_of_origin=f"the `{field.alias}` field of {owner}",
+    )
+
+
+@rule(desc="Install mkdocs for a site", level=LogLevel.DEBUG)
+async def install_generator(request: SiteDependenciesField) -> SiteGenerator:
+    addresses = await Get(Addresses, UnparsedAddressInputs, named_in(request, request.address))
+    pex, transitive = await MultiGet(
+        Get(
+            VenvPex,
+            PexFromTargetsRequest(
+                addresses,
+                output_filename="mkdocs.pex",
+                internal_only=True,
+                main=ConsoleScript("mkdocs"),
+            ),
+        ),
+        Get(TransitiveTargets, TransitiveTargetsRequest(addresses)),
+    )
+    # mkdocs loads hooks from files at their places, not as modules.
+    files = await Get(
+        SourceFiles,
+        SourceFilesRequest(target.get(SourcesField) for target in transitive.closure),
+    )
+    return SiteGenerator(pex, files.snapshot.digest)
+
+
+@rule(desc="Build a site with mkdocs", level=LogLevel.DEBUG)
+async def package_site(field_set: MkdocsSiteFieldSet) -> BuiltPackage:
+    generator, sources, read, told, executed = await MultiGet(
+        Get(SiteGenerator, SiteDependenciesField, field_set.dependencies),
+        Get(SourceFiles, SourceFilesRequest([field_set.sources])),
+        Get(Digest, PathGlobs(field_set.reads.value or ())),
+        Get(Repository, RepositoryRequest()),
+        Get(
+            ExecutedNotebooks,
+            NotebooksRequest(
+                field_set.notebooks.value or (), named_in(field_set.kernel, field_set.address)
+            ),
+        ),
+    )
+    digests = (generator.sources, sources.snapshot.digest, read, told.digest, executed.digest)
+    result = await Get(
+        ProcessResult,
+        VenvPexProcess(
+            generator.pex,
+            argv=(
+                "build",
+                "--strict",
+                "--quiet",
+                f"--config-file={os.path.join(field_set.address.spec_path, 'mkdocs.yml')}",
+                f"--site-dir={{chroot}}/{BUILT}",
+            ),
+            description=f"Build {field_set.address}",
+            input_digest=await Get(Digest, MergeDigests(digests)),
+            output_directories=(BUILT,),
+            extra_env={
+                "DOCS_TARGETS": repository.FILE,
+                "DOCS_EXECUTED": EXECUTED,
+                # Advertising, which would be all that a good build says.
+                "NO_MKDOCS_2_WARNING": "1",
+                # mkdocs writes no dates but this one: the same sources make the same bytes.
+                "SOURCE_DATE_EPOCH": "315532800",
+            },
+            level=LogLevel.INFO,
+        ),
+    )
+    site = await Get(Digest, RemovePrefix(result.output_digest, BUILT))
+    place = field_set.output_path.value_or_default(file_ending=None)
+    return BuiltPackage(await Get(Digest, AddPrefix(site, place)), (BuiltPackageArtifact(place),))
+
+
+def rules():
+    return (*collect_rules(), UnionRule(PackageFieldSet, MkdocsSiteFieldSet))

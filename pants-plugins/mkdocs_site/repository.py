@@ -1,0 +1,94 @@
+"""What a site may tell of the repository."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pants.backend.python.target_types import PythonSourceField
+from pants.engine.addresses import Addresses
+from pants.engine.fs import CreateDigest, Digest, FileContent, PathGlobs, Paths
+from pants.engine.internals.graph import Owners, OwnersRequest
+from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.target import (
+    AllTargets,
+    AllUnexpandedTargets,
+    Dependencies,
+    DependenciesRequest,
+    FieldSet,
+    InferDependenciesRequest,
+    InferredDependencies,
+    SingleSourceField,
+    Target,
+)
+from pants.engine.unions import UnionRule
+from pants.util.logging import LogLevel
+
+from mkdocs_site.target_types import SiteKernelField, SiteNotebooksField, SiteReadsField
+
+FILE = "targets.json"
+
+
+@dataclass(frozen=True)
+class RepositoryRequest:
+    pass
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A JSON file named `targets.json`: a part of what `./pants peek ::` prints."""
+
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class SiteReadsFieldSet(FieldSet):
+    required_fields = (SiteReadsField,)
+
+    reads: SiteReadsField
+    notebooks: SiteNotebooksField
+    kernel: SiteKernelField
+
+
+class InferSiteReads(InferDependenciesRequest):
+    infer_from = SiteReadsFieldSet
+
+
+def as_peek(target: Target, dependencies: Iterable[str] = ()) -> Mapping[str, object]:
+    source = target[SingleSourceField] if target.has_field(SingleSourceField) else None
+    return {
+        "address": target.address.spec,
+        "dependencies": sorted(dependencies),
+        "sources": [source.file_path] if source and source.value else [],
+    }
+
+
+@rule(desc="Tell a site which targets there are", level=LogLevel.DEBUG)
+async def describe_repository(
+    _: RepositoryRequest, targets: AllTargets, unexpanded: AllUnexpandedTargets
+) -> Repository:
+    modules = [target for target in targets if target.has_field(PythonSourceField)]
+    dependencies = await MultiGet(
+        Get(Addresses, DependenciesRequest(target.get(Dependencies))) for target in modules
+    )
+    found = {target.address: as_peek(target) for target in (*unexpanded, *targets)}
+    for target, addresses in zip(modules, dependencies):
+        found[target.address] = as_peek(target, (address.spec for address in addresses))
+    told = json.dumps([found[address] for address in sorted(found)], indent=1)
+    return Repository(
+        await Get(Digest, CreateDigest([FileContent(FILE, told.encode())])),
+    )
+
+
+@rule(desc="Infer what a site shows", level=LogLevel.DEBUG)
+async def infer_reads(request: InferSiteReads) -> InferredDependencies:
+    field_set = request.field_set
+    globs = (*(field_set.reads.value or ()), *(field_set.notebooks.value or ()))
+    paths = await Get(Paths, PathGlobs(globs))
+    owners = await Get(Owners, OwnersRequest(paths.files))
+    return InferredDependencies(address for address in owners if address != field_set.address)
+
+
+def rules():
+    return (*collect_rules(), UnionRule(InferDependenciesRequest, InferSiteReads))

@@ -1,0 +1,181 @@
+"""Draw which module imports which, as Pants knows it.
+
+Examples:
+  ./pants run src/tools:graph -- src/feature_store
+  ./pants run src/tools:graph -- src/models/iris --dependents --every-import
+  ./pants run src/tools:graph -- src --by-package --output architecture.svg
+  ./pants run src/tools:graph -- src/models/iris --format mermaid --output -
+
+A frame is a folder, a box in it one of its modules; what they import from elsewhere is one box per
+package. An import of what is reached through others anyway is left out, unless --every-import.
+
+Exits with 0 when done, with 1 where Pants does not answer, with 2 on a wrong folder or option.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tools.import_graph import FORMATS, ROOT, ImportGraph, import_graph
+
+FOLDER = Path("dist/graphs")
+# Ours, and not for the Pants that we start: it has a Python of its own.
+_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PEX")
+
+
+class GraphError(Exception):
+    """Why there is no picture; the message says what mends it."""
+
+    exit_code = 1
+
+
+class UsageError(GraphError):
+    """A folder or an option is not as it must be."""
+
+    exit_code = 2
+
+
+def find_root() -> Path:
+    """The folder of the enclosing `pants.toml`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "pants.toml").exists():
+            return folder
+    raise UsageError(
+        f"{here}: neither this folder nor one above it has a pants.toml: call this inside a clone."
+    )
+
+
+def ask_pants(root: Path) -> list[Mapping[str, Any]]:
+    """Every target of the repository, as `./pants peek ::` prints it.
+
+    Raises:
+        GraphError: Pants does not answer.
+    """
+    # While `./pants run` runs this, its daemon answers nobody else.
+    command = [str(root / "pants"), "--no-pantsd", "--no-dynamic-ui", "--no-colors", "peek", "::"]
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)
+    }
+    try:
+        done = subprocess.run(
+            command,
+            cwd=root,
+            env=inherited,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        raise GraphError(f"{command[0]} cannot be started: {error.strerror}.") from error
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise GraphError("Pants does not say who imports whom:\n  " + "\n  ".join(lines[-5:]))
+    targets: list[Mapping[str, Any]] = json.loads(done.stdout)
+    return targets
+
+
+def draw(options: argparse.Namespace) -> None:
+    """Write the picture that the command line asks for."""
+    root = find_root()
+    folders = [_folder(root, given) for given in options.folders]
+    _say("Asking Pants who imports whom …")
+    graph = import_graph(
+        ask_pants(root),
+        folders,
+        by_package=options.by_package,
+        dependents=options.dependents,
+        every_import=options.every_import,
+    )
+    if not graph.imports:
+        raise UsageError(f"{', '.join(folders)}: there is no Python module that Pants knows.")
+    text = FORMATS[options.format](graph)
+    if options.output == "-":
+        sys.stdout.write(text)
+        return
+    output = Path(options.output) if options.output else root / _default_output(options, folders)
+    _write(output, text)
+    _say(f"{_count(graph)}: {os.path.relpath(output)}")
+
+
+def _folder(root: Path, given: str) -> str:
+    path = Path(os.path.abspath(given))
+    path = path if path.exists() else root / given
+    if not path.is_dir() or not path.is_relative_to(root / ROOT):
+        raise UsageError(f"{given}: expected a folder at or below {ROOT}/, such as src/feature_store.")
+    return path.relative_to(root).as_posix()
+
+
+def _default_output(options: argparse.Namespace, folders: Sequence[str]) -> Path:
+    name = "_".join(folder.removeprefix(f"{ROOT}/").replace("/", "_") for folder in folders)
+    ending = {"mermaid": "mmd"}.get(options.format, options.format)
+    return FOLDER / f"{name}.{ending}"
+
+
+def _write(output: Path, text: str) -> None:
+    """Write beside, then rename: the file is the earlier one or the new one, whole."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
+            staged = Path(folder) / output.name
+            staged.write_text(text)
+            staged.replace(output)
+    except OSError as error:
+        raise UsageError(f"{output}: cannot be written: {error.strerror}.") from error
+
+
+def _count(graph: ImportGraph) -> str:
+    return f"{len(graph.imports)} boxes, {len(graph.edges)} arrows"
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    summary, _, details = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="graph",
+        description=summary,
+        epilog=details,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("folders", nargs="+", metavar="FOLDER", help="folders at or below src")
+    add("--by-package", action="store_true", help="a box is a folder, not a module")
+    add("--dependents", action="store_true", help="draw the packages that import them, too")
+    add("--every-import", action="store_true", help="leave out nothing")
+    add("--format", choices=FORMATS, default="svg", help="svg by default")
+    add("--output", "-o", help=f"a file, or - for standard output; by default one in {FOLDER}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw, and return the exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        draw(options)
+    except GraphError as error:
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("Interrupted; the earlier picture is untouched.")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

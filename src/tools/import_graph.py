@@ -1,0 +1,210 @@
+"""Which module imports which, from what Pants knows, as a value and as a picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import pygraphviz
+
+ROOT = "src"
+# One colour per package of src, light enough for black letters.
+COLOURS = (
+    "#d7e8fa",
+    "#dcefd9",
+    "#fbe6cf",
+    "#eadff2",
+    "#fbdfe3",
+    "#d9f0ee",
+    "#f6f0c8",
+    "#e6e2dd",
+    "#dfe3f7",
+)
+FONT = "Helvetica,Arial,sans-serif"
+type Link = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class ImportGraph:
+    """Python files, or folders of them, below src, and who imports whom.
+
+    Attributes:
+        folders: what the graph is about; all else stands for its package.
+        imports: for each node, by its path, the nodes that it imports.
+    """
+
+    folders: tuple[str, ...]
+    imports: Mapping[str, tuple[str, ...]]
+
+    @property
+    def edges(self) -> list[tuple[str, str]]:
+        """Each import, from who imports to what is imported."""
+        return [(one, other) for one, others in self.imports.items() for other in others]
+
+    def is_inside(self, node: str) -> bool:
+        """Whether a node is one that the graph is about."""
+        return _is_below(node, self.folders)
+
+
+def import_graph(
+    targets: Iterable[Mapping[str, Any]],
+    folders: Sequence[str],
+    *,
+    by_package: bool = False,
+    dependents: bool = False,
+    every_import: bool = False,
+) -> ImportGraph:
+    """The graph of folders, from what `./pants peek ::` prints.
+
+    Whatever they import from elsewhere is one node per package; with `dependents`, so is who imports
+    them. An import of what is reached through others anyway is left out, unless `every_import`.
+    """
+    files = {
+        str(target["address"]): [str(one) for one in target.get("dependencies") or ()]
+        for target in targets
+        if _is_module(str(target["address"]))
+    }
+
+    def node(file: str) -> str:
+        if not _is_below(file, folders):
+            return _package(file)
+        return str(PurePosixPath(file).parent) if by_package else file
+
+    imports: dict[str, set[str]] = {node(file): set() for file in files if _is_below(file, folders)}
+    for file, imported in files.items():
+        for other in filter(files.__contains__, imported):
+            wanted = _is_below(file, folders) or (dependents and _is_below(other, folders))
+            if wanted and node(file) != node(other):
+                imports.setdefault(node(file), set()).add(node(other))
+                imports.setdefault(node(other), set())
+    found = {one: tuple(sorted(imports[one])) for one in sorted(imports)}
+    return ImportGraph(tuple(folders), found if every_import else _reduced(found))
+
+
+def as_json(graph: ImportGraph) -> str:
+    """For programs."""
+    told = {"folders": graph.folders, "imports": graph.imports}
+    return json.dumps(told, indent=2, default=list) + "\n"
+
+
+def as_mermaid(graph: ImportGraph) -> str:
+    """A flowchart, as GitLab draws it in a comment."""
+    names = {one: f"n{number}" for number, one in enumerate(graph.imports)}
+    lines = ["flowchart LR"]
+    for cluster in sorted({_cluster(graph, one) for one in names}):
+        members = [one for one in names if _cluster(graph, one) == cluster]
+        nodes = [f'{names[one]}["{_label(graph, one)}"]' for one in members]
+        if cluster:
+            lines += [f'  subgraph "{cluster}"', *(f"    {one}" for one in nodes), "  end"]
+        else:
+            lines += [f"  {one}" for one in nodes]
+    lines += [f"  {names[one]} --> {names[other]}" for one, other in graph.edges]
+    return "\n".join(lines) + "\n"
+
+
+def as_dot(graph: ImportGraph, link: Link | None = None) -> str:
+    """For Graphviz."""
+    return str(_drawing(graph, link).to_string())
+
+
+def as_svg(graph: ImportGraph, link: Link | None = None) -> str:
+    """A picture; `link` gives the address that a click on a node opens, or nothing."""
+    drawn = _drawing(graph, link).draw(format="svg", prog="dot")
+    return str(drawn.decode())
+
+
+FORMATS: Mapping[str, Callable[[ImportGraph], str]] = {
+    "svg": as_svg,
+    "dot": as_dot,
+    "mermaid": as_mermaid,
+    "json": as_json,
+}
+
+
+def _drawing(graph: ImportGraph, link: Link | None) -> pygraphviz.AGraph:
+    drawing = pygraphviz.AGraph(
+        directed=True, rankdir="LR", ranksep=0.7, nodesep=0.12, bgcolor="transparent", tooltip=" "
+    )
+    drawing.node_attr.update(
+        shape="box", style="rounded,filled", color="#00000033", fontname=FONT, fontsize=11, height=0.3
+    )
+    drawing.edge_attr.update(color="#7a8594", arrowsize=0.6, penwidth=0.8)
+    packages = sorted({_package(one) for one in graph.imports})
+    for one in graph.imports:
+        colour = COLOURS[packages.index(_package(one)) % len(COLOURS)]
+        options = {"URL": link(one)} if link and link(one) else {}
+        drawing.add_node(
+            one, label=_label(graph, one), fillcolor=colour, tooltip=one, **options
+        )
+    for cluster in sorted({_cluster(graph, one) for one in graph.imports} - {""}):
+        _enclose(drawing, cluster, [one for one in graph.imports if _cluster(graph, one) == cluster])
+    for one, other in graph.edges:
+        drawing.add_edge(one, other, tooltip=f"{one} imports {other}")
+    return drawing
+
+
+def _enclose(drawing: pygraphviz.AGraph, name: str, members: Iterable[str]) -> None:
+    """Draw a frame around the modules of a folder, inside that of the folder above."""
+    around = drawing
+    for parent in reversed([name, *map(str, PurePosixPath(name).parents)]):
+        if parent in (".", ROOT):
+            continue
+        around = around.add_subgraph(
+            name=f"cluster_{parent}",
+            label=parent.removeprefix(f"{ROOT}/"),
+            style="rounded,filled",
+            fillcolor="#8899aa14",
+            color="#8899aa66",
+            fontname=FONT,
+            fontsize=12,
+            tooltip=parent,
+        )
+    around.add_nodes_from(members)
+
+
+def _reduced(imports: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Without the imports of what is imported through others, too."""
+    drawing = pygraphviz.AGraph(directed=True)
+    drawing.add_edges_from((one, other) for one, others in imports.items() for other in others)
+    drawing.tred()
+    left = set(map(tuple, drawing.edges()))
+    return {
+        one: tuple(other for other in others if (one, other) in left)
+        for one, others in imports.items()
+    }
+
+
+def _is_module(address: str) -> bool:
+    path = PurePosixPath(address)
+    # Each module depends on the `__init__.py` above it, which says nothing about it.
+    return path.suffix == ".py" and path.parts[0] == ROOT and path.name != "__init__.py"
+
+
+def _is_below(path: str, folders: Iterable[str]) -> bool:
+    return any(PurePosixPath(path).is_relative_to(folder) for folder in folders)
+
+
+def _package(path: str) -> str:
+    """The folder below src that a file is in; a model's is its own."""
+    parts = PurePosixPath(path).parts
+    is_model = parts[1:2] == ("models",) and len(parts) > (3 if path.endswith(".py") else 2)
+    return "/".join(parts[: 3 if is_model else 2])
+
+
+def _cluster(graph: ImportGraph, node: str) -> str:
+    """The folder whose frame a node is in, if any; a package's is drawn where it has packages below."""
+    if node.endswith(".py"):
+        return str(PurePosixPath(node).parent)
+    package = "/".join(PurePosixPath(node).parts[:2])
+    return package if any(other.startswith(f"{package}/") for other in graph.imports) else ""
+
+
+def _label(graph: ImportGraph, node: str) -> str:
+    path = PurePosixPath(node)
+    if path.suffix == ".py":
+        return path.stem
+    cluster = _cluster(graph, node)
+    return node.removeprefix(f"{cluster}/" if cluster not in ("", node) else f"{ROOT}/")
