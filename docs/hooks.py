@@ -1,7 +1,9 @@
 """What the pages show of the repository, as mkdocs' hooks: graphs, references, notebooks, checks.
 
 A page says where: `<!-- graph: src/config -->` becomes a picture of who imports whom, and
-`<!-- api: src/config -->` the reference of each module in that folder.
+`<!-- api: src/config -->` the reference of each module in that folder; and
+`<!-- readme: ./pants run src/models/iris:train -->` what the README has in the block, or paragraph,
+that starts so. A test types what the README tells to type.
 """
 
 from __future__ import annotations
@@ -30,15 +32,23 @@ NOTEBOOKS = ("notebooks/**/*.ipynb", "src/models/*/notebooks/*.ipynb")
 SECTION = "Notebooks"
 GRAPH = re.compile(r"<!-- graph: (?P<folder>\S+)(?P<options>( --[a-z-]+)*) -->")
 API = re.compile(r"^<!-- api: (?P<folder>\S+) -->$", re.MULTILINE)
+README = re.compile(r"^<!-- readme: (?P<start>.+) -->$", re.MULTILINE)
+BLOCK = re.compile(r"^```\w*\n(?:.*?)^```$|^(?:\S[^\n]*\n)+", re.MULTILINE | re.DOTALL)
 ADDRESS = re.compile(r"(?<![\w./-])((?:[\w.-]+/)*[\w.-]+:[\w.-]+|(?:[\w.-]+/)*[\w.-]+::?)(?![\w/:])")
 PATH = re.compile(r"`((?:src|tests|docs|docker|notebooks|benchmarks|3rdparty|pants-plugins)/[\w./-]*)`")
+MESSAGE = re.compile(r"^### `(.+)`$", re.MULTILINE)
 FENCE = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# Whose messages a page may explain.
+CODE = ("src/**/*.py", "src/BUILD", "pants-plugins/**/*.py", "3rdparty/python/launcher/*.py")
+MATHJAX = re.compile(r"<script data-mkdocs-jupyter-mathjax=.*?</script>", re.DOTALL)
 log = logging.getLogger("mkdocs.hooks")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the notebooks into the navigation."""
-    found = [uri for uri, _ in _notebooks(config)]
+    """Put the notebooks into the navigation; snippets start at the root, wherever mkdocs does."""
+    config.mdx_configs["pymdownx.snippets"]["base_path"] = [str(_root(config))]
+    # Those among the pages have their places in mkdocs.yml.
+    found = [uri for uri, path in _notebooks(config) if not path.is_relative_to(config.docs_dir)]
     if found and config.nav is not None:
         config.nav.append({SECTION: found})
     return config
@@ -49,18 +59,19 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the notebooks that lie elsewhere; take those that ran for those that did not."""
     for uri, path in _notebooks(config):
-        if known := files.get_file_from_path(uri):
-            files.remove(known)
-        files.append(File.generated(config, uri, abs_src_path=str(path)))
+        if page := files.get_file_from_path(uri):
+            files.remove(page)
+        files.append(File.generated(config, uri, abs_src_path=str(_after_it_ran(path, config))))
     return files
 
 
 # Before mkdocstrings reads the page.
 @event_priority(100)
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Name the modules of which the page shows the reference; check what the page tells to type."""
+    """Show parts of the README, name modules for the reference, check what the page names."""
     targets = _targets()
-    for problem in problems(markdown, targets):
+    markdown = README.sub(lambda found: _of_readme(found["start"], page, config), markdown)
+    for problem in [*problems(markdown, targets), *unsaid(markdown, _root(config))]:
         log.warning("%s: %s", page.file.src_uri, problem)
     return API.sub(lambda found: _references(found["folder"], targets), markdown)
 
@@ -68,6 +79,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Draw the graphs."""
     return GRAPH.sub(lambda found: _picture(found, page, files), html)
+
+
+# After mkdocs-jupyter, which would load MathJax from another host into each page with a notebook.
+@event_priority(-100)
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Leave out what would ask another host."""
+    return MATHJAX.sub("", output)
 
 
 def problems(markdown: str, targets: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -90,24 +108,43 @@ def problems(markdown: str, targets: list[Mapping[str, Any]]) -> Iterator[str]:
             yield f"there is no file or folder {path}"
 
 
+def unsaid(markdown: str, root: Path) -> Iterator[str]:
+    """Which messages a page explains that no code gives."""
+    if messages := MESSAGE.findall(markdown):
+        code = "\n".join(path.read_text() for glob in CODE for path in root.glob(glob))
+        yield from (f"no code says {text!r}" for text in messages if text not in code)
+
+
 def _targets() -> list[Mapping[str, Any]]:
     targets: list[Mapping[str, Any]] = json.loads(Path(os.environ[TARGETS]).read_text())
     return targets
 
 
 def _root(config: MkDocsConfig) -> Path:
-    return Path(config.config_file_path).parent.parent
+    return Path(config.docs_dir).parent.parent
 
 
 def _notebooks(config: MkDocsConfig) -> Iterator[tuple[str, Path]]:
-    """Each notebook's place in the site, and its file, as it is after it ran where it did."""
+    """Each notebook, with its place in the site."""
     root, pages = _root(config), Path(config.docs_dir)
-    executed = Path(os.environ.get(EXECUTED, "/nowhere"))
-    own = sorted(pages.glob("**/*.ipynb"))
-    for path in [*own, *(path for glob in NOTEBOOKS for path in sorted(root.glob(glob)))]:
-        place = path.relative_to(pages if path in own else root).as_posix()
-        ran = executed / path.relative_to(root)
-        yield place.removeprefix("src/"), ran if ran.exists() else path
+    for path in sorted(pages.glob("**/*.ipynb")):
+        yield path.relative_to(pages).as_posix(), path
+    for path in sorted(path for glob in NOTEBOOKS for path in root.glob(glob)):
+        yield path.relative_to(root).as_posix().removeprefix("src/"), path
+
+
+def _after_it_ran(notebook: Path, config: MkDocsConfig) -> Path:
+    """The notebook with its outputs, where it was run for the site."""
+    ran = Path(os.environ.get(EXECUTED, "")) / notebook.relative_to(_root(config))
+    return ran.resolve() if EXECUTED in os.environ and ran.exists() else notebook
+
+
+def _of_readme(start: str, page: Page, config: MkDocsConfig) -> str:
+    for block in BLOCK.findall((_root(config) / "README.md").read_text()):
+        if re.sub(r"^```\w*\n", "", block).startswith(start):
+            return str(block).rstrip()
+    log.warning("%s: no block of README.md starts with %r", page.file.src_uri, start)
+    return ""
 
 
 def _references(folder: str, targets: list[Mapping[str, Any]]) -> str:
