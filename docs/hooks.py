@@ -34,8 +34,12 @@ GRAPH = re.compile(r"<!-- graph: (?P<folder>\S+)(?P<options>( --[a-z-]+)*) -->")
 API = re.compile(r"^<!-- api: (?P<folder>\S+) -->$", re.MULTILINE)
 README = re.compile(r"^<!-- readme: (?P<start>.+) -->$", re.MULTILINE)
 BLOCK = re.compile(r"^```\w*\n(?:.*?)^```$|^(?:\S[^\n]*\n)+", re.MULTILINE | re.DOTALL)
-ADDRESS = re.compile(r"(?<![\w./-])((?:[\w.-]+/)*[\w.-]+:[\w.-]+|(?:[\w.-]+/)*[\w.-]+::?)(?![\w/:])")
-PATH = re.compile(r"`((?:src|tests|docs|docker|notebooks|benchmarks|3rdparty|pants-plugins)/[\w./-]*)`")
+ADDRESS = re.compile(
+    r"(?<![\w./-])((?:[\w.-]+/)*[\w.-]+:[\w.-]+|(?:[\w.-]+/)*[\w.-]+::?)(?![\w/:])"
+)
+PATH = re.compile(
+    r"`((?:src|tests|docs|docker|notebooks|benchmarks|3rdparty|pants-plugins)/[\w./-]*)`"
+)
 MESSAGE = re.compile(r"^### `(.+)`$", re.MULTILINE)
 FENCE = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Whose messages a page may explain.

@@ -115,7 +115,9 @@ def _folder(root: Path, given: str) -> str:
     path = Path(os.path.abspath(given))
     path = path if path.exists() else root / given
     if not path.is_dir() or not path.is_relative_to(root / ROOT):
-        raise UsageError(f"{given}: expected a folder at or below {ROOT}/, such as src/feature_store.")
+        raise UsageError(
+            f"{given}: expected a folder at or below {ROOT}/, such as src/feature_store."
+        )
     return path.relative_to(root).as_posix()
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -23,6 +27,7 @@ COLOURS = (
     "#e6e2dd",
     "#dfe3f7",
 )
+FONTS = "FONTCONFIG_FILE"
 FONT = "Helvetica,Arial,sans-serif"
 type Link = Callable[[str], str]
 
@@ -34,19 +39,17 @@ class ImportGraph:
     Attributes:
         folders: what the graph is about; all else stands for its package.
         imports: for each node, by its path, the nodes that it imports.
+        packages: all folders right below src; each has its colour in every picture.
     """
 
     folders: tuple[str, ...]
     imports: Mapping[str, tuple[str, ...]]
+    packages: tuple[str, ...]
 
     @property
     def edges(self) -> list[tuple[str, str]]:
         """Each import, from who imports to what is imported."""
         return [(one, other) for one, others in self.imports.items() for other in others]
-
-    def is_inside(self, node: str) -> bool:
-        """Whether a node is one that the graph is about."""
-        return _is_below(node, self.folders)
 
 
 def import_graph(
@@ -59,8 +62,9 @@ def import_graph(
 ) -> ImportGraph:
     """The graph of folders, from what `./pants peek ::` prints.
 
-    Whatever they import from elsewhere is one node per package; with `dependents`, so is who imports
-    them. An import of what is reached through others anyway is left out, unless `every_import`.
+    Whatever they import from elsewhere is one node per package; with `dependents`, so is who
+    imports them. An import of what is reached through others anyway is left out, unless
+    `every_import`.
     """
     files = {
         str(target["address"]): [str(one) for one in target.get("dependencies") or ()]
@@ -81,7 +85,8 @@ def import_graph(
                 imports.setdefault(node(file), set()).add(node(other))
                 imports.setdefault(node(other), set())
     found = {one: tuple(sorted(imports[one])) for one in sorted(imports)}
-    return ImportGraph(tuple(folders), found if every_import else _reduced(found))
+    packages = sorted({_top(file) for file in files})
+    return ImportGraph(tuple(folders), found if every_import else _reduced(found), tuple(packages))
 
 
 def as_json(graph: ImportGraph) -> str:
@@ -112,8 +117,8 @@ def as_dot(graph: ImportGraph, link: Link | None = None) -> str:
 
 def as_svg(graph: ImportGraph, link: Link | None = None) -> str:
     """A picture; `link` gives the address that a click on a node opens, or nothing."""
-    drawn = _drawing(graph, link).draw(format="svg", prog="dot")
-    return str(drawn.decode())
+    with _no_fonts():
+        return str(_drawing(graph, link).draw(format="svg", prog="dot").decode())
 
 
 FORMATS: Mapping[str, Callable[[ImportGraph], str]] = {
@@ -124,23 +129,43 @@ FORMATS: Mapping[str, Callable[[ImportGraph], str]] = {
 }
 
 
+@contextmanager
+def _no_fonts() -> Iterator[None]:
+    """Let Graphviz estimate how wide letters are: the same picture, whatever fonts there are."""
+    before = os.environ.get(FONTS)
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write("<fontconfig/>")
+        file.flush()
+        os.environ[FONTS] = file.name
+        try:
+            yield
+        finally:
+            del os.environ[FONTS]
+            if before is not None:
+                os.environ[FONTS] = before
+
+
 def _drawing(graph: ImportGraph, link: Link | None) -> pygraphviz.AGraph:
     drawing = pygraphviz.AGraph(
         directed=True, rankdir="LR", ranksep=0.7, nodesep=0.12, bgcolor="transparent", tooltip=" "
     )
     drawing.node_attr.update(
-        shape="box", style="rounded,filled", color="#00000033", fontname=FONT, fontsize=11, height=0.3
+        shape="box",
+        style="rounded,filled",
+        color="#00000033",
+        fontname=FONT,
+        fontsize=11,
+        height=0.3,
     )
     drawing.edge_attr.update(color="#7a8594", arrowsize=0.6, penwidth=0.8)
-    packages = sorted({_package(one) for one in graph.imports})
     for one in graph.imports:
-        colour = COLOURS[packages.index(_package(one)) % len(COLOURS)]
+        colour = COLOURS[graph.packages.index(_top(one)) % len(COLOURS)]
         options = {"URL": link(one)} if link and link(one) else {}
-        drawing.add_node(
-            one, label=_label(graph, one), fillcolor=colour, tooltip=one, **options
-        )
+        drawing.add_node(one, label=_label(graph, one), fillcolor=colour, tooltip=one, **options)
     for cluster in sorted({_cluster(graph, one) for one in graph.imports} - {""}):
-        _enclose(drawing, cluster, [one for one in graph.imports if _cluster(graph, one) == cluster])
+        _enclose(
+            drawing, cluster, [one for one in graph.imports if _cluster(graph, one) == cluster]
+        )
     for one, other in graph.edges:
         drawing.add_edge(one, other, tooltip=f"{one} imports {other}")
     return drawing
@@ -169,7 +194,10 @@ def _reduced(imports: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]
     """Without the imports of what is imported through others, too."""
     drawing = pygraphviz.AGraph(directed=True)
     drawing.add_edges_from((one, other) for one, others in imports.items() for other in others)
-    drawing.tred()
+    with warnings.catch_warnings():
+        # Where modules import one another in a circle, all of the circle is kept.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        drawing.tred()
     left = set(map(tuple, drawing.edges()))
     return {
         one: tuple(other for other in others if (one, other) in left)
@@ -194,11 +222,16 @@ def _package(path: str) -> str:
     return "/".join(parts[: 3 if is_model else 2])
 
 
+def _top(path: str) -> str:
+    """The folder right below src."""
+    return "/".join(PurePosixPath(path).parts[:2])
+
+
 def _cluster(graph: ImportGraph, node: str) -> str:
-    """The folder whose frame a node is in, if any; a package's is drawn where it has packages below."""
+    """The folder whose frame a node is in, if any; a package has one if there are some below."""
     if node.endswith(".py"):
         return str(PurePosixPath(node).parent)
-    package = "/".join(PurePosixPath(node).parts[:2])
+    package = _top(node)
     return package if any(other.startswith(f"{package}/") for other in graph.imports) else ""
 
 
