@@ -1,0 +1,210 @@
+"""The site as a browser sees it, and every link in it."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import cache, partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+SITE = Path(__file__).resolve().parents[2] / "docs/site"
+PAGES = sorted(page.relative_to(SITE).as_posix() for page in SITE.rglob("*.html"))
+NOTEBOOK = "notebooks/formula.html"
+MODULES = [
+    "config",
+    "data_access_layer",
+    "data_exports",
+    "datasets",
+    "feature_store",
+    "models",
+    "tools",
+    "validation",
+]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    handler = partial(QuietHandler, directory=str(SITE))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"THE SITE WAS NOT OPENED: none of {', '.join(BROWSERS)} is installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program,
+            args=[
+                # Root may not have a sandbox; what is opened is ours.
+                "--no-sandbox",
+                "--disable-gpu",
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page of the browser, and all that it asked for, said and failed at."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.problems: list[str] = []
+        page.on("request", lambda request: self._asked(request.url))
+        page.on("requestfailed", lambda request: self._found(f"failed: {request.url}"))
+        page.on("console", lambda said: self._said(said.type, said.text))
+        page.on("pageerror", lambda error: self._found(str(error)))
+
+    def open(self, path: str) -> Page:
+        self.page.goto(f"{self.address}/{path}", wait_until="networkidle")
+        return self.page
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith((f"{self.address}/", "data:", "blob:")):
+            self._found(f"asked another host: {url}")
+
+    def _said(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self._found(f"{kind}: {text}")
+
+    def _found(self, problem: str) -> None:
+        self.problems.append(problem)
+
+
+@pytest.fixture
+def watched(browser: Browser, address: str) -> Iterator[Watched]:
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    yield Watched(page, address)
+    page.close()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_asks_no_other_host_and_says_nothing_wrong(watched: Watched, path: str) -> None:
+    watched.open(path)
+    assert watched.problems == []
+
+
+def test_the_watch_sees_what_goes_to_another_host(watched: Watched) -> None:
+    page = watched.open("index.html")
+    page.evaluate("fetch('https://example.com/').catch(() => null)")
+    page.wait_for_load_state("networkidle")
+    assert "asked another host: https://example.com/" in watched.problems
+
+
+def test_a_notebook_shows_what_its_cells_gave(watched: Watched) -> None:
+    page = watched.open(NOTEBOOK)
+    expect(page.get_by_role("heading", name="How a formula becomes a feature")).to_be_visible()
+    picture = page.locator(".jp-OutputArea-output img")
+    assert picture.evaluate("image => image.naturalWidth") > 400
+    expect(page.locator(".jp-OutputArea-output table").first).to_contain_text("revenue")
+    marked = page.locator(".jp-OutputArea-output pre", has_text="did you mean 'employees'")
+    expect(marked).to_contain_text("^^^^^^^^")
+    assert watched.problems == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_has_its_picture_and_its_reference(watched: Watched, module: str) -> None:
+    page = watched.open(f"modules/{module}.html")
+    picture = page.locator(".graph svg").first
+    box = picture.bounding_box()
+    assert box is not None
+    assert box["width"] > 300
+    assert page.locator(".graph .node").count() > 1
+    assert page.locator(".doc-module").count() > 0
+
+
+def test_a_box_of_the_architecture_opens_its_module(watched: Watched) -> None:
+    page = watched.open("architecture.html")
+    names = {text for text in page.locator(".graph .node text").all_text_contents()}
+    assert names >= {*MODULES, "iris"}
+    page.locator(".graph .node", has_text="validation").locator("a").first.click()
+    expect(page.get_by_role("heading", name="validation", level=1)).to_be_visible()
+    assert watched.problems == []
+
+
+def test_the_search_finds_a_class(watched: Watched) -> None:
+    page = watched.open("index.html")
+    page.get_by_role("textbox", name="Search").fill("FormulaTransformer")
+    result = page.locator(".md-search-result__link", has_text="FormulaTransformer").first
+    expect(result).to_be_visible()
+    assert watched.problems == []
+
+
+@pytest.mark.parametrize("path", ["index.html", "modules/feature_store.html", NOTEBOOK])
+def test_a_page_fits_on_a_telephone(watched: Watched, path: str) -> None:
+    watched.page.set_viewport_size({"width": 390, "height": 800})
+    page = watched.open(path)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+class Links(HTMLParser):
+    """The links of a page, and what can be linked to in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+        self.loaded: set[str] = set()
+        self.anchors: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        target = found.get("href") or found.get("xlink:href") or found.get("src")
+        if target:
+            (self.links if tag == "a" else self.loaded).add(target)
+        self.anchors |= {found[name] for name in ("id", "name") if found.get(name)}
+
+
+@cache
+def links_of(path: str) -> Links:
+    parser = Links()
+    parser.feed((SITE / path).read_text())
+    return parser
+
+
+def broken(path: str, link: str) -> bool:
+    parts = urlsplit(link)
+    if parts.scheme in ("data", "mailto", "https", "http"):
+        return False
+    target = (SITE / path).parent / unquote(parts.path) if parts.path else SITE / path
+    # 404.html may be shown at any address, and so links from the root.
+    if parts.path.startswith("/"):
+        target = SITE / parts.path.lstrip("/")
+    target = (target / "index.html" if target.is_dir() else target).resolve()
+    if not target.is_file():
+        return True
+    known = links_of(target.relative_to(SITE).as_posix()).anchors if parts.fragment else set()
+    return bool(parts.fragment) and unquote(parts.fragment) not in known
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_link_leads_somewhere(path: str) -> None:
+    page = links_of(path)
+    assert sorted(link for link in page.links | page.loaded if broken(path, link)) == []
+    assert [link for link in page.loaded if link.startswith(("http:", "https:", "//"))] == []
+
+
+def test_every_page_of_the_repository_is_there() -> None:
+    expected = {"index.html", "data_scientist.html", "mle.html", "errors.html", "architecture.html"}
+    assert set(PAGES) >= expected | {f"modules/{module}.html" for module in MODULES} | {NOTEBOOK}
