@@ -42,6 +42,8 @@ PATH = re.compile(
 )
 MESSAGE = re.compile(r"^### `(.+)`$", re.MULTILINE)
 FENCE = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# What nbconvert writes into a notebook's page as a list, indented, would be shown as code.
+STYLE = re.compile(r"^ +<style>\n\s*\['.*?</style>", re.MULTILINE | re.DOTALL)
 # Whose messages a page may explain.
 CODE = ("src/**/*.py", "src/BUILD", "pants-plugins/**/*.py", "3rdparty/python/launcher/*.py")
 MATHJAX = re.compile(r"<script data-mkdocs-jupyter-mathjax=.*?</script>", re.DOTALL)
@@ -69,11 +71,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-# Before mkdocstrings reads the page.
-@event_priority(100)
+# Before mkdocstrings reads the page, and after mkdocs-jupyter has written a notebook's.
+@event_priority(50)
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Show parts of the README, name modules for the reference, check what the page names."""
     targets = _targets()
+    markdown = STYLE.sub("", markdown)
     markdown = README.sub(lambda found: _of_readme(found["start"], page, config), markdown)
     for problem in [*problems(markdown, targets), *unsaid(markdown, _root(config))]:
         log.warning("%s: %s", page.file.src_uri, problem)

@@ -121,6 +121,7 @@ def test_a_notebook_shows_what_its_cells_gave(watched: Watched) -> None:
     expect(page.locator(".jp-OutputArea-output table").first).to_contain_text("revenue")
     marked = page.locator(".jp-OutputArea-output pre", has_text="did you mean 'employees'")
     expect(marked).to_contain_text("^^^^^^^^")
+    expect(page.locator("article")).not_to_contain_text("<style>", use_inner_text=True)
     assert watched.problems == []
 
 
@@ -146,9 +147,11 @@ def test_a_box_of_the_architecture_opens_its_module(watched: Watched) -> None:
 
 def test_the_search_finds_a_class(watched: Watched) -> None:
     page = watched.open("index.html")
-    page.get_by_role("textbox", name="Search").fill("FormulaTransformer")
-    result = page.locator(".md-search-result__link", has_text="FormulaTransformer").first
-    expect(result).to_be_visible()
+    # As a person does: the index is loaded at the click, and searched at each letter.
+    page.get_by_role("textbox", name="Search").click()
+    page.get_by_role("textbox", name="Search").press_sequentially("FormulaTransformer", delay=50)
+    result = page.locator(".md-search-result__link:visible", has_text="FormulaTransformer").first
+    expect(result).to_be_visible(timeout=20_000)
     assert watched.problems == []
 
 

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hooks import problems, unsaid
+
+TARGETS: list[Mapping[str, Any]] = [
+    {"address": "src/models/iris:predict", "sources": []},
+    {"address": "src/models/iris/predict.py", "sources": ["src/models/iris/predict.py"]},
+]
+
+
+def page(command: str) -> str:
+    return f"Type\n\n```bash\n{command}\n```\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        page("./pants run src/models/iris:predict -- --input s3://bucket/other:thing"),
+        page("./pants lint src/models:: src/models/iris:"),
+        page("./pants test ::"),
+        page("./pants dependencies src/models/iris/predict.py"),
+        page("docker run models/iris:latest"),
+        "See `src/models/iris/predict.py`, `src/models/iris/` and `src/models/iris/BUILD`.",
+        "A model is `src/models/<name>/`.",
+    ],
+)
+def test_what_is_there_may_be_named(text: str) -> None:
+    assert list(problems(text, TARGETS)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            page("./pants run src/models/iris:forecast"),
+            "there is no target src/models/iris:forecast",
+        ),
+        (page("./pants lint src/nothing::"), "there is no target src/nothing::"),
+        ("See `src/models/rose/`.", "there is no file or folder src/models/rose/"),
+        ("See `src/models/iris/gone.py`.", "there is no file or folder src/models/iris/gone.py"),
+    ],
+)
+def test_what_is_not_there_is_told(text: str, problem: str) -> None:
+    assert list(problems(text, TARGETS)) == [problem]
+
+
+def test_an_error_is_explained_only_as_long_as_the_code_gives_it(tmp_path: Path) -> None:
+    source = tmp_path / "src/config/settings.py"
+    source.parent.mkdir(parents=True)
+    source.write_text('raise InputError(f"No environment {name!r}")\n')
+    explained = "### `No environment`\n\nText\n\n### `No such thing`\n\n### Pants says so\n"
+    assert list(unsaid(explained, tmp_path)) == ["no code says 'No such thing'"]
