@@ -22,7 +22,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from tools.import_graph import as_svg, import_graph
+from tools.graphs.import_graph import as_svg, import_graph
 
 # Written by Pants' rules, or by serve.py: addresses, dependencies and sources of every target.
 TARGETS = "DOCS_TARGETS"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from mkdocs.__main__ import cli
 
-from tools.graph import GraphError, ask_pants, find_root
+from tools.graphs.draw import GraphError, ask_pants, find_root
 
 # Where the hooks find what Pants knows.
 TARGETS_VARIABLE = "DOCS_TARGETS"

@@ -138,7 +138,7 @@ def test_a_module_has_its_picture_and_its_reference(watched: Watched, module: st
 
 def test_a_box_of_the_architecture_opens_its_module(watched: Watched) -> None:
     page = watched.open("architecture.html")
-    names = {text for text in page.locator(".graph .node text").all_text_contents()}
+    names = set(page.locator(".graph .node text").all_text_contents())
     assert names >= {*MODULES, "iris"}
     page.locator(".graph .node", has_text="validation").locator("a").first.click()
     expect(page.get_by_role("heading", name="validation", level=1)).to_be_visible()

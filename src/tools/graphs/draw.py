@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tools.import_graph import FORMATS, ROOT, ImportGraph, import_graph
+from tools.graphs.import_graph import FORMATS, ROOT, ImportGraph, import_graph
 
 FOLDER = Path("dist/graphs")
 # Ours, and not for the Pants that we start: it has a Python of its own.

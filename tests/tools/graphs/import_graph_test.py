@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tools.graph import UsageError, main
-from tools.import_graph import as_dot, as_json, as_mermaid, as_svg, import_graph
+from tools.graphs.draw import UsageError, main
+from tools.graphs.import_graph import as_dot, as_json, as_mermaid, as_svg, import_graph
 
 
 def target(file: str, *imports: str) -> Mapping[str, Any]:
