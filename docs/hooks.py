@@ -40,6 +40,7 @@ ADDRESS = re.compile(
 PATH = re.compile(
     r"`((?:src|tests|docs|docker|notebooks|benchmarks|3rdparty|pants-plugins)/[\w./-]*)`"
 )
+VARIABLE = re.compile(r"\b[A-Z_]+=\S+")
 MESSAGE = re.compile(r"^### `(.+)`$", re.MULTILINE)
 FENCE = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # What nbconvert writes into a notebook's page as a list, indented, would be shown as code.
@@ -78,7 +79,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     targets = _targets()
     markdown = STYLE.sub("", markdown)
     markdown = README.sub(lambda found: _of_readme(found["start"], page, config), markdown)
-    for problem in [*problems(markdown, targets), *unsaid(markdown, _root(config))]:
+    for problem in [*problems(markdown, targets, _root(config)), *unsaid(markdown, _root(config))]:
         log.warning("%s: %s", page.file.src_uri, problem)
     return API.sub(lambda found: _references(found["folder"], targets), markdown)
 
@@ -95,13 +96,13 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     return MATHJAX.sub("", output)
 
 
-def problems(markdown: str, targets: list[Mapping[str, Any]]) -> Iterator[str]:
+def problems(markdown: str, targets: list[Mapping[str, Any]], root: Path) -> Iterator[str]:
     """Which addresses and paths a page names that are not there."""
     addresses = {target["address"] for target in targets}
     sources = {source for target in targets for source in target.get("sources") or ()}
     folders = {str(parent) for source in sources for parent in PurePosixPath(source).parents}
     commands = "\n".join(
-        line.partition(" -- ")[0]
+        VARIABLE.sub("", line.partition(" -- ")[0])
         for block in FENCE.findall(markdown)
         for line in block.splitlines()
         if "./pants " in line
@@ -111,7 +112,8 @@ def problems(markdown: str, targets: list[Mapping[str, Any]]) -> Iterator[str]:
         if address not in addresses and not (address.endswith(":") and folder in folders):
             yield f"there is no target {address}"
     for path in PATH.findall(markdown):
-        if path.rstrip("/") not in sources | folders and not path.endswith("/BUILD"):
+        known = path.rstrip("/") in sources | folders or path.endswith("/BUILD")
+        if not known and not (root / path).exists():
             yield f"there is no file or folder {path}"
 
 

@@ -116,7 +116,6 @@ async def package_site(field_set: MkdocsSiteFieldSet) -> BuiltPackage:
             argv=(
                 "build",
                 "--strict",
-                "--quiet",
                 f"--config-file={os.path.join(field_set.address.spec_path, 'mkdocs.yml')}",
                 f"--site-dir={{chroot}}/{BUILT}",
             ),

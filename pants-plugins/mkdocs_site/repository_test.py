@@ -44,9 +44,10 @@ def rule_runner() -> RuleRunner:
             "src/config/BUILD": "python_sources()",
             "src/config/task.py": "from config import errors",
             "src/config/errors.py": "",
-            "BUILD": "file(name='readme', source='README.md')\nfile(name='other', source='LICENSE')",
+            "BUILD": "file(name='readme', source='README.md')",
+            "other/BUILD": "file(name='other', source='LICENSE')",
             "README.md": "",
-            "LICENSE": "",
+            "other/LICENSE": "",
             "docs/BUILD": (
                 "mkdocs_site(name='site', reads=['README.md', 'src/**/*.py'], "
                 "notebooks=['docs/pages/*.ipynb'])"
@@ -77,7 +78,7 @@ def test_a_site_is_told_addresses_sources_and_who_imports_whom(rule_runner: Rule
     assert file.path == repository.FILE
     targets = {target["address"]: target for target in json.loads(file.content)}
     assert set(targets) == {
-        "//:other",
+        "other:other",
         "//:readme",
         "docs:site",
         "src/config:config",

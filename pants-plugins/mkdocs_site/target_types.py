@@ -25,8 +25,8 @@ class SiteSourcesField(MultipleSourcesField):
 class SiteDependenciesField(Dependencies):
     help = help_text(
         """
-        The Python that makes the site: modules of ours (hooks), and the packages of mkdocs and its
-        plugins. All of one resolve. What the site reads is inferred.
+        The Python that makes the site: a module of ours (hooks) that depends on the packages of
+        mkdocs and its plugins. All of its resolve. What the site reads is inferred.
         """
     )
 
@@ -87,6 +87,6 @@ class MkdocsSiteTarget(Target):
 
         For example:
 
-            mkdocs_site(name="site", dependencies=[":hooks", ":mkdocs"], reads=["src/**/*.py"])
+            mkdocs_site(name="site", dependencies=[":hooks"], reads=["src/**/*.py"])
         """
     )

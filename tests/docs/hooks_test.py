@@ -26,12 +26,13 @@ def page(command: str) -> str:
         page("./pants test ::"),
         page("./pants dependencies src/models/iris/predict.py"),
         page("docker run models/iris:latest"),
+        page("PANTS_IMAGES_BASE_IMAGE=base:debian ./pants package src/models/iris:predict"),
         "See `src/models/iris/predict.py`, `src/models/iris/` and `src/models/iris/BUILD`.",
         "A model is `src/models/<name>/`.",
     ],
 )
-def test_what_is_there_may_be_named(text: str) -> None:
-    assert list(problems(text, TARGETS)) == []
+def test_what_is_there_may_be_named(text: str, tmp_path: Path) -> None:
+    assert list(problems(text, TARGETS, tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -46,8 +47,8 @@ def test_what_is_there_may_be_named(text: str) -> None:
         ("See `src/models/iris/gone.py`.", "there is no file or folder src/models/iris/gone.py"),
     ],
 )
-def test_what_is_not_there_is_told(text: str, problem: str) -> None:
-    assert list(problems(text, TARGETS)) == [problem]
+def test_what_is_not_there_is_told(text: str, problem: str, tmp_path: Path) -> None:
+    assert list(problems(text, TARGETS, tmp_path)) == [problem]
 
 
 def test_an_error_is_explained_only_as_long_as_the_code_gives_it(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def _reduced(imports: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]
     """Without the imports of what is imported through others, too."""
     drawing = pygraphviz.AGraph(directed=True)
     drawing.add_edges_from((one, other) for one, others in imports.items() for other in others)
-    with warnings.catch_warnings():
+    with _no_fonts(), warnings.catch_warnings():
         # Where modules import one another in a circle, all of the circle is kept.
         warnings.simplefilter("ignore", RuntimeWarning)
         drawing.tred()
