@@ -1,0 +1,238 @@
+"""Execute a notebook and tell which cell failed, and why.
+
+What to execute stands in a JSON file, whose keys are those of `Execution`. The kernel is the one that
+the file names, and no other that is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+FOLDER = Path(".jupyter")
+# jupyter_client reads these when it is imported, Matplotlib and IPython when the kernel starts.
+os.environ["JUPYTER_PATH"] = str(FOLDER.resolve())
+for _variable in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR"):
+    os.environ[_variable] = str(FOLDER.resolve() / _variable.lower())
+os.environ.setdefault("HOME", str(FOLDER.resolve() / "home"))
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from papermill.parameterize import parameterize_notebook
+
+KERNEL = "sandbox"
+TAG = "parameters"
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class NotebookFailedError(Exception):
+    """The message is for a person and says all."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """All paths are relative to the folder that this runs in."""
+
+    notebook: str
+    kernel: Sequence[str]
+    executed: str
+    report: str
+    source_roots: Sequence[str] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float | None = None
+
+
+@dataclass
+class Progress:
+    """The cell that runs, and how long those before it took."""
+
+    number: str = ""
+    source: str = ""
+    started: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def start(self, cell: NotebookNode, cell_index: int) -> None:
+        """Called before each cell."""
+        self.number, self.source = cell.metadata["number"], cell.source
+        self.started = time.monotonic()
+
+    def end(
+        self, cell: NotebookNode, cell_index: int, execute_reply: Mapping[str, Any]
+    ) -> None:
+        """Called after each cell, failed or not."""
+        if execute_reply["content"]["status"] == "ok":
+            self.seconds[self.number] = time.monotonic() - self.started
+
+
+def assigned_names(source: str) -> list[str]:
+    """The names that a cell gives values to."""
+    targets = (
+        target
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    )
+    return sorted({node.id for target in targets for node in ast.walk(target) if _is_set(node)})
+
+
+def _is_set(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+
+
+def with_parameters(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode:
+    """The notebook with a further cell after the one that is tagged `parameters`.
+
+    Raises:
+        NotebookFailedError: there is no such cell, or it does not assign one of the names.
+    """
+    if not parameters:
+        return notebook
+    tagged = next((cell for cell in notebook.cells if TAG in cell.metadata.get("tags", [])), None)
+    if tagged is None:
+        raise NotebookFailedError(
+            f"has the field `parameters`, but no cell tagged {TAG!r}. Tag the cell that assigns "
+            f"{', '.join(parameters)} (JupyterLab: property inspector, Common Tools)."
+        )
+    known = assigned_names(tagged.source)
+    unknown = sorted({*parameters} - {*known})
+    if unknown:
+        raise NotebookFailedError(
+            f"has the parameter {unknown[0]!r}, which cell {tagged.metadata['number']}, tagged "
+            f"{TAG!r}, does not assign. It assigns: {', '.join(known) or 'nothing'}."
+        )
+    notebook.metadata.setdefault("papermill", {})
+    return parameterize_notebook(
+        notebook, dict(parameters), kernel_name=KERNEL, language="python"
+    )
+
+
+def read(execution: Execution) -> NotebookNode:
+    """The notebook with its cells numbered from 1, as they are in the file."""
+    notebook = nbformat.from_dict(json.loads(Path(execution.notebook).read_bytes()))  # type: ignore[no-untyped-call]
+    for number, cell in enumerate(notebook.cells, start=1):
+        cell.metadata["number"] = str(number)
+    notebook = with_parameters(notebook, execution.parameters)
+    for cell in notebook.cells:
+        cell.metadata.setdefault("number", "of the injected parameters")
+    return notebook
+
+
+def install_kernel(execution: Execution) -> None:
+    """A kernel's description where jupyter_client looks first."""
+    roots = os.pathsep.join(str(Path(root).resolve()) for root in execution.source_roots)
+    program, *arguments = execution.kernel
+    spec = {
+        "argv": [str(Path(program).resolve()), *arguments, "-f", "{connection_file}"],
+        "display_name": KERNEL,
+        "language": "python",
+        "env": {"PEX_EXTRA_SYS_PATH": roots},
+    }
+    folder = FOLDER / "kernels" / KERNEL
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "kernel.json").write_text(json.dumps(spec))
+
+
+def run(notebook: NotebookNode, execution: Execution, progress: Progress) -> None:
+    """Run all cells in the folder of the notebook.
+
+    Raises:
+        NotebookFailedError: a cell failed, took too long, or took its kernel with it.
+    """
+    deadline = time.monotonic() + execution.timeout if execution.timeout else None
+    client = NotebookClient(
+        notebook,
+        kernel_name=KERNEL,
+        resources={"metadata": {"path": str(Path(execution.notebook).parent)}},
+        timeout_func=lambda _: max(deadline - time.monotonic(), 0.1) if deadline else None,
+        startup_timeout=int(execution.timeout or 600),
+        on_cell_execute=progress.start,
+        on_cell_executed=progress.end,
+    )
+    try:
+        client.execute()
+    except CellTimeoutError:
+        message = (
+            f"was stopped: all cells together may take {execution.timeout:g} s, and this one still "
+            "ran. Make it quicker, give it smaller `parameters`, or raise `timeout`."
+        )
+    except DeadKernelError:
+        message = "took the kernel with it: it was killed, for want of memory perhaps."
+    except CellExecutionError as error:
+        message = f"failed: {error.ename}: {error.evalue}\n\n{_COLOURS.sub('', error.traceback)}"
+    else:
+        return
+    raise NotebookFailedError(f"cell {progress.number} {message}", numbered(progress.source))
+
+
+def numbered(source: str) -> str:
+    """The lines of a cell with their numbers."""
+    return "\n".join(f"{n:>4} | {line}" for n, line in enumerate(source.split("\n"), start=1))
+
+
+def report(execution: Execution, progress: Progress, failure: str) -> None:
+    """JUnit's format: a test case for each cell that ran."""
+    suite = ElementTree.Element("testsuite", name=execution.notebook)
+    for number, seconds in progress.seconds.items():
+        name = f"cell {number}"
+        ElementTree.SubElement(
+            suite, "testcase", classname=execution.notebook, name=name, time=f"{seconds:.3f}"
+        )
+    if failure:
+        name = f"cell {progress.number}" if progress.number else "start"
+        case = ElementTree.SubElement(suite, "testcase", classname=execution.notebook, name=name)
+        ElementTree.SubElement(case, "failure", message=failure.split("\n")[0]).text = failure
+    suite.set("tests", str(len(suite)))
+    suite.set("failures", str(int(bool(failure))))
+    ElementTree.ElementTree(suite).write(execution.report, encoding="utf-8")
+
+
+def save(notebook: NotebookNode, path: str) -> None:
+    """The executed notebook, as far as it came."""
+    for cell in notebook.cells:
+        cell.metadata.pop("number", None)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
+
+
+def execute(execution: Execution) -> str:
+    """What failed, or nothing."""
+    progress = Progress()
+    failure = ""
+    try:
+        notebook = read(execution)
+        install_kernel(execution)
+        try:
+            run(notebook, execution, progress)
+        finally:
+            save(notebook, execution.executed)
+    except NotebookFailedError as error:
+        failure = f"{execution.notebook}: {'\n\n'.join(map(str, error.args))}"
+    report(execution, progress, failure)
+    return failure
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Execute what the file describes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("execution")
+    file = Path(parser.parse_args(argv).execution)
+    failure = execute(Execution(**json.loads(file.read_bytes())))
+    if failure:
+        print(failure, file=sys.stderr)
+    return 1 if failure else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar, Optional
+
+from pants.backend.python.target_types import InterpreterConstraintsField, PythonResolveField
+from pants.core.goals.test import TestExtraEnvVarsField, TestTimeoutField
+from pants.engine.addresses import Address
+from pants.engine.target import (
+    COMMON_TARGET_FIELDS,
+    BoolField,
+    Dependencies,
+    Field,
+    InvalidFieldException,
+    InvalidFieldTypeException,
+    MultipleSourcesField,
+    SingleSourceField,
+    Target,
+    TargetFilesGenerator,
+    generate_multiple_sources_field_help_message,
+)
+from pants.util.frozendict import FrozenDict
+from pants.util.strutil import help_text
+
+from ruff.skip_field import SkipRuffField
+
+EXTENSION = ".ipynb"
+
+
+class NotebookSourceField(SingleSourceField):
+    expected_file_extensions: ClassVar[tuple[str, ...]] = (EXTENSION,)
+    # A notebook is a document: nobody imports it.
+    uses_source_roots = False
+    help = 'The notebook, relative to the BUILD file. Example: `source="exploration.ipynb"`.'
+
+
+class NotebooksSourcesField(MultipleSourcesField):
+    expected_file_extensions: ClassVar[tuple[str, ...]] = (EXTENSION,)
+    uses_source_roots = False
+    default = (f"*{EXTENSION}",)
+    help = generate_multiple_sources_field_help_message(
+        "Example: `sources=['*.ipynb', '!scratch_*.ipynb']`"
+    )
+
+
+class NotebookDependenciesField(Dependencies):
+    help = help_text(
+        """
+        What else the notebook needs. What its code cells import and `%run` is inferred, and so is
+        the kernel; data files that it opens by path are not.
+
+        Example: `dependencies=[":measurements"]`.
+        """
+    )
+
+
+class NotebookTimeoutField(TestTimeoutField):
+    help = help_text(
+        """
+        Seconds that all cells together may take when `test` executes the notebook. At the end of
+        them the kernel is killed, and the message names the cell that ran.
+
+        If unset, `[test].timeout_default`. Never more than `[test].timeout_maximum`.
+        """
+    )
+
+
+class NotebookExtraEnvVarsField(TestExtraEnvVarsField):
+    pass
+
+
+class NotebookSkipExecuteField(BoolField):
+    alias = "skip_execute"
+    default = False
+    help = help_text(
+        """
+        If true, `test` does not execute the notebook, because it takes hours or a GPU, say. It is
+        still linted, and `--changed-since` still lists it.
+
+        Try first whether smaller `parameters` let it run.
+        """
+    )
+
+
+def _frozen(value: object) -> object:
+    """A JSON value as something that can be hashed."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_frozen(item) for item in value)
+    if isinstance(value, Mapping):
+        return FrozenDict({key: _frozen(item) for key, item in value.items()})
+    return value
+
+
+class NotebookParametersField(Field):
+    alias = "parameters"
+    value: Optional[FrozenDict[str, Any]]  # noqa: UP007
+    default = None
+    help = help_text(
+        """
+        Values that `test` gives to the names in the cell tagged `parameters`, so that a heavy
+        notebook is executed on less. As papermill does: a cell with these values runs after the
+        tagged one.
+
+        Strings, numbers, booleans, None, and lists and dictionaries of them. A name that the tagged
+        cell does not assign is an error. Example: `parameters={"rows": 1000, "seeds": [1]}`.
+        """
+    )
+
+    @classmethod
+    def compute_value(cls, raw_value: Any, address: Address) -> FrozenDict[str, Any] | None:
+        given = super().compute_value(raw_value, address)
+        if given is None:
+            return None
+        if not isinstance(given, Mapping) or not all(
+            isinstance(name, str) and name.isidentifier() for name in given
+        ):
+            raise InvalidFieldTypeException(
+                address, cls.alias, given, expected_type="a dictionary from names to values"
+            )
+        try:
+            json.dumps(_plain(given))
+        except (TypeError, ValueError) as error:
+            raise InvalidFieldException(
+                f"The `{cls.alias}` field of {address} holds what cannot be handed to a notebook: "
+                f"{error}. Use strings, numbers, booleans, None, lists and dictionaries."
+            ) from error
+        return FrozenDict({name: _frozen(value) for name, value in given.items()})
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: _plain(value) for name, value in (self.value or {}).items()}
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+class NotebookKeepOutputsField(BoolField):
+    alias = "keep_outputs"
+    default = False
+    help = help_text(
+        """
+        If true, `fmt` leaves the outputs of cells in the file, for a notebook whose plots are read
+        where it is not executed. Otherwise it takes them out, so that a diff shows code and prose.
+
+        Metadata and execution counts are normalised in both cases. Outputs are never an input of
+        `test`: a notebook with other outputs is not executed again.
+        """
+    )
+
+
+_MOVED_FIELDS = (
+    NotebookDependenciesField,
+    NotebookTimeoutField,
+    NotebookExtraEnvVarsField,
+    NotebookSkipExecuteField,
+    NotebookParametersField,
+    NotebookKeepOutputsField,
+    SkipRuffField,
+    PythonResolveField,
+    InterpreterConstraintsField,
+)
+
+
+class NotebookTarget(Target):
+    alias = "notebook"
+    core_fields = (*COMMON_TARGET_FIELDS, NotebookSourceField, *_MOVED_FIELDS)
+    help = help_text(
+        """
+        A Jupyter notebook of Python. What its cells import are its dependencies; `test` executes
+        it with these and nothing else, `lint` and `fmt` keep it clean, `run` opens it in JupyterLab.
+        """
+    )
+
+
+class NotebooksGeneratorTarget(TargetFilesGenerator):
+    alias = "notebooks"
+    core_fields = (*COMMON_TARGET_FIELDS, NotebooksSourcesField)
+    generated_target_cls = NotebookTarget
+    copied_fields = COMMON_TARGET_FIELDS
+    moved_fields = _MOVED_FIELDS
+    help = "Generate a `notebook` target for each file in the `sources` field."
+
+
+
+
+class JupyterLabResolveField(PythonResolveField):
+    help = help_text(
+        """
+        The resolve whose locked requirements the notebooks see, all of them. It has to hold
+        `jupyterlab` and `ipykernel`. By default `[python].default_resolve`.
+        """
+    )
+
+
+class JupyterLabTarget(Target):
+    alias = "jupyter_lab"
+    core_fields = (*COMMON_TARGET_FIELDS, JupyterLabResolveField)
+    help = help_text(
+        """
+        `run` opens JupyterLab on the repository: the resolve's locked requirements and the source
+        roots as they are on disk, with autoreload on, so that a saved module is used at once.
+
+        What follows `--` is JupyterLab's: `run notebooks:lab -- --no-browser --port=9999`.
+        """
+    )
