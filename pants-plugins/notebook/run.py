@@ -18,6 +18,7 @@ from pants.engine.rules import Get, MultiGet, collect_rules, rule
 from pants.source.source_root import AllSourceRoots
 from pants.util.frozendict import FrozenDict
 
+from notebook.subsystem import Jupyter
 from notebook.target_types import JupyterLabResolveField, NotebookSourceField
 
 CHROOT = "{chroot}"
@@ -69,6 +70,11 @@ def python_path(root: str, source_roots: Iterable[str]) -> str:
     return os.pathsep.join(os.path.normpath(os.path.join(root, path)) for path in source_roots)
 
 
+def variables(entries: Iterable[str]) -> dict[str, str]:
+    pairs = (entry.partition("=") for entry in entries)
+    return {name: value for name, _, value in pairs}
+
+
 def lab_pex_request(resolve: str, setup: PythonSetup) -> PexRequest:
     constraints = setup.resolves_to_interpreter_constraints.get(
         resolve, setup.interpreter_constraints
@@ -93,6 +99,7 @@ async def run_jupyter_lab(
     setup: PythonSetup,
     pex_environment: PexEnvironment,
     source_roots: AllSourceRoots,
+    jupyter: Jupyter,
 ) -> RunRequest:
     environment = pex_environment.in_workspace()
     pex_request = lab_pex_request(request.resolve, setup)
@@ -108,6 +115,7 @@ async def run_jupyter_lab(
         args=(os.path.join(CHROOT, lab.pex.argv0), *opened),
         extra_env={
             **environment.environment_dict(python=python),
+            **variables(jupyter.lab_env_vars),
             "JUPYTER_PATH": os.path.join(CHROOT, JUPYTER_PATH),
             "PYTHONPATH": python_path(get_buildroot(), (root.path for root in source_roots)),
         },

@@ -28,6 +28,15 @@ class Jupyter(PythonToolBase):
 
     skip = SkipOption("lint", "test")
     tailor = BoolOption(default=True, help="If true, `tailor` adds `notebooks` targets.")
+    lab_env_vars = StrListOption(
+        default=[],
+        help=softwrap(
+            """
+            Environment variables of the JupyterLab that `run` opens, as `NAME=value`, for what a
+            kernel, which starts in the notebook's folder, cannot find by a relative path.
+            """
+        ),
+    )
     save_executed = BoolOption(
         default=True,
         help="If true, `test` leaves each executed notebook, with its plots, below `dist/test`.",

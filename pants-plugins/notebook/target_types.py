@@ -15,9 +15,11 @@ from pants.engine.target import (
     InvalidFieldException,
     InvalidFieldTypeException,
     MultipleSourcesField,
+    OverridesField,
     SingleSourceField,
     Target,
     TargetFilesGenerator,
+    generate_file_based_overrides_field_help_message,
     generate_multiple_sources_field_help_message,
 )
 from pants.util.frozendict import FrozenDict
@@ -177,9 +179,21 @@ class NotebookTarget(Target):
     )
 
 
+class NotebooksOverridesField(OverridesField):
+    help = generate_file_based_overrides_field_help_message(
+        NotebookTarget.alias,
+        """
+        overrides={
+            "heavy.ipynb": {"parameters": {"rows": 1000}, "timeout": 120},
+            ("a.ipynb", "b.ipynb"): {"skip_execute": True},
+        }
+        """,
+    )
+
+
 class NotebooksGeneratorTarget(TargetFilesGenerator):
     alias = "notebooks"
-    core_fields = (*COMMON_TARGET_FIELDS, NotebooksSourcesField)
+    core_fields = (*COMMON_TARGET_FIELDS, NotebooksSourcesField, NotebooksOverridesField)
     generated_target_cls = NotebookTarget
     copied_fields = COMMON_TARGET_FIELDS
     moved_fields = _MOVED_FIELDS

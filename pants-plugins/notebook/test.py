@@ -19,6 +19,7 @@ from pants.backend.python.target_types import (
 from pants.backend.python.util_rules import pex_from_targets, python_sources
 from pants.backend.python.util_rules.interpreter_constraints import InterpreterConstraints
 from pants.backend.python.util_rules.pex import Pex, PexRequest, VenvPex, VenvPexProcess
+from pants.backend.python.util_rules.pex_environment import PexEnvironment
 from pants.backend.python.util_rules.pex_from_targets import RequirementsPexRequest
 from pants.backend.python.util_rules.python_sources import (
     PythonSourceFiles,
@@ -114,9 +115,10 @@ class ExecutableNotebookRequest:
 
 @dataclass(frozen=True)
 class ExecutableNotebook:
-    """The notebook without what an execution does not depend on."""
+    """The notebook without what an execution does not depend on; `problem` is why it is none."""
 
     digest: Digest
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -130,20 +132,22 @@ class NotebookSandbox:
 
     digest: Digest
     kernel: VenvPex
+    programs: str
     source_roots: tuple[str, ...]
+    problem: str
 
 
 @rule
 async def take_out_outputs(request: ExecutableNotebookRequest) -> ExecutableNotebook:
     hydrated = await Get(HydratedSources, HydrateSourcesRequest(request.source))
     contents = await Get(DigestContents, Digest, hydrated.snapshot.digest)
-    path, content = contents[0].path, contents[0].content
+    path, content, problem = contents[0].path, b"", ""
     try:
-        content = executable(content, path)
-    except UnreadableNotebookError:
-        # As it is: `test` asks first whether it can be read.
-        pass
-    return ExecutableNotebook(await Get(Digest, CreateDigest([FileContent(path, content)])))
+        content = executable(contents[0].content, path)
+    except UnreadableNotebookError as error:
+        problem = str(error)
+    digest = await Get(Digest, CreateDigest([FileContent(path, content)]))
+    return ExecutableNotebook(digest, problem)
 
 
 def run_by(notebooks: Iterable[Target]) -> tuple[SourcesField, ...]:
@@ -156,7 +160,9 @@ def run_by(notebooks: Iterable[Target]) -> tuple[SourcesField, ...]:
 
 
 @rule(desc="Put together what a notebook is executed with", level=LogLevel.DEBUG)
-async def set_up_sandbox(request: NotebookSandboxRequest, setup: PythonSetup) -> NotebookSandbox:
+async def set_up_sandbox(
+    request: NotebookSandboxRequest, setup: PythonSetup, pex_environment: PexEnvironment
+) -> NotebookSandbox:
     field_set = request.field_set
     resolve = field_set.resolve.normalized_value(setup)
     constraints = InterpreterConstraints.create_from_compatibility_fields(
@@ -186,7 +192,10 @@ async def set_up_sandbox(request: NotebookSandboxRequest, setup: PythonSetup) ->
     )
     digests = (kernel.digest, notebook.digest, others.snapshot.digest)
     merged = MergeDigests((*digests, sources.source_files.snapshot.digest))
-    return NotebookSandbox(await Get(Digest, MergeDigests, merged), kernel, sources.source_roots)
+    digest = await Get(Digest, MergeDigests, merged)
+    pex_root = pex_environment.in_sandbox(working_directory=None).pex_root
+    programs = str(pex_root / kernel.venv_rel_dir / "bin")
+    return NotebookSandbox(digest, kernel, programs, sources.source_roots, notebook.problem)
 
 
 def execution_of(
@@ -197,10 +206,12 @@ def execution_of(
     return {
         "notebook": path,
         "kernel": [sandbox.kernel.pex.argv0],
+        "programs": sandbox.programs,
         "source_roots": sandbox.source_roots,
         "parameters": field_set.parameters.as_json(),
         "timeout": field_set.timeout.calculate_from_global_options(test),
         "executed": os.path.join(EXECUTED, os.path.basename(path)),
+        "problem": sandbox.problem,
         "report": f"{field_set.address.path_safe_spec}.xml",
     }
 

@@ -34,6 +34,8 @@ from papermill.parameterize import parameterize_notebook
 
 KERNEL = "sandbox"
 TAG = "parameters"
+# Neither that the connection, which stays on this machine, is not encrypted, nor what it says when killed.
+QUIET = "--IPKernelApp.log_level=CRITICAL"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -47,11 +49,15 @@ class Execution:
 
     notebook: str
     kernel: Sequence[str]
+    # Where its `python` is, so that `!python` is the same.
+    programs: str
     executed: str
     report: str
     source_roots: Sequence[str] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
+    # Why the file is no notebook that can be executed.
+    problem: str = ""
 
 
 @dataclass
@@ -59,13 +65,13 @@ class Progress:
     """The cell that runs, and how long those before it took."""
 
     number: str = ""
-    source: str = ""
+    cell: NotebookNode = field(default_factory=NotebookNode)
     started: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
 
     def start(self, cell: NotebookNode, cell_index: int) -> None:
         """Called before each cell."""
-        self.number, self.source = cell.metadata["number"], cell.source
+        self.number, self.cell = cell.metadata["number"], cell
         self.started = time.monotonic()
 
     def end(
@@ -102,16 +108,17 @@ def with_parameters(notebook: NotebookNode, parameters: Mapping[str, Any]) -> No
     tagged = next((cell for cell in notebook.cells if TAG in cell.metadata.get("tags", [])), None)
     if tagged is None:
         raise NotebookFailedError(
-            f"has the field `parameters`, but no cell tagged {TAG!r}. Tag the cell that assigns "
-            f"{', '.join(parameters)} (JupyterLab: property inspector, Common Tools)."
+            f"the field `parameters` is set, but no cell is tagged {TAG!r}. Tag the one that assigns "
+            f"{', '.join(parameters)} (in JupyterLab's property inspector)."
         )
     known = assigned_names(tagged.source)
     unknown = sorted({*parameters} - {*known})
     if unknown:
         raise NotebookFailedError(
-            f"has the parameter {unknown[0]!r}, which cell {tagged.metadata['number']}, tagged "
-            f"{TAG!r}, does not assign. It assigns: {', '.join(known) or 'nothing'}."
+            f"cell {tagged.metadata['number']}, tagged {TAG!r}, does not assign {unknown[0]!r}, "
+            f"which the field `parameters` names. It assigns: {', '.join(known) or 'nothing'}."
         )
+    # papermill's own reader sets it, and an empty `tags` for each cell.
     notebook.metadata.setdefault("papermill", {})
     return parameterize_notebook(
         notebook, dict(parameters), kernel_name=KERNEL, language="python"
@@ -123,6 +130,7 @@ def read(execution: Execution) -> NotebookNode:
     notebook = nbformat.from_dict(json.loads(Path(execution.notebook).read_bytes()))  # type: ignore[no-untyped-call]
     for number, cell in enumerate(notebook.cells, start=1):
         cell.metadata["number"] = str(number)
+        cell.metadata.setdefault("tags", [])
     notebook = with_parameters(notebook, execution.parameters)
     for cell in notebook.cells:
         cell.metadata.setdefault("number", "of the injected parameters")
@@ -134,7 +142,11 @@ def install_kernel(execution: Execution) -> None:
     roots = os.pathsep.join(str(Path(root).resolve()) for root in execution.source_roots)
     program, *arguments = execution.kernel
     spec = {
-        "argv": [str(Path(program).resolve()), *arguments, "-f", "{connection_file}"],
+        "argv": [
+            *(str(Path(program).resolve()), *arguments, "-f", "{connection_file}", QUIET),
+            # Not by `env`: the program sets its own PATH.
+            f"--IPKernelApp.exec_lines={path_line(execution)}",
+        ],
         "display_name": KERNEL,
         "language": "python",
         "env": {"PEX_EXTRA_SYS_PATH": roots},
@@ -142,6 +154,13 @@ def install_kernel(execution: Execution) -> None:
     folder = FOLDER / "kernels" / KERNEL
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "kernel.json").write_text(json.dumps(spec))
+
+
+def path_line(execution: Execution) -> str:
+    """A line that leaves no names behind which a notebook might use by mistake."""
+    environment = "__import__('os').environ"
+    programs = f"{Path(execution.programs).resolve()}{os.pathsep}"
+    return f"{environment}.update(PATH={programs!r} + {environment}['PATH'])"
 
 
 def run(notebook: NotebookNode, execution: Execution, progress: Progress) -> None:
@@ -170,10 +189,18 @@ def run(notebook: NotebookNode, execution: Execution, progress: Progress) -> Non
     except DeadKernelError:
         message = "took the kernel with it: it was killed, for want of memory perhaps."
     except CellExecutionError as error:
-        message = f"failed: {error.ename}: {error.evalue}\n\n{_COLOURS.sub('', error.traceback)}"
+        message = f"failed: {error.ename}: {error.evalue}"
     else:
         return
-    raise NotebookFailedError(f"cell {progress.number} {message}", numbered(progress.source))
+    source, traceback = numbered(progress.cell.source), traceback_of(progress.cell)
+    raise NotebookFailedError(f"cell {progress.number} {message}", source, traceback)
+
+
+def traceback_of(cell: NotebookNode) -> str:
+    """As the kernel wrote it, without colours."""
+    errors = (output for output in cell.outputs if output.output_type == "error")
+    lines = next((output.traceback for output in errors), [])
+    return _COLOURS.sub("", "\n".join(lines))
 
 
 def numbered(source: str) -> str:
@@ -211,6 +238,8 @@ def execute(execution: Execution) -> str:
     progress = Progress()
     failure = ""
     try:
+        if execution.problem:
+            raise NotebookFailedError(execution.problem)
         notebook = read(execution)
         install_kernel(execution)
         try:
@@ -218,7 +247,7 @@ def execute(execution: Execution) -> str:
         finally:
             save(notebook, execution.executed)
     except NotebookFailedError as error:
-        failure = f"{execution.notebook}: {'\n\n'.join(map(str, error.args))}"
+        failure = "\n\n".join(filter(None, error.args))
     report(execution, progress, failure)
     return failure
 
@@ -228,9 +257,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("execution")
     file = Path(parser.parse_args(argv).execution)
-    failure = execute(Execution(**json.loads(file.read_bytes())))
+    execution = Execution(**json.loads(file.read_bytes()))
+    failure = execute(execution)
     if failure:
-        print(failure, file=sys.stderr)
+        print(failure if execution.problem else f"{execution.notebook}: {failure}", file=sys.stderr)
     return 1 if failure else 0
 
 

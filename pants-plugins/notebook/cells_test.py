@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from notebook.cells import (
+    CellLine,
+    Joined,
+    UnreadableNotebookError,
+    code_cells,
+    executable,
+    runs,
+)
+
+
+def code(*lines: str, **more: Any) -> dict[str, Any]:
+    return {"cell_type": "code", "source": list(lines), **more}
+
+
+def notebook(*cells: dict[str, Any], **more: Any) -> bytes:
+    return json.dumps({"nbformat": 4, "cells": cells, "metadata": {}, **more}).encode()
+
+
+TEXT = {"cell_type": "markdown", "source": "# Title"}
+
+
+def test_cells_are_counted_from_one_with_those_of_text() -> None:
+    cells = code_cells(notebook(TEXT, code("import os\n", "!ls"), TEXT, code("x = 1")), "a.ipynb")
+    assert [(cell.number, cell.source, cell.python) for cell in cells] == [
+        (2, "import os\n!ls", "import os\npass"),
+        (4, "x = 1", "x = 1"),
+    ]
+
+
+def test_a_line_of_all_cells_is_found_in_its_own() -> None:
+    cells = code_cells(notebook(code("a\n", "b"), TEXT, code(), code("c")), "a.ipynb")
+    joined = Joined.of(cells)
+    assert joined.code == "a\nb\n\nc\n"
+    places = [CellLine(1, 1), CellLine(1, 2), CellLine(3, 1), CellLine(4, 1)]
+    assert [joined.locate(line) for line in (1, 2, 3, 4)] == places
+    assert str(places[1]) == "cell 1, line 2"
+
+
+def test_files_that_are_run_have_a_place() -> None:
+    cells = code_cells(notebook(TEXT, code("x = 1\n", "%run helpers.py")), "a.ipynb")
+    assert runs(cells) == {"helpers.py": CellLine(2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"cells": [\n<<<<<<< HEAD', "a/b.ipynb:2:1 is not JSON: Expecting value."),
+        (b"\xff\xfe", "a/b.ipynb is not UTF-8"),
+        (b"[]", "a/b.ipynb is JSON but no notebook: it has no `nbformat`."),
+        (notebook(nbformat=3), "a/b.ipynb has nbformat 3, expected 4. Save it again"),
+        (notebook({"cell_type": "code"}), "a/b.ipynb is broken: `cells` is not a list of cells"),
+        (notebook({"cell_type": "code", "source": [1]}), "a/b.ipynb is broken: `cells`"),
+        (
+            notebook(metadata={"kernelspec": {"language": "R"}}),
+            "a/b.ipynb is a notebook of 'r'; only those of Python can be targets. Leave it out: "
+            'sources=["*.ipynb", "!b.ipynb"].',
+        ),
+    ],
+)
+def test_a_file_that_is_no_notebook_is_told(content: bytes, message: str) -> None:
+    with pytest.raises(UnreadableNotebookError, match=f"^{re.escape(message)}"):
+        code_cells(content, "a/b.ipynb")
+
+
+def test_outputs_and_counts_are_no_input_of_an_execution() -> None:
+    plain = notebook(TEXT, code("x\n", "y", outputs=[], execution_count=None))
+    shown = notebook(TEXT, code("x\n", "y", outputs=[{"text": "3"}], execution_count=7))
+    assert executable(plain, "a.ipynb") == executable(shown, "a.ipynb")
+    assert executable(plain, "a.ipynb") != executable(notebook(TEXT, code("x")), "a.ipynb")
+
+
+def test_tags_are_an_input_of_an_execution() -> None:
+    tagged = executable(notebook(code("x = 1", metadata={"tags": ["parameters"]})), "a.ipynb")
+    assert json.loads(tagged)["cells"][0]["metadata"] == {"tags": ["parameters"]}
