@@ -61,7 +61,7 @@ class Joined:
 
 def load(content: bytes, path: str) -> dict[str, Any]:
     try:
-        notebook = json.loads(content)
+        notebook = json.loads(content.decode())
     except UnicodeDecodeError as error:
         raise UnreadableNotebookError(f"{path} is not UTF-8: {error.reason}.") from error
     except json.JSONDecodeError as error:

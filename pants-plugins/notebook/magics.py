@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import re
+
+from notebook.syntax import syntax_error
 
 # Cell magics whose body is Python. The same that Ruff takes for Python, so both read the same code.
 _PYTHON_CELLS = {"capture", "prun", "pypy", "python", "python3", "time", "timeit"}
@@ -58,11 +59,7 @@ def runs_of(source: str) -> tuple[str, ...]:
 
 def is_python(source: str) -> bool:
     """Whether this Python, which is older than the notebook's, takes it for Python."""
-    try:
-        compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+    return syntax_error(source) is None
 
 
 def _without_indent(source: str) -> str:
@@ -76,7 +73,8 @@ def _cell_magic(lines: list[str]) -> str:
     name, _, args = lines[0][2:].strip().partition(" ")
     body = lines[1:]
     if name in _PYTHON_CELLS:
-        return "\n".join((_statement(args), python_of("\n".join(body))))
+        first = _statement(args) if name in _STATEMENTS else _NOTHING
+        return "\n".join((first, python_of("\n".join(body))))
     if name.startswith("!") or name in _SHELL_CELLS:
         return "\n".join(_shell(line) for line in lines)
     return "\n" * len(body)

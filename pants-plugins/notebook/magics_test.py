@@ -18,7 +18,7 @@ from notebook.magics import is_python, python_of, runs_of
         ("%pylab", "import matplotlib, numpy"),
         ("%time from models import iris", "from models import iris"),
         ("%timeit -n 10 -r 3 import pandas", "import pandas"),
-        ("%time not python", "pass"),
+        ("%time def", "pass"),
         ("!ls | grep 'it", "pass"),
         ("!!ls", "pass"),
         ("!python -m models.iris.train --help", "'models.iris.train'"),

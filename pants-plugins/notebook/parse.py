@@ -29,8 +29,7 @@ from notebook.target_types import NotebookSourceField
 
 logger = logging.getLogger(__name__)
 
-# It runs on the notebook's own Python, which may know syntax that the Python of Pants does not.
-SYNTAX_SCRIPT = Path(__file__).parent / "scripts" / "syntax.py"
+SYNTAX_PROGRAM = Path(__file__).parent / "syntax.py"
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ async def find_syntax_errors(request: SyntaxErrorsRequest) -> SyntaxErrors:
     python = await Get(PythonExecutable, InterpreterConstraints, request.interpreter_constraints)
     cells = json.dumps([cell.python for cell in request.cells]).encode()
     files = (
-        FileContent("syntax.py", SYNTAX_SCRIPT.read_bytes()),
+        FileContent("syntax.py", SYNTAX_PROGRAM.read_bytes()),
         FileContent("cells.json", cells),
     )
     input_digest = await Get(Digest, CreateDigest(files))

@@ -1,4 +1,7 @@
-"""The first syntax error of each cell of a JSON list, as `[line, message]`, or null: a JSON list."""
+"""The first syntax error of each cell of a JSON list, as `[line, message]`, or null: a JSON list.
+
+A program of its own, too: it runs on the notebook's Python, which may know more syntax than Pants'.
+"""
 
 from __future__ import annotations
 
