@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,10 @@ from typing import Any
 from notebook.magics import python_of, runs_of
 
 NBFORMAT = 4
+_MODULE = r"[\w.]+(?:[ \t]+as[ \t]+\w+)?"
+_IMPORTS = re.compile(
+    rf"((?:^|[:;])[ \t]*import[ \t]+)({_MODULE}(?:[ \t]*,[ \t]*{_MODULE})+)", re.MULTILINE
+)
 
 
 class UnreadableNotebookError(Exception):
@@ -26,7 +31,14 @@ class CodeCell:
 
     @classmethod
     def of(cls, number: int, source: str) -> CodeCell:
-        return cls(number, source, python_of(source))
+        return cls(number, source, one_module_each(python_of(source)))
+
+
+def one_module_each(code: str) -> str:
+    """Of `import a, b` the parser of Pants 2.17 sees `a` alone."""
+    return _IMPORTS.sub(
+        lambda match: match[1] + re.sub(r"[ \t]*,[ \t]*", "; import ", match[2]), code
+    )
 
 
 @dataclass(frozen=True)

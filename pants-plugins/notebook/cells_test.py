@@ -12,6 +12,7 @@ from notebook.cells import (
     UnreadableNotebookError,
     code_cells,
     executable,
+    one_module_each,
     runs,
 )
 
@@ -42,6 +43,14 @@ def test_a_line_of_all_cells_is_found_in_its_own() -> None:
     places = [CellLine(1, 1), CellLine(1, 2), CellLine(3, 1), CellLine(4, 1)]
     assert [joined.locate(line) for line in (1, 2, 3, 4)] == places
     assert str(places[1]) == "cell 1, line 2"
+
+
+def test_of_modules_on_one_line_each_is_imported() -> None:
+    code = "import a, b.c as d ,e  # and, more\nif a: import f, g\nfrom h import i, j\nk = f(a, b)"
+    assert one_module_each(code) == (
+        "import a; import b.c as d; import e  # and, more\nif a: import f; import g\n"
+        "from h import i, j\nk = f(a, b)"
+    )
 
 
 def test_files_that_are_run_have_a_place() -> None:

@@ -99,7 +99,7 @@ KERNEL = "3rdparty:ipykernel"
 
 
 def test_what_code_cells_import_is_inferred(rule_runner: RuleRunner) -> None:
-    content = notebook(TEXT, "import pandas as pd\nfrom models import iris", "x = 1")
+    content = notebook(TEXT, "import os, pandas as pd\nfrom models import iris", "x = 1")
     assert infer(rule_runner, content) == {KERNEL, "3rdparty:pandas", "src/models/iris.py"}
 
 

@@ -1,0 +1,177 @@
+"""Notebooks that a real kernel executes, of the Python that runs this test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from notebook.scripts import execute
+
+type Execute = Callable[..., Finished]
+PARAMETERS = {"tags": ["parameters"]}
+
+
+@dataclass(frozen=True)
+class Finished:
+    code: int
+    told: str
+    executed: dict[str, Any]
+    report: ElementTree.Element
+
+    def text(self, cell: int) -> str:
+        outputs = self.executed["cells"][cell - 1]["outputs"]
+        return "".join("".join(output.get("text", [])) for output in outputs)
+
+
+def cell(source: str, kind: str = "code", **metadata: object) -> dict[str, object]:
+    outputs = {"outputs": [], "execution_count": None} if kind == "code" else {}
+    return {"cell_type": kind, "source": source, "metadata": metadata, "id": f"c{id(source)}"} | outputs
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Execute:
+    kernel = tmp_path / "kernel.sh"
+    path = os.pathsep.join(sys.path)
+    kernel.write_text(
+        f'#!/bin/sh\nexport PATH=/usr/bin:/bin PYTHONPATH="{path}:$PEX_EXTRA_SYS_PATH"\n'
+        f'exec "{sys.executable}" -m ipykernel_launcher "$@"\n'
+    )
+    kernel.chmod(0o755)
+    (tmp_path / "work").mkdir()
+
+    def run(*cells: dict[str, object], **more: object) -> Finished:
+        notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+        (tmp_path / "work" / "a.ipynb").write_text(json.dumps(notebook))
+        execution = {
+            "notebook": "work/a.ipynb",
+            "kernel": ["./kernel.sh"],
+            "programs": str(Path(sys.executable).parent),
+            "executed": "executed/a.ipynb",
+            "report": "report.xml",
+            "timeout": 60,
+            **more,
+        }
+        (tmp_path / "execution.json").write_text(json.dumps(execution))
+        done = subprocess.run(
+            [sys.executable, execute.__file__, "execution.json"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+        )
+        file = tmp_path / "executed" / "a.ipynb"
+        executed = json.loads(file.read_bytes()) if file.exists() else {}
+        return Finished(
+            done.returncode, done.stderr, executed, ElementTree.parse(tmp_path / "report.xml").getroot()
+        )
+
+    return run
+
+
+def test_all_cells_run_where_the_notebook_lies(run: Execute, tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "ours.py").write_text("NAME = 'ours'")
+    done = run(
+        cell("# Title", "markdown"),
+        cell("import os\nfrom ours import NAME\nprint(NAME, os.path.basename(os.getcwd()))"),
+        cell("!python -c 'import sys; print(sys.version_info[:2])'"),
+        source_roots=["src"],
+    )
+    assert (done.code, done.told) == (0, "")
+    assert done.text(2) == "ours work\n"
+    assert done.text(3).strip() == str(tuple(sys.version_info[:2]))
+    assert [case.get("name") for case in done.report] == ["cell 2", "cell 3"]
+    assert (done.report.get("tests"), done.report.get("failures")) == ("2", "0")
+    assert all("number" not in each["metadata"] for each in done.executed["cells"])
+
+
+def test_a_failing_cell_is_told_with_number_source_and_error(run: Execute) -> None:
+    done = run(cell("# Title", "markdown"), cell("x = 0"), cell("y = 1\ny / x"), cell("z = 1"))
+    assert done.code == 1
+    head, source, *_ = done.told.split("\n\n")
+    assert head == "work/a.ipynb: cell 3 failed: ZeroDivisionError: division by zero"
+    assert source == "   1 | y = 1\n   2 | y / x"
+    assert "----> 2 y / x" in done.told
+    assert "\x1b[" not in done.told
+    assert [case.get("name") for case in done.report] == ["cell 2", "cell 3"]
+    assert done.report.get("failures") == "1"
+    assert done.executed["cells"][2]["outputs"][0]["ename"] == "ZeroDivisionError"
+
+
+def test_an_endless_loop_is_stopped_and_named(run: Execute) -> None:
+    done = run(cell("import time"), cell("while True:\n    time.sleep(0.1)"), timeout=6)
+    assert done.code == 1
+    assert done.told.startswith(
+        "work/a.ipynb: cell 2 was stopped: all cells together may take 6 s, and this one still ran."
+    )
+    assert "   1 | while True:" in done.told
+
+
+def test_a_loop_that_takes_no_interrupt_is_stopped_too(run: Execute) -> None:
+    source = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True:\n    pass"
+    done = run(cell(source), timeout=6)
+    assert done.told.startswith("work/a.ipynb: cell 1 was stopped")
+
+
+def test_a_kernel_that_dies_is_told_with_its_cell(run: Execute) -> None:
+    done = run(cell("x = 1"), cell("import os\nos._exit(9)"))
+    assert done.told.startswith("work/a.ipynb: cell 2 took the kernel with it")
+    assert "   2 | os._exit(9)" in done.told
+
+
+def test_parameters_replace_what_the_tagged_cell_says(run: Execute) -> None:
+    done = run(
+        cell("rows = 10**9\nseeds: list = []", **PARAMETERS),
+        cell("print(rows, seeds)"),
+        parameters={"rows": 10, "seeds": [1, 2]},
+    )
+    assert done.code == 0
+    assert done.text(3) == "10 [1, 2]\n"
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (
+            [cell("rows = 1\nseed = 2", **PARAMETERS)],
+            "cell 1, tagged 'parameters', does not assign 'row', which the field `parameters` "
+            "names. It assigns: rows, seed.",
+        ),
+        (
+            [cell("rows = 1")],
+            "the field `parameters` is set, but no cell is tagged 'parameters'. Tag the one that "
+            "assigns row (in JupyterLab's property inspector).",
+        ),
+    ],
+)
+def test_a_parameter_without_a_place_is_an_error(
+    run: Execute, cells: list[dict[str, object]], message: str
+) -> None:
+    done = run(*cells, parameters={"row": 10})
+    assert (done.code, done.told) == (1, f"work/a.ipynb: {message}\n")
+
+
+def test_a_file_that_is_no_notebook_is_told(run: Execute) -> None:
+    done = run(problem="work/a.ipynb:1:1 is not JSON.")
+    assert (done.code, done.told) == (1, "work/a.ipynb:1:1 is not JSON.\n")
+    assert done.report.get("failures") == "1"
+
+
+def test_plots_need_no_screen(run: Execute) -> None:
+    drawn = (
+        "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\n"
+        "print(plt.get_backend())"
+    )
+    done = run(cell(drawn))
+    assert (done.code, done.text(1)) == (0, "inline\n")
+    images = [output["data"] for output in done.executed["cells"][0]["outputs"] if "data" in output]
+    assert "image/png" in images[0]
