@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from notebook.magics import python_of, runs_of
+from notebook.magics import is_python, python_of, runs_of
 
 NBFORMAT = 4
 _MODULE = r"[\w.]+(?:[ \t]+as[ \t]+\w+)?"
@@ -23,15 +23,17 @@ class UnreadableNotebookError(Exception):
 
 @dataclass(frozen=True)
 class CodeCell:
-    """`number` counts all cells from 1, text too, as Ruff and a reader do."""
+    """`number` counts all cells from 1, text too, as Ruff and a reader do; `python` is their code."""
 
     number: int
     source: str
     python: str
+    is_python: bool
 
     @classmethod
     def of(cls, number: int, source: str) -> CodeCell:
-        return cls(number, source, one_module_each(python_of(source)))
+        python = one_module_each(python_of(source))
+        return cls(number, source, python, is_python(python))
 
 
 def one_module_each(code: str) -> str:

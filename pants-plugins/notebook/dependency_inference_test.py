@@ -38,6 +38,7 @@ def rule_runner() -> RuleRunner:
             *core_target_types_rules(),
             *dependency_inference.rules(),
             parse.parse_notebook,
+            parse.read_cells,
             find_syntax_errors_here,
             *target_types_rules.rules(),
             QueryRule(InferredDependencies, [InferNotebookDependencies]),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,21 +12,21 @@ from pants.backend.python.dependency_inference.parse_python_dependencies import 
     ParsedPythonImports,
 )
 from pants.backend.python.dependency_inference.subsystem import PythonInferSubsystem
+from pants.backend.python.subsystems.setup import PythonSetup
+from pants.backend.python.target_types import InterpreterConstraintsField
 from pants.backend.python.util_rules.interpreter_constraints import InterpreterConstraints
 from pants.backend.python.util_rules.pex_environment import PythonExecutable
 from pants.engine.fs import CreateDigest, Digest, DigestContents, FileContent
 from pants.engine.internals.native_dep_inference import NativeParsedPythonDependencies
 from pants.engine.process import Process, ProcessResult
-from pants.engine.rules import Get, collect_rules, rule
-from pants.engine.target import HydratedSources, HydrateSourcesRequest
+from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.target import AllTargets, HydratedSources, HydrateSourcesRequest, Target
 from pants.util.frozendict import FrozenDict
 from pants.util.logging import LogLevel
+from pants.util.strutil import pluralize
 
 from notebook.cells import CellLine, CodeCell, Joined, UnreadableNotebookError, code_cells, runs
-from notebook.magics import is_python
 from notebook.target_types import NotebookSourceField
-
-logger = logging.getLogger(__name__)
 
 SYNTAX_PROGRAM = Path(__file__).parent / "syntax.py"
 
@@ -50,9 +49,37 @@ class ParsedNotebook:
 
 
 @dataclass(frozen=True)
-class SyntaxErrorsRequest:
-    """Cells that the Python of Pants does not take for Python."""
+class NotebookCellsRequest:
+    source: NotebookSourceField
 
+
+@dataclass(frozen=True)
+class NotebookCells:
+    """The code cells of a file; `problem` is why it has none."""
+
+    cells: tuple[CodeCell, ...]
+    problem: str = ""
+
+    @property
+    def suspects(self) -> tuple[CodeCell, ...]:
+        """Those that the Python of Pants, which is older, does not take for Python."""
+        return tuple(cell for cell in self.cells if not cell.is_python)
+
+
+@dataclass(frozen=True)
+class AllSyntaxErrorsRequest:
+    interpreter_constraints: InterpreterConstraints
+
+
+@dataclass(frozen=True)
+class AllSyntaxErrors:
+    """The line and message by the code of a cell, of all notebooks of a Python."""
+
+    errors: FrozenDict[str, tuple[int, str]]
+
+
+@dataclass(frozen=True)
+class SyntaxErrorsRequest:
     cells: tuple[CodeCell, ...]
     interpreter_constraints: InterpreterConstraints
 
@@ -68,36 +95,73 @@ class SyntaxErrors:
             yield f"{path}: cell {number}, line {line} does not parse: {message}."
 
 
+@rule
+async def read_cells(request: NotebookCellsRequest) -> NotebookCells:
+    hydrated = await Get(HydratedSources, HydrateSourcesRequest(request.source))
+    contents = await Get(DigestContents, Digest, hydrated.snapshot.digest)
+    try:
+        return NotebookCells(code_cells(contents[0].content, request.source.file_path))
+    except UnreadableNotebookError as error:
+        return NotebookCells((), str(error))
+
+
 @rule(desc="Find the errors of cells", level=LogLevel.DEBUG)
-async def find_syntax_errors(request: SyntaxErrorsRequest) -> SyntaxErrors:
-    python = await Get(PythonExecutable, InterpreterConstraints, request.interpreter_constraints)
-    cells = json.dumps([cell.python for cell in request.cells]).encode()
-    files = (
-        FileContent("syntax.py", SYNTAX_PROGRAM.read_bytes()),
-        FileContent("cells.json", cells),
+async def find_all_syntax_errors(
+    request: AllSyntaxErrorsRequest, targets: AllTargets, setup: PythonSetup
+) -> AllSyntaxErrors:
+    """One process for all: to start one for each notebook takes longer than what it does."""
+    constraints = request.interpreter_constraints
+    notebooks = await MultiGet(
+        Get(NotebookCells, NotebookCellsRequest(target[NotebookSourceField]))
+        for target in targets
+        if target.has_field(NotebookSourceField) and constraints_of(target, setup) == constraints
     )
-    input_digest = await Get(Digest, CreateDigest(files))
+    code = sorted({cell.python for notebook in notebooks for cell in notebook.suspects})
+    python, input_digest = await MultiGet(
+        Get(PythonExecutable, InterpreterConstraints, constraints),
+        Get(
+            Digest,
+            CreateDigest(
+                (
+                    FileContent("syntax.py", SYNTAX_PROGRAM.read_bytes()),
+                    FileContent("cells.json", json.dumps(code).encode()),
+                )
+            ),
+        ),
+    )
     result = await Get(
         ProcessResult,
         Process(
             (python.path, "syntax.py", "cells.json"),
             input_digest=input_digest,
             append_only_caches=python.append_only_caches,
-            description="Parse cells",
+            description=f"Parse {pluralize(len(code), 'cell')}",
             level=LogLevel.DEBUG,
         ),
     )
-    told = zip(request.cells, json.loads(result.stdout))
-    return SyntaxErrors(FrozenDict({cell.number: tuple(error) for cell, error in told if error}))
+    told = zip(code, json.loads(result.stdout))
+    return AllSyntaxErrors(FrozenDict({cell: tuple(error) for cell, error in told if error}))
+
+
+def constraints_of(target: Target, setup: PythonSetup) -> InterpreterConstraints:
+    return InterpreterConstraints.create_from_compatibility_fields(
+        [target[InterpreterConstraintsField]], setup
+    )
+
+
+@rule
+async def find_syntax_errors(request: SyntaxErrorsRequest) -> SyntaxErrors:
+    found = await Get(AllSyntaxErrors, AllSyntaxErrorsRequest(request.interpreter_constraints))
+    errors = ((cell.number, found.errors.get(cell.python)) for cell in request.cells)
+    return SyntaxErrors(FrozenDict({number: error for number, error in errors if error}))
 
 
 async def _syntax_errors(
     cells: tuple[CodeCell, ...], constraints: InterpreterConstraints
 ) -> SyntaxErrors:
-    suspects = tuple(cell for cell in cells if not is_python(cell.python))
-    if not suspects:
+    if not cells:
         return SyntaxErrors(FrozenDict())
-    return await Get(SyntaxErrors, SyntaxErrorsRequest(suspects, constraints))
+    return await Get(SyntaxErrors, SyntaxErrorsRequest(cells, constraints))
 
 
 def dependencies_of(
@@ -128,15 +192,11 @@ def _unreadable(problem: str) -> ParsedNotebook:
 async def parse_notebook(
     request: ParseNotebookRequest, infer: PythonInferSubsystem
 ) -> ParsedNotebook:
-    hydrated = await Get(HydratedSources, HydrateSourcesRequest(request.source))
-    contents = await Get(DigestContents, Digest, hydrated.snapshot.digest)
-    path = request.source.file_path
-    try:
-        cells = code_cells(contents[0].content, path)
-    except UnreadableNotebookError as error:
-        return _unreadable(str(error))
-    errors = await _syntax_errors(cells, request.interpreter_constraints)
-    whole = tuple(cell for cell in cells if cell.number not in errors.errors)
+    read = await Get(NotebookCells, NotebookCellsRequest(request.source))
+    if read.problem:
+        return _unreadable(read.problem)
+    errors = await _syntax_errors(read.suspects, request.interpreter_constraints)
+    whole = tuple(cell for cell in read.cells if cell.number not in errors.errors)
     joined = Joined.of(whole)
     # One file for all cells: the parser takes one file at a time.
     code = FileContent("notebook.py", joined.code.encode("utf-8", "replace"))
@@ -145,7 +205,7 @@ async def parse_notebook(
     dependencies = dependencies_of(native, infer)
     origins = {name: joined.locate(at.lineno) for name, at in dependencies.imports.items()}
     return ParsedNotebook(
-        dependencies, FrozenDict(origins), FrozenDict(runs(whole)), tuple(errors.told(path))
+        dependencies, FrozenDict(origins), FrozenDict(runs(whole)), tuple(errors.told(request.source.file_path))
     )
 
 
