@@ -2,9 +2,9 @@
 
     python3 benchmarks/notebooks.py [notebooks]
 
-In a clone with 300 further notebooks, each with its own code: `./pants dependencies` of all of them
-cold (a Pants that has just started, and nothing stored), warm (the same once more) and after an edit
-of one, each beside `./pants list` of the same notebooks in the same state.
+In a clone with 300 further notebooks, each with its own code: `./pants dependencies` of all of
+them cold (a Pants that has just started, and nothing stored), warm (the same once more) and after
+an edit of one, each beside `./pants list` of the same notebooks in the same state.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ CELLS = (
     "%load_ext autoreload\n%autoreload 2\nfrom models.iris.dataset import load_flowers",
     "flowers = load_flowers()\n!echo 'it is number {number}'\nfiles = !ls",
     "%%time\nfrom feature_store.views.company import FeatureViewCompany\nrows = FeatureViewCompany",
-    "def summary_{number}(table: pd.DataFrame) -> pd.Series:\n    return table.mean(numeric_only=True)",
-    "type Numbers_{number} = list[float]\nprint(f\"{{flowers[\"species\"].nunique()}} species\")",
+    "def summary_{number}(table: pd.DataFrame) -> pd.Series:\n    return table.mean()",
+    'type Numbers_{number} = list[float]\nprint(f"{{flowers["species"].nunique()}} species")',
     "for seed in range({number}):\n    np.random.default_rng(seed).normal(size=10)",
     "%%bash\npython -m models.iris.predict --help",
     "figure, axis = plt.subplots()\naxis.plot(summary_{number}(flowers))\nplt.show()",
@@ -80,9 +80,11 @@ def store(root: Path, name: str) -> dict[str, str]:
 
 
 def cold(root: Path, goal: str) -> tuple[float, dict[str, str]]:
-    """The time of a first call, the start of Pants itself left out, and where the next one finds it."""
+    """The time of a first call without the start of Pants, and the environment of the next."""
     environment = store(root, f"store_{goal}")
-    subprocess.run(["./pants", "--version"], cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["./pants", "--version"], cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL
+    )
     # Loads the options, the rules and the BUILD files of another folder, and no notebook.
     subprocess.run(
         ["./pants", "--level=error", "list", "3rdparty/python/tools:ruff"],

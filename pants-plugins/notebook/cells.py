@@ -23,7 +23,7 @@ class UnreadableNotebookError(Exception):
 
 @dataclass(frozen=True)
 class CodeCell:
-    """`number` counts all cells from 1, text too, as Ruff and a reader do; `python` is their code."""
+    """`number` counts all cells from 1, text too, as Ruff and a reader do."""
 
     number: int
     source: str
@@ -80,8 +80,8 @@ def load(content: bytes, path: str) -> dict[str, Any]:
         raise UnreadableNotebookError(f"{path} is not UTF-8: {error.reason}.") from error
     except json.JSONDecodeError as error:
         raise UnreadableNotebookError(
-            f"{path}:{error.lineno}:{error.colno} is not JSON: {error.msg}. A notebook is; take the "
-            "last good version from git, or resolve the conflict that was left in it."
+            f"{path}:{error.lineno}:{error.colno} is not JSON: {error.msg}. A notebook is; take "
+            "the last good version from git, or resolve the conflict that was left in it."
         ) from error
     except RecursionError as error:
         raise UnreadableNotebookError(f"{path} is nested too deeply for a notebook.") from error
@@ -94,8 +94,8 @@ def _check(notebook: Any, path: str) -> None:
         raise UnreadableNotebookError(f"{path} is JSON but no notebook: it has no `nbformat`.")
     if notebook["nbformat"] != NBFORMAT:
         raise UnreadableNotebookError(
-            f"{path} has nbformat {notebook['nbformat']!r}, expected {NBFORMAT}. Save it again from "
-            f"JupyterLab, or `jupyter nbconvert --to notebook --inplace {path}`."
+            f"{path} has nbformat {notebook['nbformat']!r}, expected {NBFORMAT}. Save it again "
+            f"from JupyterLab, or `jupyter nbconvert --to notebook --inplace {path}`."
         )
     cells = notebook.get("cells")
     if not isinstance(cells, list) or not all(map(_is_cell, cells)):

@@ -107,7 +107,7 @@ async def describe_unowned_imports(request: UnownedImportsRequest) -> UnownedImp
 
             If you do not expect an import to be inferrable, add `# pants: no-infer-dep` to the
             import line. Otherwise, see
-            {doc_url('troubleshooting#import-errors-and-missing-dependencies')} for common problems.
+            {doc_url("troubleshooting#import-errors-and-missing-dependencies")} for common problems.
             """
         )
     )
@@ -125,9 +125,7 @@ def run_paths(paths: Mapping[str, CellLine], folder: str) -> tuple[str, ...]:
     return tuple(os.path.normpath(os.path.join(folder, path)) for path in paths)
 
 
-async def _tell(
-    behaviour: UnownedDependencyUsage, request: UnownedImportsRequest
-) -> None:
+async def _tell(behaviour: UnownedDependencyUsage, request: UnownedImportsRequest) -> None:
     """Warn or fail, as `[python-infer].unowned_dependency_behavior` says."""
     if not request.origins or behaviour is UnownedDependencyUsage.DoNothing:
         return
@@ -151,7 +149,9 @@ async def infer_notebook_dependencies(
             ResolvedParsedPythonDependencies,
             # It reads of a field set what ours has, too.
             ResolvedParsedPythonDependenciesRequest(
-                field_set, parsed.dependencies, resolve  # type: ignore[arg-type]
+                field_set,
+                parsed.dependencies,
+                resolve,  # type: ignore[arg-type]
             ),
         ),
         Get(PythonModuleOwners, PythonModuleOwnersRequest(KERNEL, resolve, locality=None)),

@@ -4,8 +4,8 @@ import re
 
 import pytest
 from pants.backend.python import target_types_rules
-from pants.backend.python.target_types import PythonRequirementTarget, PythonSourcesGeneratorTarget
 from pants.backend.python.dependency_inference.rules import UnownedDependencyError
+from pants.backend.python.target_types import PythonRequirementTarget, PythonSourcesGeneratorTarget
 from pants.core.target_types import rules as core_target_types_rules
 from pants.engine.addresses import Address
 from pants.engine.internals.scheduler import ExecutionError
@@ -156,7 +156,10 @@ def test_a_warning_does_where_that_is_wanted(
     rule_runner: RuleRunner, caplog: pytest.LogCaptureFixture
 ) -> None:
     set_options(rule_runner, behaviour="warning")
-    assert infer(rule_runner, notebook("import pandas\nimport nothing")) == {KERNEL, "3rdparty:pandas"}
+    assert infer(rule_runner, notebook("import pandas\nimport nothing")) == {
+        KERNEL,
+        "3rdparty:pandas",
+    }
     assert "* nothing (cell 1, line 2)" in caplog.text
 
 

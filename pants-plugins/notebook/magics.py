@@ -128,7 +128,7 @@ def _line_magic(name: str, args: str) -> str:
     if name in ("load_ext", "reload_ext") and args.strip() not in _OWN_EXTENSIONS:
         return _import(args)
     if name == "aimport":
-        return _import(",".join(part for part in args.split(",") if not part.strip()[:1] == "-"))
+        return _import(",".join(part for part in args.split(",") if "-" not in part))
     if name in ("run", "sx", "system"):
         return _shell(f"python {args}" if name == "run" else args)
     return _NOTHING

@@ -14,4 +14,6 @@ def notebook(*cells: str | dict[str, Any], **more: Any) -> str:
         else {"cell_type": "code", "source": cell, "metadata": {}, "outputs": []}
         for cell in cells
     ]
-    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": as_cells, **more})
+    return json.dumps(
+        {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": as_cells, **more}
+    )

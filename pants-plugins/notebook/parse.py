@@ -171,10 +171,9 @@ def dependencies_of(
     imports = dict(native.imports)
     assets = set()
     for text, line in native.string_candidates.items():
-        slashes = text.count("/")
-        if infer.string_imports and not slashes:
-            if text.count(".") >= infer.string_imports_min_dots:
-                imports.setdefault(text, (line, True))
+        slashes, dots = text.count("/"), text.count(".")
+        if infer.string_imports and not slashes and dots >= infer.string_imports_min_dots:
+            imports.setdefault(text, (line, True))
         if infer.assets and slashes >= infer.assets_min_slashes:
             assets.add(text)
     return ParsedPythonDependencies(
@@ -205,7 +204,10 @@ async def parse_notebook(
     dependencies = dependencies_of(native, infer)
     origins = {name: joined.locate(at.lineno) for name, at in dependencies.imports.items()}
     return ParsedNotebook(
-        dependencies, FrozenDict(origins), FrozenDict(runs(whole)), tuple(errors.told(request.source.file_path))
+        dependencies,
+        FrozenDict(origins),
+        FrozenDict(runs(whole)),
+        tuple(errors.told(request.source.file_path)),
     )
 
 

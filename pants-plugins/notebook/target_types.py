@@ -96,7 +96,7 @@ def _frozen(value: object) -> object:
 
 class NotebookParametersField(Field):
     alias = "parameters"
-    value: Optional[FrozenDict[str, Any]]  # noqa: UP007
+    value: Optional[FrozenDict[str, Any]]  # noqa: UP045
     default = None
     help = help_text(
         """
@@ -174,7 +174,8 @@ class NotebookTarget(Target):
     help = help_text(
         """
         A Jupyter notebook of Python. What its cells import are its dependencies; `test` executes
-        it with these and nothing else, `lint` and `fmt` keep it clean, `run` opens it in JupyterLab.
+        it with these and nothing else, `lint` and `fmt` keep it clean, `run` opens it in
+        JupyterLab.
         """
     )
 
@@ -198,8 +199,6 @@ class NotebooksGeneratorTarget(TargetFilesGenerator):
     copied_fields = COMMON_TARGET_FIELDS
     moved_fields = _MOVED_FIELDS
     help = "Generate a `notebook` target for each file in the `sources` field."
-
-
 
 
 class JupyterLabResolveField(PythonResolveField):

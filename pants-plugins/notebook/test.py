@@ -153,9 +153,7 @@ async def take_out_outputs(request: ExecutableNotebookRequest) -> ExecutableNote
 def run_by(notebooks: Iterable[Target]) -> tuple[SourcesField, ...]:
     """The other notebooks that one needs, for `%run`."""
     return tuple(
-        target[NotebookSourceField]
-        for target in notebooks
-        if target.has_field(NotebookSourceField)
+        target[NotebookSourceField] for target in notebooks if target.has_field(NotebookSourceField)
     )
 
 

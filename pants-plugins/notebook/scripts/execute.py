@@ -1,7 +1,7 @@
 """Execute a notebook and tell which cell failed, and why.
 
-What to execute stands in a JSON file, whose keys are those of `Execution`. The kernel is the one that
-the file names, and no other that is installed.
+What to execute stands in a JSON file, whose keys are those of `Execution`. The kernel is the one
+that the file names, and no other that is installed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-FOLDER = Path(".jupyter")
 # jupyter_client reads these when it is imported, Matplotlib and IPython when the kernel starts.
-os.environ["JUPYTER_PATH"] = str(FOLDER.resolve())
-for _variable in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR"):
-    os.environ[_variable] = str(FOLDER.resolve() / _variable.lower())
-os.environ.setdefault("HOME", str(FOLDER.resolve() / "home"))
+os.environ.update(
+    JUPYTER_PATH=os.path.abspath(".jupyter"),
+    JUPYTER_CONFIG_DIR=os.path.abspath(".jupyter/config"),
+    JUPYTER_RUNTIME_DIR=os.path.abspath(".jupyter/runtime"),
+    IPYTHONDIR=os.path.abspath(".jupyter/ipython"),
+    MPLCONFIGDIR=os.path.abspath(".jupyter/matplotlib"),
+)
+os.environ.setdefault("HOME", os.path.abspath(".jupyter/home"))
 
 import nbformat
 from nbclient import NotebookClient
@@ -34,7 +37,7 @@ from papermill.parameterize import parameterize_notebook
 
 KERNEL = "sandbox"
 TAG = "parameters"
-# Neither that the connection, which stays on this machine, is not encrypted, nor what it says when killed.
+# Else it warns that its connection, which stays on this machine, is not encrypted.
 QUIET = "--IPKernelApp.log_level=CRITICAL"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -74,9 +77,7 @@ class Progress:
         self.number, self.cell = cell.metadata["number"], cell
         self.started = time.monotonic()
 
-    def end(
-        self, cell: NotebookNode, cell_index: int, execute_reply: Mapping[str, Any]
-    ) -> None:
+    def end(self, cell: NotebookNode, cell_index: int, execute_reply: Mapping[str, Any]) -> None:
         """Called after each cell, failed or not."""
         if execute_reply["content"]["status"] == "ok":
             self.seconds[self.number] = time.monotonic() - self.started
@@ -108,8 +109,8 @@ def with_parameters(notebook: NotebookNode, parameters: Mapping[str, Any]) -> No
     tagged = next((cell for cell in notebook.cells if TAG in cell.metadata.get("tags", [])), None)
     if tagged is None:
         raise NotebookFailedError(
-            f"the field `parameters` is set, but no cell is tagged {TAG!r}. Tag the one that assigns "
-            f"{', '.join(parameters)} (in JupyterLab's property inspector)."
+            f"the field `parameters` is set, but no cell is tagged {TAG!r}. Tag the one that "
+            f"assigns {', '.join(parameters)} (in JupyterLab's property inspector)."
         )
     known = assigned_names(tagged.source)
     unknown = sorted({*parameters} - {*known})
@@ -120,9 +121,7 @@ def with_parameters(notebook: NotebookNode, parameters: Mapping[str, Any]) -> No
         )
     # papermill's own reader sets it, and an empty `tags` for each cell.
     notebook.metadata.setdefault("papermill", {})
-    return parameterize_notebook(
-        notebook, dict(parameters), kernel_name=KERNEL, language="python"
-    )
+    return parameterize_notebook(notebook, dict(parameters), kernel_name=KERNEL, language="python")
 
 
 def read(execution: Execution) -> NotebookNode:
@@ -151,7 +150,7 @@ def install_kernel(execution: Execution) -> None:
         "language": "python",
         "env": {"PEX_EXTRA_SYS_PATH": roots},
     }
-    folder = FOLDER / "kernels" / KERNEL
+    folder = Path(os.environ["JUPYTER_PATH"], "kernels", KERNEL)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "kernel.json").write_text(json.dumps(spec))
 

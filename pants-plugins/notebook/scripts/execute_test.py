@@ -16,7 +16,6 @@ import pytest
 
 from notebook.scripts import execute
 
-type Execute = Callable[..., Finished]
 PARAMETERS = {"tags": ["parameters"]}
 
 
@@ -34,11 +33,16 @@ class Finished:
 
 def cell(source: str, kind: str = "code", **metadata: object) -> dict[str, object]:
     outputs = {"outputs": [], "execution_count": None} if kind == "code" else {}
-    return {"cell_type": kind, "source": source, "metadata": metadata, "id": f"c{id(source)}"} | outputs
+    return {
+        "cell_type": kind,
+        "source": source,
+        "metadata": metadata,
+        "id": f"c{id(source)}",
+    } | outputs
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Execute:
+def run(tmp_path: Path) -> Callable[..., Finished]:
     kernel = tmp_path / "kernel.sh"
     path = os.pathsep.join(sys.path)
     kernel.write_text(
@@ -71,13 +75,18 @@ def run(tmp_path: Path) -> Execute:
         file = tmp_path / "executed" / "a.ipynb"
         executed = json.loads(file.read_bytes()) if file.exists() else {}
         return Finished(
-            done.returncode, done.stderr, executed, ElementTree.parse(tmp_path / "report.xml").getroot()
+            done.returncode,
+            done.stderr,
+            executed,
+            ElementTree.parse(tmp_path / "report.xml").getroot(),
         )
 
     return run
 
 
-def test_all_cells_run_where_the_notebook_lies(run: Execute, tmp_path: Path) -> None:
+def test_all_cells_run_where_the_notebook_lies(
+    run: Callable[..., Finished], tmp_path: Path
+) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "ours.py").write_text("NAME = 'ours'")
     done = run(
@@ -94,7 +103,7 @@ def test_all_cells_run_where_the_notebook_lies(run: Execute, tmp_path: Path) -> 
     assert all("number" not in each["metadata"] for each in done.executed["cells"])
 
 
-def test_a_failing_cell_is_told_with_number_source_and_error(run: Execute) -> None:
+def test_a_failing_cell_is_told_with_number_source_and_error(run: Callable[..., Finished]) -> None:
     done = run(cell("# Title", "markdown"), cell("x = 0"), cell("y = 1\ny / x"), cell("z = 1"))
     assert done.code == 1
     head, source, *_ = done.told.split("\n\n")
@@ -107,7 +116,7 @@ def test_a_failing_cell_is_told_with_number_source_and_error(run: Execute) -> No
     assert done.executed["cells"][2]["outputs"][0]["ename"] == "ZeroDivisionError"
 
 
-def test_an_endless_loop_is_stopped_and_named(run: Execute) -> None:
+def test_an_endless_loop_is_stopped_and_named(run: Callable[..., Finished]) -> None:
     done = run(cell("import time"), cell("while True:\n    time.sleep(0.1)"), timeout=6)
     assert done.code == 1
     assert done.told.startswith(
@@ -116,19 +125,19 @@ def test_an_endless_loop_is_stopped_and_named(run: Execute) -> None:
     assert "   1 | while True:" in done.told
 
 
-def test_a_loop_that_takes_no_interrupt_is_stopped_too(run: Execute) -> None:
+def test_a_loop_that_takes_no_interrupt_is_stopped_too(run: Callable[..., Finished]) -> None:
     source = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True:\n    pass"
     done = run(cell(source), timeout=6)
     assert done.told.startswith("work/a.ipynb: cell 1 was stopped")
 
 
-def test_a_kernel_that_dies_is_told_with_its_cell(run: Execute) -> None:
+def test_a_kernel_that_dies_is_told_with_its_cell(run: Callable[..., Finished]) -> None:
     done = run(cell("x = 1"), cell("import os\nos._exit(9)"))
     assert done.told.startswith("work/a.ipynb: cell 2 took the kernel with it")
     assert "   2 | os._exit(9)" in done.told
 
 
-def test_parameters_replace_what_the_tagged_cell_says(run: Execute) -> None:
+def test_parameters_replace_what_the_tagged_cell_says(run: Callable[..., Finished]) -> None:
     done = run(
         cell("rows = 10**9\nseeds: list = []", **PARAMETERS),
         cell("print(rows, seeds)"),
@@ -154,19 +163,19 @@ def test_parameters_replace_what_the_tagged_cell_says(run: Execute) -> None:
     ],
 )
 def test_a_parameter_without_a_place_is_an_error(
-    run: Execute, cells: list[dict[str, object]], message: str
+    run: Callable[..., Finished], cells: list[dict[str, object]], message: str
 ) -> None:
     done = run(*cells, parameters={"row": 10})
     assert (done.code, done.told) == (1, f"work/a.ipynb: {message}\n")
 
 
-def test_a_file_that_is_no_notebook_is_told(run: Execute) -> None:
+def test_a_file_that_is_no_notebook_is_told(run: Callable[..., Finished]) -> None:
     done = run(problem="work/a.ipynb:1:1 is not JSON.")
     assert (done.code, done.told) == (1, "work/a.ipynb:1:1 is not JSON.\n")
     assert done.report.get("failures") == "1"
 
 
-def test_plots_need_no_screen(run: Execute) -> None:
+def test_plots_need_no_screen(run: Callable[..., Finished]) -> None:
     drawn = (
         "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\n"
         "print(plt.get_backend())"
