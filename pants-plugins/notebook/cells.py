@@ -155,10 +155,25 @@ def runs(cells: Iterable[CodeCell]) -> dict[str, CellLine]:
 
 
 def executable(content: bytes, path: str) -> bytes:
-    """What an execution depends on: neither outputs nor the order of keys."""
+    """What an execution depends on: neither outputs, nor most metadata, nor the order of keys."""
     notebook = load(content, path)
-    for cell in notebook["cells"]:
-        cell["source"] = source_of(cell)
-        if cell["cell_type"] == "code":
-            cell.update(outputs=[], execution_count=None)
-    return json.dumps(notebook, sort_keys=True, ensure_ascii=False).encode()
+    stripped = {
+        "nbformat": NBFORMAT,
+        "nbformat_minor": notebook.get("nbformat_minor", 0),
+        "metadata": _only(notebook.get("metadata"), "kernelspec"),
+        "cells": [_executable_cell(cell) for cell in notebook["cells"]],
+    }
+    return json.dumps(stripped, sort_keys=True, ensure_ascii=False).encode()
+
+
+def _executable_cell(cell: dict[str, Any]) -> dict[str, Any]:
+    kept = {**_only(cell, "cell_type", "id", "attachments"), "source": source_of(cell)}
+    tags = _only(cell.get("metadata"), "tags").get("tags")
+    kept["metadata"] = {"tags": tags} if tags else {}
+    if cell["cell_type"] == "code":
+        kept |= {"outputs": [], "execution_count": None}
+    return kept
+
+
+def _only(values: Any, *keys: str) -> dict[str, Any]:
+    return {key: values[key] for key in keys if key in values} if isinstance(values, dict) else {}

@@ -81,7 +81,12 @@ def test_a_file_that_is_no_notebook_is_told(content: bytes, message: str) -> Non
 
 def test_outputs_and_counts_are_no_input_of_an_execution() -> None:
     plain = notebook(TEXT, code("x\n", "y", outputs=[], execution_count=None))
-    shown = notebook(TEXT, code("x\n", "y", outputs=[{"text": "3"}], execution_count=7))
+    metadata = {"execution": {"iopub.status.busy": "2026-11-25"}, "tags": []}
+    shown = notebook(
+        TEXT,
+        code("x\n", "y", outputs=[{"text": "3"}], execution_count=7, metadata=metadata),
+        metadata={"language_info": {"name": "python", "version": "3.13.0"}},
+    )
     assert executable(plain, "a.ipynb") == executable(shown, "a.ipynb")
     assert executable(plain, "a.ipynb") != executable(notebook(TEXT, code("x")), "a.ipynb")
 
@@ -89,3 +94,4 @@ def test_outputs_and_counts_are_no_input_of_an_execution() -> None:
 def test_tags_are_an_input_of_an_execution() -> None:
     tagged = executable(notebook(code("x = 1", metadata={"tags": ["parameters"]})), "a.ipynb")
     assert json.loads(tagged)["cells"][0]["metadata"] == {"tags": ["parameters"]}
+    assert tagged != executable(notebook(code("x = 1")), "a.ipynb")
