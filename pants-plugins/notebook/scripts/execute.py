@@ -91,11 +91,8 @@ def assigned_names(source: str) -> list[str]:
         if isinstance(node, ast.Assign | ast.AnnAssign)
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
     )
-    return sorted({node.id for target in targets for node in ast.walk(target) if _is_set(node)})
-
-
-def _is_set(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    names = (node for target in targets for node in ast.walk(target) if isinstance(node, ast.Name))
+    return sorted({name.id for name in names if isinstance(name.ctx, ast.Store)})
 
 
 def with_parameters(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode:
@@ -121,7 +118,10 @@ def with_parameters(notebook: NotebookNode, parameters: Mapping[str, Any]) -> No
         )
     # papermill's own reader sets it, and an empty `tags` for each cell.
     notebook.metadata.setdefault("papermill", {})
-    return parameterize_notebook(notebook, dict(parameters), kernel_name=KERNEL, language="python")
+    parameterized: NotebookNode = parameterize_notebook(
+        notebook, dict(parameters), kernel_name=KERNEL, language="python"
+    )
+    return parameterized
 
 
 def read(execution: Execution) -> NotebookNode:
@@ -198,7 +198,7 @@ def run(notebook: NotebookNode, execution: Execution, progress: Progress) -> Non
 def traceback_of(cell: NotebookNode) -> str:
     """As the kernel wrote it, without colours."""
     errors = (output for output in cell.outputs if output.output_type == "error")
-    lines = next((output.traceback for output in errors), [])
+    lines: list[str] = next((output.traceback for output in errors), [])
     return _COLOURS.sub("", "\n".join(lines))
 
 

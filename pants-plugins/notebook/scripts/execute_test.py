@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pytest
 
 from notebook.scripts import execute
 
-PARAMETERS = {"tags": ["parameters"]}
+TAGS = ["parameters"]
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,9 @@ class Finished:
         return "".join("".join(output.get("text", [])) for output in outputs)
 
 
-def cell(source: str, kind: str = "code", **metadata: object) -> dict[str, object]:
-    outputs = {"outputs": [], "execution_count": None} if kind == "code" else {}
-    return {
-        "cell_type": kind,
-        "source": source,
-        "metadata": metadata,
-        "id": f"c{id(source)}",
-    } | outputs
+def cell(source: str, kind: str = "code", tags: Sequence[str] = ()) -> dict[str, object]:
+    made: dict[str, object] = {"cell_type": kind, "source": source, "metadata": {"tags": [*tags]}}
+    return made | ({"outputs": [], "execution_count": None} if kind == "code" else {})
 
 
 @pytest.fixture
@@ -53,7 +48,7 @@ def run(tmp_path: Path) -> Callable[..., Finished]:
     (tmp_path / "work").mkdir()
 
     def run(*cells: dict[str, object], **more: object) -> Finished:
-        notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+        notebook = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells}
         (tmp_path / "work" / "a.ipynb").write_text(json.dumps(notebook))
         execution = {
             "notebook": "work/a.ipynb",
@@ -139,7 +134,7 @@ def test_a_kernel_that_dies_is_told_with_its_cell(run: Callable[..., Finished]) 
 
 def test_parameters_replace_what_the_tagged_cell_says(run: Callable[..., Finished]) -> None:
     done = run(
-        cell("rows = 10**9\nseeds: list = []", **PARAMETERS),
+        cell("rows = 10**9\nseeds: list = []", tags=TAGS),
         cell("print(rows, seeds)"),
         parameters={"rows": 10, "seeds": [1, 2]},
     )
@@ -151,7 +146,7 @@ def test_parameters_replace_what_the_tagged_cell_says(run: Callable[..., Finishe
     ("cells", "message"),
     [
         (
-            [cell("rows = 1\nseed = 2", **PARAMETERS)],
+            [cell("rows = 1\nseed = 2", tags=TAGS)],
             "cell 1, tagged 'parameters', does not assign 'row', which the field `parameters` "
             "names. It assigns: rows, seed.",
         ),
