@@ -1,18 +1,19 @@
-"""Notebooks with the outputs that they have today."""
+"""Notebooks with the outputs that they have today: executed as `test` does, and cached with it."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 
-from pants.backend.python.target_types import EntryPoint
-from pants.backend.python.util_rules import pex_from_targets
-from pants.backend.python.util_rules.pex import VenvPex, VenvPexProcess
-from pants.backend.python.util_rules.pex_from_targets import PexFromTargetsRequest
-from pants.engine.addresses import Addresses, UnparsedAddressInputs
-from pants.engine.fs import EMPTY_DIGEST, Digest, DigestSubset, MergeDigests, PathGlobs, Snapshot
-from pants.engine.process import ProcessResult
+from notebook.target_types import EXTENSION
+from notebook.test import EXECUTED as EXECUTED_BY_TEST
+from notebook.test import NotebookProcessRequest, NotebookTestFieldSet
+from pants.engine.addresses import Addresses
+from pants.engine.fs import AddPrefix, Digest, DigestSubset, MergeDigests, PathGlobs, RemovePrefix
+from pants.engine.internals.graph import Owners, OwnersRequest
+from pants.engine.process import FallibleProcessResult
 from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.engine.target import Targets
 from pants.util.logging import LogLevel
 
 EXECUTED = "executed"
@@ -20,10 +21,9 @@ EXECUTED = "executed"
 
 @dataclass(frozen=True)
 class NotebooksRequest:
-    """Which notebooks to run, and with what: globs from the build root, and addresses."""
+    """Files of which some may be notebooks."""
 
-    globs: tuple[str, ...]
-    kernel: UnparsedAddressInputs
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -33,56 +33,44 @@ class ExecutedNotebooks:
     digest: Digest
 
 
-def process(pex: VenvPex, path: str, digest: Digest) -> VenvPexProcess:
-    return VenvPexProcess(
-        pex,
-        argv=(
-            "--to=notebook",
-            "--execute",
-            "--log-level=WARN",
-            f"--output-dir={os.path.join(EXECUTED, os.path.dirname(path))}",
-            path,
-        ),
-        description=f"Run {path}",
-        input_digest=digest,
-        output_directories=(EXECUTED,),
-        # What Jupyter and matplotlib want to keep stays in the sandbox.
-        extra_env={
-            "IPYTHONDIR": ".ipython",
-            "JUPYTER_RUNTIME_DIR": ".runtime",
-            "MPLCONFIGDIR": ".matplotlib",
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        },
-        level=LogLevel.INFO,
+@dataclass(frozen=True)
+class ExecutedNotebook:
+    digest: Digest
+
+
+class NotebookError(Exception):
+    """A notebook that a site shows could not be executed."""
+
+
+@rule(desc="Run a notebook for a site", level=LogLevel.DEBUG)
+async def run_notebook(field_set: NotebookTestFieldSet) -> ExecutedNotebook:
+    result = await Get(FallibleProcessResult, NotebookProcessRequest(field_set))
+    if result.exit_code:
+        said = (result.stdout + result.stderr).decode(errors="replace").strip()
+        raise NotebookError(
+            f"{said}\nThe site shows {field_set.source.file_path} with its outputs: mend it "
+            f"(./pants test {field_set.address}), or set `skip_execute=True` to show it as it is."
+        )
+    executed = await Get(
+        Digest, DigestSubset(result.output_digest, PathGlobs([f"{EXECUTED_BY_TEST}/**"]))
     )
+    alone = await Get(Digest, RemovePrefix(executed, EXECUTED_BY_TEST))
+    place = os.path.join(EXECUTED, os.path.dirname(field_set.source.file_path))
+    return ExecutedNotebook(await Get(Digest, AddPrefix(alone, place)))
 
 
 @rule(desc="Run notebooks for a site", level=LogLevel.DEBUG)
 async def run_notebooks(request: NotebooksRequest) -> ExecutedNotebooks:
-    found = await Get(Snapshot, PathGlobs(request.globs))
-    if not found.files:
-        return ExecutedNotebooks(EMPTY_DIGEST)
-    kernel = await Get(Addresses, UnparsedAddressInputs, request.kernel)
-    pex = await Get(
-        VenvPex,
-        PexFromTargetsRequest(
-            kernel,
-            output_filename="notebook_kernel.pex",
-            internal_only=True,
-            main=EntryPoint("nbconvert"),
-        ),
+    files = tuple(file for file in request.files if file.endswith(EXTENSION))
+    owners = await Get(Owners, OwnersRequest(files))
+    targets = await Get(Targets, Addresses(owners))
+    executed = await MultiGet(
+        Get(ExecutedNotebook, NotebookTestFieldSet, NotebookTestFieldSet.create(target))
+        for target in targets
+        if NotebookTestFieldSet.is_applicable(target)
     )
-    alone = await MultiGet(
-        Get(Digest, DigestSubset(found.digest, PathGlobs([path]))) for path in found.files
-    )
-    results = await MultiGet(
-        Get(ProcessResult, VenvPexProcess, process(pex, path, digest))
-        for path, digest in zip(found.files, alone)
-    )
-    return ExecutedNotebooks(
-        await Get(Digest, MergeDigests(result.output_digest for result in results))
-    )
+    return ExecutedNotebooks(await Get(Digest, MergeDigests(one.digest for one in executed)))
 
 
 def rules():
-    return (*collect_rules(), *pex_from_targets.rules())
+    return collect_rules()

@@ -16,7 +16,7 @@ from pants.core.goals.package import (
 )
 from pants.core.util_rules.source_files import SourceFiles, SourceFilesRequest
 from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
-from pants.engine.fs import AddPrefix, Digest, MergeDigests, PathGlobs, RemovePrefix
+from pants.engine.fs import AddPrefix, Digest, MergeDigests, PathGlobs, RemovePrefix, Snapshot
 from pants.engine.process import ProcessResult
 from pants.engine.rules import Get, MultiGet, collect_rules, rule
 from pants.engine.target import (
@@ -34,8 +34,6 @@ from mkdocs_site.notebooks import EXECUTED, ExecutedNotebooks, NotebooksRequest
 from mkdocs_site.repository import Repository, RepositoryRequest
 from mkdocs_site.target_types import (
     SiteDependenciesField,
-    SiteKernelField,
-    SiteNotebooksField,
     SiteReadsField,
     SiteSourcesField,
 )
@@ -50,8 +48,6 @@ class MkdocsSiteFieldSet(PackageFieldSet):
     sources: SiteSourcesField
     dependencies: SiteDependenciesField
     reads: SiteReadsField
-    notebooks: SiteNotebooksField
-    kernel: SiteKernelField
     output_path: OutputPathField
 
 
@@ -96,19 +92,23 @@ async def install_generator(request: SiteDependenciesField) -> SiteGenerator:
 
 @rule(desc="Build a site with mkdocs", level=LogLevel.DEBUG)
 async def package_site(field_set: MkdocsSiteFieldSet) -> BuiltPackage:
-    generator, sources, read, told, executed = await MultiGet(
+    generator, sources, read, told = await MultiGet(
         Get(SiteGenerator, SiteDependenciesField, field_set.dependencies),
         Get(SourceFiles, SourceFilesRequest([field_set.sources])),
-        Get(Digest, PathGlobs(field_set.reads.value or ())),
+        Get(Snapshot, PathGlobs(field_set.reads.value or ())),
         Get(Repository, RepositoryRequest()),
-        Get(
-            ExecutedNotebooks,
-            NotebooksRequest(
-                field_set.notebooks.value or (), named_in(field_set.kernel, field_set.address)
-            ),
-        ),
     )
-    digests = (generator.sources, sources.snapshot.digest, read, told.digest, executed.digest)
+    shown = (sources.snapshot, read)
+    executed = await Get(
+        ExecutedNotebooks,
+        NotebooksRequest(tuple(file for snapshot in shown for file in snapshot.files)),
+    )
+    digests = (
+        generator.sources,
+        told.digest,
+        executed.digest,
+        *(snapshot.digest for snapshot in shown),
+    )
     result = await Get(
         ProcessResult,
         VenvPexProcess(

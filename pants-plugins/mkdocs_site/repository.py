@@ -20,12 +20,14 @@ from pants.engine.target import (
     InferDependenciesRequest,
     InferredDependencies,
     SingleSourceField,
+    SourcesPaths,
+    SourcesPathsRequest,
     Target,
 )
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
-from mkdocs_site.target_types import SiteKernelField, SiteNotebooksField, SiteReadsField
+from mkdocs_site.target_types import SiteReadsField, SiteSourcesField
 
 FILE = "targets.json"
 
@@ -46,9 +48,8 @@ class Repository:
 class SiteReadsFieldSet(FieldSet):
     required_fields = (SiteReadsField,)
 
+    sources: SiteSourcesField
     reads: SiteReadsField
-    notebooks: SiteNotebooksField
-    kernel: SiteKernelField
 
 
 class InferSiteReads(InferDependenciesRequest):
@@ -84,9 +85,12 @@ async def describe_repository(
 @rule(desc="Infer what a site shows", level=LogLevel.DEBUG)
 async def infer_reads(request: InferSiteReads) -> InferredDependencies:
     field_set = request.field_set
-    globs = (*(field_set.reads.value or ()), *(field_set.notebooks.value or ()))
-    paths = await Get(Paths, PathGlobs(globs))
-    owners = await Get(Owners, OwnersRequest(paths.files))
+    # Some of the pages may be notebooks, which are targets of their own.
+    sources, read = await MultiGet(
+        Get(SourcesPaths, SourcesPathsRequest(field_set.sources)),
+        Get(Paths, PathGlobs(field_set.reads.value or ())),
+    )
+    owners = await Get(Owners, OwnersRequest((*sources.files, *read.files)))
     return InferredDependencies(address for address in owners if address != field_set.address)
 
 

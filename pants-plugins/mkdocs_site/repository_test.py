@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from notebook.target_types import NotebooksGeneratorTarget
 from pants.backend.python import target_types_rules
 from pants.backend.python.target_types import PythonSourcesGeneratorTarget
 from pants.core.target_types import FileTarget
@@ -33,7 +34,12 @@ def rule_runner() -> RuleRunner:
             QueryRule(InferredDependencies, [InferSiteReads]),
             QueryRule(Repository, [RepositoryRequest]),
         ],
-        target_types=[FileTarget, MkdocsSiteTarget, PythonSourcesGeneratorTarget],
+        target_types=[
+            FileTarget,
+            MkdocsSiteTarget,
+            NotebooksGeneratorTarget,
+            PythonSourcesGeneratorTarget,
+        ],
     )
     runner.set_options(
         ["--source-root-patterns=/src", "--python-infer-use-rust-parser"],
@@ -49,8 +55,8 @@ def rule_runner() -> RuleRunner:
             "README.md": "",
             "other/LICENSE": "",
             "docs/BUILD": (
-                "mkdocs_site(name='site', reads=['README.md', 'src/**/*.py'], "
-                "notebooks=['docs/pages/*.ipynb'])"
+                "mkdocs_site(name='site', reads=['README.md', 'src/**/*.py'])\n"
+                "notebooks(sources=['pages/*.ipynb'])"
             ),
             "docs/mkdocs.yml": "",
             "docs/pages/index.md": "",
@@ -67,6 +73,7 @@ def test_a_site_depends_on_what_it_shows_and_not_on_itself(rule_runner: RuleRunn
     )
     assert {address.spec for address in inferred.include} == {
         "//:readme",
+        "docs/pages/formula.ipynb",
         "src/config/errors.py",
         "src/config/task.py",
     }
@@ -80,7 +87,9 @@ def test_a_site_is_told_addresses_sources_and_who_imports_whom(rule_runner: Rule
     assert set(targets) == {
         "other:other",
         "//:readme",
+        "docs:docs",
         "docs:site",
+        "docs/pages/formula.ipynb:../docs",
         "src/config:config",
         "src/config/errors.py",
         "src/config/task.py",

@@ -36,31 +36,9 @@ class SiteReadsField(StringSequenceField):
     help = help_text(
         """
         Files outside the site's folder that its pages show, as globs from the build root: sources
-        of a reference, snippets. A change of one of them is a change of the site.
+        of a reference, snippets, notebooks. A change of one of them is a change of the site.
 
         Example: `reads=["src/**/*.py", "README.md"]`.
-        """
-    )
-
-
-class SiteNotebooksField(StringSequenceField):
-    alias = "notebooks"
-    help = help_text(
-        """
-        Notebooks that are run for the site, as globs from the build root. Each is run alone, and
-        again only when it, or what `kernel` names, has changed. One that fails fails the site.
-
-        Example: `notebooks=["docs/pages/**/*.ipynb"]`.
-        """
-    )
-
-
-class SiteKernelField(StringSequenceField):
-    alias = "kernel"
-    help = help_text(
-        """
-        Addresses of what `notebooks` run with: `ipykernel` and `nbconvert` (or what brings it
-        along), and what the notebooks import. All of one resolve.
         """
     )
 
@@ -72,8 +50,6 @@ class MkdocsSiteTarget(Target):
         SiteSourcesField,
         SiteDependenciesField,
         SiteReadsField,
-        SiteNotebooksField,
-        SiteKernelField,
         OutputPathField,
     )
     help = help_text(
@@ -81,9 +57,12 @@ class MkdocsSiteTarget(Target):
         A static site that mkdocs makes: `package` writes its folder into `dist/`, and fails where
         `mkdocs build --strict` does, for example on a link that leads nowhere.
 
+        A notebook among what it shows is executed first, as `test` does; one that fails fails the
+        site. With `skip_execute=True` it is shown as it is.
+
         Hooks find in the variable `DOCS_TARGETS` a JSON file with the address, dependencies and
         sources of every target, as `./pants peek ::` prints them; and in `DOCS_EXECUTED` the folder
-        of the notebooks that were run.
+        of the notebooks that were executed.
 
         For example:
 
