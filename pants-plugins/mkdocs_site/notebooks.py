@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from notebook.target_types import EXTENSION
-from notebook.test import EXECUTED as EXECUTED_BY_TEST
-from notebook.test import NotebookProcessRequest, NotebookTestFieldSet
 from pants.engine.addresses import Addresses
 from pants.engine.fs import AddPrefix, Digest, DigestSubset, MergeDigests, PathGlobs, RemovePrefix
 from pants.engine.internals.graph import Owners, OwnersRequest
@@ -15,6 +12,10 @@ from pants.engine.process import FallibleProcessResult
 from pants.engine.rules import Get, MultiGet, collect_rules, rule
 from pants.engine.target import Targets
 from pants.util.logging import LogLevel
+
+from notebook.target_types import EXTENSION
+from notebook.test import EXECUTED as EXECUTED_BY_TEST
+from notebook.test import NotebookProcessRequest, NotebookTestFieldSet
 
 EXECUTED = "executed"
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from notebook.target_types import NotebooksGeneratorTarget
 from pants.backend.python import target_types_rules
 from pants.backend.python.target_types import PythonSourcesGeneratorTarget
 from pants.core.target_types import FileTarget
@@ -22,6 +21,7 @@ from mkdocs_site.repository import (
     SiteReadsFieldSet,
 )
 from mkdocs_site.target_types import MkdocsSiteTarget
+from notebook.target_types import NotebooksGeneratorTarget
 
 
 @pytest.fixture
