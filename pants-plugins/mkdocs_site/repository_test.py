@@ -73,7 +73,7 @@ def test_a_site_depends_on_what_it_shows_and_not_on_itself(rule_runner: RuleRunn
     )
     assert {address.spec for address in inferred.include} == {
         "//:readme",
-        "docs/pages/formula.ipynb",
+        "docs/pages/formula.ipynb:../docs",
         "src/config/errors.py",
         "src/config/task.py",
     }
