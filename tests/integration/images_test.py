@@ -338,7 +338,7 @@ def test_an_image_is_published_once_and_later_commits_name_it(
         first = workshop.pants(*publish, env=env)
         assert SECRET not in first.out + first.err
         names = workshop.inspect(f"{IRIS}:{commits[0]}")["RepoTags"]
-        (content,) = (name.rpartition(":")[2] for name in names if ":content-" in name)
+        (content,) = {name.rpartition(":")[2] for name in names if ":content-" in name}
         tags = (content, commits[0], "latest")
         (digest,) = {registry.digest(IRIS, tag) for tag in tags}
         for tag in tags:
