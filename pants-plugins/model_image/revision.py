@@ -57,7 +57,8 @@ async def find_revision(_: RevisionRequest, git: MaybeGitBinary) -> Revision:
         Get(
             FallibleProcessResult,
             Process(
-                (git.git_binary.path, "-C", get_buildroot(), *command),
+                # Whoever commits just now does not find the index locked by us.
+                (git.git_binary.path, "--no-optional-locks", "-C", get_buildroot(), *command),
                 description=f"git {command[0]}",
                 env=env,
                 cache_scope=ProcessCacheScope.PER_SESSION,

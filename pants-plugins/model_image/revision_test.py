@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -85,6 +86,17 @@ def test_an_untracked_file_is_a_change_whatever_git_is_set_to_show(rule_runner: 
     git(rule_runner, "config", "status.showUntrackedFiles", "no")
     rule_runner.write_files({"src/new.py": ""})
     assert find(rule_runner) == Revision(f"{made}+changes", CREATED)
+
+
+def test_to_ask_leaves_the_index_alone(rule_runner: RuleRunner) -> None:
+    commit(rule_runner)
+    index = Path(rule_runner.build_root, ".git/index")
+    before = index.read_bytes()
+    # `git status` would note that this file is what it was.
+    for file in Path(rule_runner.build_root, "src").glob("*.py"):
+        os.utime(file, (1, 1))
+    find(rule_runner)
+    assert index.read_bytes() == before
 
 
 def test_an_ignored_file_is_none(rule_runner: RuleRunner) -> None:
