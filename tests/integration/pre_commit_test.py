@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,24 @@ CONFIGURATION = (
     ".sqlfluff",
     ".yamlfmt",
     ".yamllint",
+    "ruff.toml",
 )
+# As JupyterLab saves one whose cell was run.
+NOTEBOOK = {
+    "cells": [
+        {
+            "cell_type": "code",
+            "execution_count": 7,
+            "id": "f00d",
+            "metadata": {"collapsed": True},
+            "outputs": [{"name": "stdout", "output_type": "stream", "text": ["a secret\n"]}],
+            "source": ["print( 'a secret' )"],
+        }
+    ],
+    "metadata": {},
+    "nbformat": 4,
+    "nbformat_minor": 5,
+}
 PLANTED = "c0rrect-h0rse-battery"  # pragma: allowlist secret
 
 
@@ -34,6 +52,7 @@ class Repository:
 
     def commit(self, **files: str) -> Result:
         for name, text in files.items():
+            (self.root / name).parent.mkdir(exist_ok=True)
             (self.root / name).write_text(text)
         self.run("git", "add", "--all")
         author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
@@ -49,7 +68,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     copy_repository(root)
     for name in CONFIGURATION:
         shutil.copy(ROOT / name, root / name)
-    (root / ".gitignore").write_text("/.pants.d/\n/.pids/\n/dist/\n__pycache__/\n")
     commit_all(root)
     repository = Repository(root)
     try:
@@ -91,3 +109,15 @@ def test_a_commit_is_formatted_and_then_accepted(repository: Repository) -> None
     accepted = repository.commit()
     assert accepted.code == 0, accepted
     assert repository.run("git", "show", "--name-only", "--format=").out == "run.sh\n"
+
+
+def test_a_notebook_is_cleaned_and_then_accepted(repository: Repository) -> None:
+    name = "studies/study.ipynb"
+    refused = repository.commit(**{name: json.dumps(NOTEBOOK), "studies/BUILD": "notebooks()\n"})
+    assert refused.code == 1
+    assert "nbdev-clean made changes" in refused.out + refused.err
+    (cell,) = json.loads((repository.root / name).read_text())["cells"]
+    assert (cell["outputs"], cell["execution_count"], cell["metadata"]) == ([], None, {})
+    assert cell["source"] == ['print("a secret")']
+    accepted = repository.commit()
+    assert accepted.code == 0, accepted
