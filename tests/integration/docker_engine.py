@@ -99,6 +99,8 @@ class DockerEngine:
     def _command(self, host: str) -> list[str]:
         """It chooses overlay2 where the folder's file system can, else vfs."""
         folder = self._folder
+        # containerd takes no `_` beside a `-`, nor at the end.
+        namespace = folder.name.replace("_", "x")
         return [
             # Where a test is killed, its engine goes too.
             *("setpriv", "--pdeathsig=TERM"),
@@ -110,8 +112,8 @@ class DockerEngine:
             f"--exec-root={folder}/run",
             f"--pidfile={folder}/pid",
             # Where the machine's own containerd runs, dockerd keeps its containers in that one.
-            f"--containerd-namespace={folder.name}",
-            f"--containerd-plugins-namespace={folder.name}-plugins",
+            f"--containerd-namespace={namespace}",
+            f"--containerd-plugins-namespace={namespace}-plugins",
         ]
 
     def docker(self, *arguments: str | Path, timeout: float = SECONDS_FOR_A_COMMAND) -> Result:
