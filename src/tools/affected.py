@@ -3,7 +3,7 @@
 Examples:
   ./pants run src/tools:affected -- --since main
   ./pants run src/tools:affected -- --since main --json
-  ./pants run src/tools:affected -- --since main --dot
+  ./pants run src/tools:affected -- --since main --svg affected.svg
 
 Compared is the working tree, committed or not, with the commit at which HEAD left the revision. A
 shallow clone fetches what it lacks of the history.
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tools.target_graph import TargetGraph
 
 PROG = "tools.affected"
+DRAW = "src/tools:svg"
 EXPORTED_CONTRACTS = "src/datasets/contracts/*.yaml"
 
 
@@ -44,6 +45,7 @@ class AffectedSettings(Settings):
     since: str = Field("main", description="the branch, tag or commit to compare with")
     as_json: bool = Field(False, description="print JSON, for programs")
     dot: bool = Field(False, description="print a graph in the language of Graphviz")
+    svg: Path | None = Field(None, description="draw the graph into this file, too")
     targets: Path | None = Field(
         None,
         description="what `./pants peek ::` printed into a file; without it, Pants is asked",
@@ -64,8 +66,11 @@ def run(settings: AffectedSettings, invocation: Invocation) -> int:
     files = changed_files(root, base)
     graph = _graph(root, settings.targets)
     change = change_of(files, graph, names=_contracts(root))
+    dot = as_dot(change, graph)
+    if settings.svg:
+        _draw(root, dot, settings.svg)
     report = as_json if settings.as_json else as_text
-    sys.stdout.write(as_dot(change, graph) if settings.dot else report(change, base, graph))
+    sys.stdout.write(dot if settings.dot else report(change, base, graph))
     return 0
 
 
@@ -87,14 +92,32 @@ def _graph_of(file: Path) -> TargetGraph:
     from tools.target_graph import TargetGraph
 
     try:
-        return TargetGraph.from_peek(json.loads(file.read_text()))
+        told = json.loads(file.read_text())
+        if not isinstance(told, list) or not told:
+            raise ValueError("no list of targets")
+        return TargetGraph.from_peek(told)
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}.") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{file}: expected what `./pants peek ::` prints, and it is not: "
             f"make it anew by `./pants peek :: > {file}`."
         ) from error
+
+
+def _draw(root: Path, dot: str, file: Path) -> None:
+    """By the program that draws: Graphviz is in a resolve of its own."""
+    from config.terminal import say
+    from data_access_layer.atomic import staged
+    from tools.peek import PantsError, ask
+
+    say("Drawing …")
+    try:
+        with staged(file, option="--svg") as staging:
+            staging.write_text(ask(root, ["run", DRAW], given=dot))
+    except PantsError as error:
+        raise UserError(f"{file}: there is no picture. {error}") from error
+    say(f"Drawn: {file}")
 
 
 def _contracts(root: Path) -> dict[str, list[str]]:

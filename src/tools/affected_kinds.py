@@ -44,7 +44,7 @@ class Beyond:
     kinds: frozenset[str] = frozenset()
 
     def fits(self, file: str) -> bool:
-        """Whether one of the patterns does; a later one with `!` takes back what an earlier took."""
+        """Whether one of the patterns does; one with `!` takes back what an earlier one took."""
         taken = False
         for pattern in self.files:
             if PurePosixPath(file).full_match(pattern.removeprefix("!")):
@@ -76,8 +76,9 @@ BEYOND_THE_GRAPH = (
             "pants-plugins/**/*.py",
             "!pants-plugins/**/*_test.py",
             "!pants-plugins/**/conftest.py",
-            # They look at sources, and make nothing of them. Those of images, further down.
+            # These look at sources, and make nothing of them; or pages. Those of images, below.
             "!pants-plugins/linters/**",
+            "!pants-plugins/mkdocs_site/**",
             "!pants-plugins/ruff/**",
             "!pants-plugins/model_image/**",
         ),

@@ -57,14 +57,11 @@ def as_dot(change: Change, graph: TargetGraph) -> str:
         'fontname="Helvetica,Arial,sans-serif", fontsize=11, height=0.3];',
         '  edge [color="#7a8594", arrowsize=0.6, penwidth=0.8];',
     ]
-    files = sorted({cause.file for thing in things for cause in thing.causes})
-    lines += [f"  {_quoted(file)} [shape=note, style=filled];" for file in files]
-    for thing in things:
-        colour = _COLOURS[_LISTED.index(thing.kind) % len(_COLOURS)]
-        label = f"{thing.name}\n{thing.kind}"
-        lines.append(f'  {_node(thing)} [label={_quoted(label)}, fillcolor="{colour}"];')
     edges = {edge for thing in things for edge in _edges(thing, graph)}
-    lines += [f"  {one} -> {other};" for one, other in sorted(edges)]
+    boxes = {_node(thing): thing for thing in things}
+    for node in sorted({end for edge in edges for end in edge}):
+        lines.append(f"  {_quoted(node)} [{_drawn(node, boxes.get(node), change)}];")
+    lines += [f"  {_quoted(one)} -> {_quoted(other)};" for one, other in sorted(edges)]
     return "\n".join([*lines, "}"]) + "\n"
 
 
@@ -98,12 +95,21 @@ def _edges(thing: Thing, graph: TargetGraph) -> Iterator[tuple[str, str]]:
         steps = [cause.file] if cause.reason else _steps(cause, graph)
         # A model is one box, whichever of its files was reached; so is what was itself changed.
         inner = steps if len(steps) == 1 else steps[:-1]
-        nodes = [*map(_quoted, inner), _node(thing)]
-        yield from itertools.pairwise(nodes)
+        yield from itertools.pairwise([*inner, _node(thing)])
 
 
 def _node(thing: Thing) -> str:
-    return _quoted(f"{thing.kind}: {thing.name}")
+    return f"{thing.kind}: {thing.name}"
+
+
+def _drawn(node: str, thing: Thing | None, change: Change) -> str:
+    if thing:
+        colour = _COLOURS[_LISTED.index(thing.kind) % len(_COLOURS)]
+        # Of models, one.
+        label = f"{thing.name}\n{thing.kind.removesuffix('s')}"
+        return f'label={_quoted(label)}, fillcolor="{colour}"'
+    shape = ", shape=note, style=filled" if node in change.files else ""
+    return f"label={_quoted(node)}{shape}"
 
 
 def _quoted(text: str) -> str:

@@ -67,14 +67,16 @@ def change_of(
     """What a change of files affects; `names` has files that hold things of other names."""
     changed = tuple(sorted(set(files)))
     things = _Things.of(graph, kinds, names or {})
+    owners = {file: graph.owners(file) for file in changed}
+    passed_over = _makers(owners.values(), graph)
     targets: set[str] = set()
     without_target = []
     for file in changed:
-        reached = {**things.beyond(file, beyond), **_reached(file, graph)}
-        if not reached:
+        beyond_it, reached = things.beyond(file, beyond), _reached(file, owners[file], graph)
+        things.add({**beyond_it, **reached})
+        targets |= beyond_it.keys() | (reached.keys() - passed_over)
+        if not beyond_it and not reached:
             without_target.append(file)
-        targets |= _listed(file, reached, graph)
-        things.add(reached)
     return Change(changed, things.affected(kinds), tuple(sorted(targets)), tuple(without_target))
 
 
@@ -117,9 +119,9 @@ class _Things:
         return tuple(_thing(*thing, self.causes[thing]) for thing in found)
 
 
-def _reached(file: str, graph: TargetGraph) -> dict[str, Cause]:
+def _reached(file: str, owners: Iterable[str], graph: TargetGraph) -> dict[str, Cause]:
     """Whatever depends on a file, each by a shortest path; always the same one of several."""
-    reached = {address: Cause(file, (address,)) for address in graph.owners(file)}
+    reached = {address: Cause(file, (address,)) for address in owners}
     waiting = list(reached)
     for address in waiting:
         for dependent in graph.dependents.get(address, ()):
@@ -129,11 +131,10 @@ def _reached(file: str, graph: TargetGraph) -> dict[str, Cause]:
     return reached
 
 
-def _listed(file: str, reached: Iterable[str], graph: TargetGraph) -> set[str]:
-    """Without the targets that only stand for all of their sources, of which one is changed."""
-    owners = set(graph.owners(file))
-    makers = {graph.targets[owner].generator for owner in owners}
-    return set(reached) - (makers - owners)
+def _makers(owners: Iterable[Iterable[str]], graph: TargetGraph) -> set[str]:
+    """Targets that stand for all of their sources, where some of these are changed; as in Pants."""
+    changed = {owner for some in owners for owner in some}
+    return {graph.targets[owner].generator for owner in changed} - changed
 
 
 def _thing(kind: str, name: str, causes: Iterable[Cause]) -> Thing:

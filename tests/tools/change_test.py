@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from tools.change import Cause, Change, change_of
 from tools.target_graph import Target, TargetGraph
 
 
-def told(address: str, *dependencies: str, **more: object) -> Mapping[str, Any]:
+def told(address: str, *dependencies: str, **more: object) -> dict[str, Any]:
     """What `./pants peek` prints of a target, as far as it counts here."""
     return {
         "address": address,
@@ -31,11 +30,11 @@ def told(address: str, *dependencies: str, **more: object) -> Mapping[str, Any]:
     } | more
 
 
-def source(file: str, *dependencies: str, name: str = "") -> Mapping[str, Any]:
+def source(file: str, *dependencies: str, name: str = "") -> dict[str, Any]:
     return told(f"{file}{name and ':'}{name}", *dependencies, sources=[file])
 
 
-def binary(address: str, *dependencies: str, target_type: str = "pex_binary") -> Mapping[str, Any]:
+def binary(address: str, *dependencies: str, target_type: str = "pex_binary") -> dict[str, Any]:
     return told(address, *dependencies, target_type=target_type)
 
 
