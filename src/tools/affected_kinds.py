@@ -57,7 +57,8 @@ CONTRACTS, TESTS = "data contracts", "tests"
 
 # In the order in which they are shown. A target is of the last kind that fits it.
 KINDS = (
-    Kind(MODELS, r"src/models/(?P<name>[^/]+)/.*"),
+    # What only a model's notebooks need is none of the model's.
+    Kind(MODELS, r"src/models/(?P<name>[^/]+)/(?!notebooks/).*"),
     Kind(IMAGES, r".*", types=frozenset({"model_image"})),
     Kind(NOTEBOOKS, r"(?P<name>.*\.ipynb)"),
     Kind(DAGS, r"src/dags/(?:.*/)?(?P<name>(?!__init__\.py)[^/]+)\.py"),
@@ -76,11 +77,13 @@ BEYOND_THE_GRAPH = (
             "pants-plugins/**/*.py",
             "!pants-plugins/**/*_test.py",
             "!pants-plugins/**/conftest.py",
-            # These look at sources, and make nothing of them; or pages. Those of images, below.
+            # These look at sources, and make nothing of them; or pages.
             "!pants-plugins/linters/**",
             "!pants-plugins/mkdocs_site/**",
             "!pants-plugins/ruff/**",
+            # These have lines of their own, below.
             "!pants-plugins/model_image/**",
+            "!pants-plugins/notebook/**",
         ),
         "a plugin of Pants decides what is built",
     ),
@@ -94,6 +97,16 @@ BEYOND_THE_GRAPH = (
         ),
         "what images are made with",
         frozenset({IMAGES}),
+    ),
+    Beyond(
+        (
+            "pants-plugins/notebook/**/*.py",
+            "!pants-plugins/**/*_test.py",
+            "!pants-plugins/**/conftest.py",
+            "3rdparty/python/locks/notebooks.lock",
+        ),
+        "what notebooks are run with",
+        frozenset({NOTEBOOKS}),
     ),
     Beyond(
         ("pytest.ini", "3rdparty/python/locks/pytest.lock"),

@@ -61,11 +61,19 @@ class Revision:
 
     @classmethod
     def find_base(cls, root: Path, name: str) -> Revision | None:
-        """The same; None where this clone has not the revision, or no commit of both."""
-        for known_as, commit in _known(root, name):
-            if base := git(root, "merge-base", commit, "HEAD"):
-                return cls(root, known_as, base)
-        return None
+        """The same, of our branch or `origin`'s: whichever HEAD left last, as ours may be old.
+
+        None where this clone has neither, or no commit of both.
+        """
+        found = [
+            cls(root, known_as, base)
+            for known_as, commit in _known(root, name)
+            if (base := git(root, "merge-base", commit, "HEAD"))
+        ]
+        return min(found, key=lambda one: one._commits_since(), default=None)
+
+    def _commits_since(self) -> int:
+        return int(git(self.root, "rev-list", "--count", f"{self.commit}..HEAD") or 0)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.commit[:10]})"

@@ -136,6 +136,18 @@ def test_a_build_file_declares_the_targets_of_its_folder() -> None:
     assert "src/models/iris:train" in iris.targets
 
 
+def test_what_only_a_notebook_needs_affects_no_model() -> None:
+    plots, notebook = "src/validation/pictures.py", "src/models/iris/notebooks/look.ipynb"
+    graph = TargetGraph.from_peek(
+        [
+            source(plots),
+            source(notebook, plots),
+            binary("src/models/iris/notebooks:notebooks", notebook, target_type="notebooks"),
+        ]
+    )
+    assert names(change_of([plots], graph)) == {NOTEBOOKS: [notebook]}
+
+
 def test_a_copy_of_a_file_for_tests_is_part_of_no_model() -> None:
     (iris,) = change_of(["src/models/iris/BUILD"], GRAPH).of_kind(MODELS)
     assert not [address for address in iris.targets if address.startswith("//")]
@@ -165,6 +177,8 @@ def test_modules_that_import_one_another_end() -> None:
         ("pants-plugins/new/rules.py", {MODELS, IMAGES, NOTEBOOKS, DAGS, CONTRACTS, TESTS}),
         ("pants-plugins/model_image/package.py", {IMAGES}),
         ("3rdparty/python/locks/images.lock", {IMAGES}),
+        ("pants-plugins/notebook/execute.py", {NOTEBOOKS}),
+        ("3rdparty/python/locks/notebooks.lock", {NOTEBOOKS}),
         ("3rdparty/python/locks/pytest.lock", {TESTS}),
         ("pants-plugins/new/rules_test.py", set()),
         ("pants-plugins/ruff/rules.py", set()),

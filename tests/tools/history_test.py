@@ -90,6 +90,17 @@ def test_what_came_onto_the_branch_later_is_no_change_and_nothing_is_fetched(
     assert changed_files(root, base) == CHANGED
 
 
+def test_a_branch_of_ours_that_is_behind_its_origin_does_not_count(
+    origin: Path, tmp_path: Path
+) -> None:
+    root = clone(origin, tmp_path / "clone")
+    git(root, "branch", "--quiet", "main", "parted~5")
+    base = find_base(root, "main")
+    assert (base.commit, base.name) == (git(origin, "rev-parse", "parted"), "origin/main")
+    git(root, "branch", "--quiet", "--force", "main", "HEAD")
+    assert find_base(root, "main").name == "main"
+
+
 @pytest.mark.parametrize("since", ["main", "origin/main", "parted"])
 def test_a_shallow_clone_fetches_what_it_lacks_and_no_more(
     origin: Path, tmp_path: Path, since: str
