@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from config.errors import InputError, UserError
+
+# Names of files need not be UTF-8.
+_AS_IT_IS = "surrogateescape"
 
 
 def find_root() -> Path:
@@ -42,33 +46,45 @@ class Revision:
         Raises:
             InputError: it is no git repository, or has no such revision.
         """
-        if _git(root, "rev-parse", "--is-inside-work-tree") is None:
-            raise InputError(f"{root}: not a git repository: there is no revision to compare with.")
-        for known_as in (name, f"origin/{name}"):
-            commit = _git(root, "rev-parse", "--verify", "--quiet", f"{known_as}^{{commit}}")
-            if commit:
-                base = _git(root, "merge-base", commit, "HEAD")
-                if base is None and _is_shallow(root):
-                    raise InputError(_shallow(name, "has not the commit where the two parted"))
-                return cls(root, known_as, base or commit)
-        if _is_shallow(root):
+        for known_as, commit in _known(root, name):
+            base = git(root, "merge-base", commit, "HEAD")
+            if base is None and is_shallow(root):
+                raise InputError(_shallow(name, "has not the commit where the two parted"))
+            return cls(root, known_as, base or commit)
+        if is_shallow(root):
             raise InputError(_shallow(name, "may therefore lack it"))
-        branches = (_git(root, "branch", "--all", "--format=%(refname:short)") or "").split()
+        branches = (git(root, "branch", "--all", "--format=%(refname:short)") or "").split()
         raise InputError(
             f"No revision {name!r} in {root}; branches: {', '.join(branches) or 'none'}. "
             "Name one of them, a tag or a commit with --since, or `git fetch` it."
         )
+
+    @classmethod
+    def find_base(cls, root: Path, name: str) -> Revision | None:
+        """The same, of our branch or `origin`'s: whichever HEAD left last, as ours may be old.
+
+        None where this clone has neither, or no commit of both.
+        """
+        found = [
+            cls(root, known_as, base)
+            for known_as, commit in _known(root, name)
+            if (base := git(root, "merge-base", commit, "HEAD"))
+        ]
+        return min(found, key=lambda one: one._commits_since(), default=None)
+
+    def _commits_since(self) -> int:
+        return int(git(self.root, "rev-list", "--count", f"{self.commit}..HEAD") or 0)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.commit[:10]})"
 
     def files(self, folder: Path) -> dict[str, str]:
         """The names and contents of the files that a folder, seen from the root, held."""
-        listed = _git(self.root, "ls-tree", "--name-only", self.commit, f"{folder}/") or ""
+        listed = git(self.root, "ls-tree", "--name-only", self.commit, f"{folder}/") or ""
         return {Path(path).name: self._content(path) for path in listed.splitlines()}
 
     def _content(self, path: str) -> str:
-        content = _git(self.root, "show", f"{self.commit}:./{path}")
+        content = git(self.root, "show", f"{self.commit}:./{path}")
         if content is None:
             raise UserError(f"{self}: git cannot read {path} there.")
         return content
@@ -76,17 +92,18 @@ class Revision:
 
 def is_changed(root: Path, folder: str) -> bool:
     """Whether something in a folder is not committed."""
-    return bool(_git(root, "status", "--porcelain", "--", folder))
+    return bool(git(root, "status", "--porcelain", "--", folder))
 
 
 def files_with(root: Path, pattern: str) -> list[str]:
     """Files in the working tree that have a line which fits an extended regular expression."""
-    found = _git(root, "grep", "--untracked", "-lE", "-e", pattern, "--", "*.py", "*.ipynb")
+    found = git(root, "grep", "--untracked", "-lE", "-e", pattern, "--", "*.py", "*.ipynb")
     return (found or "").splitlines()
 
 
-def _is_shallow(root: Path) -> bool:
-    return _git(root, "rev-parse", "--is-shallow-repository") == "true"
+def is_shallow(root: Path) -> bool:
+    """Whether a clone has only the latest commits."""
+    return git(root, "rev-parse", "--is-shallow-repository") == "true"
 
 
 def _shallow(name: str, problem: str) -> str:
@@ -96,15 +113,37 @@ def _shallow(name: str, problem: str) -> str:
     )
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def _known(root: Path, name: str) -> list[tuple[str, str]]:
+    """The commits that a name may mean here, each with what it is called."""
+    if git(root, "rev-parse", "--is-inside-work-tree") is None:
+        raise InputError(f"{root}: not a git repository: there is no revision to compare with.")
+    found = [
+        (known_as, git(root, "rev-parse", "--verify", "--quiet", f"{known_as}^{{commit}}"))
+        for known_as in (name, f"origin/{name}")
+    ]
+    return [(known_as, commit) for known_as, commit in found if commit]
+
+
+def git(root: Path, *arguments: str) -> str | None:
     """What git prints, or None where it fails."""
+    done = call_git(root, *arguments)
+    return done.stdout.decode(errors=_AS_IT_IS).rstrip("\n") if done.returncode == 0 else None
+
+
+def call_git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """What git prints and how it ends; it asks nobody for a password.
+
+    Raises:
+        UserError: there is no git.
+    """
     try:
-        done = subprocess.run(
+        return subprocess.run(
             ["git", "-c", "core.quotePath=false", *arguments],
             cwd=root,
+            env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
         )
     except OSError as error:
         raise UserError(f"git cannot be started: {error.strerror}. Install it.") from error
-    return done.stdout.decode().rstrip("\n") if done.returncode == 0 else None

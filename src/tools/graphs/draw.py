@@ -15,9 +15,7 @@ Exits with 0 when done, with 1 where Pants does not answer, with 2 on a wrong fo
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -25,10 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from tools.graphs.import_graph import FORMATS, ROOT, ImportGraph, import_graph
+from tools.peek import PantsError, peek
 
 FOLDER = Path("dist/graphs")
-# Ours, and not for the Pants that we start: it has a Python of its own.
-_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PEX")
 
 
 class GraphError(Exception):
@@ -64,28 +61,10 @@ def ask_pants(root: Path) -> list[Mapping[str, Any]]:
     Raises:
         GraphError: Pants does not answer.
     """
-    # While `./pants run` runs this, its daemon answers nobody else.
-    command = [str(root / "pants"), "--no-pantsd", "--no-dynamic-ui", "--no-colors", "peek", "::"]
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)
-    }
     try:
-        done = subprocess.run(
-            command,
-            cwd=root,
-            env=inherited,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except OSError as error:
-        raise GraphError(f"{command[0]} cannot be started: {error.strerror}.") from error
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise GraphError("Pants does not say who imports whom:\n  " + "\n  ".join(lines[-5:]))
-    targets: list[Mapping[str, Any]] = json.loads(done.stdout)
-    return targets
+        return peek(root)
+    except PantsError as error:
+        raise GraphError(f"Who imports whom is not known. {error}") from error
 
 
 def draw(options: argparse.Namespace) -> None:

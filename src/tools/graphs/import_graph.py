@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 import pygraphviz
+
+from tools.graphs.svg import no_fonts, svg_of
 
 ROOT = "src"
 # One colour per package of src, light enough for black letters.
@@ -27,7 +26,6 @@ COLOURS = (
     "#e6e2dd",
     "#dfe3f7",
 )
-FONTS = "FONTCONFIG_FILE"
 FONT = "Helvetica,Arial,sans-serif"
 type Link = Callable[[str], str]
 
@@ -117,8 +115,7 @@ def as_dot(graph: ImportGraph, link: Link | None = None) -> str:
 
 def as_svg(graph: ImportGraph, link: Link | None = None) -> str:
     """A picture; `link` gives the address that a click on a node opens, or nothing."""
-    with _no_fonts():
-        return str(_drawing(graph, link).draw(format="svg", prog="dot").decode())
+    return svg_of(_drawing(graph, link))
 
 
 FORMATS: Mapping[str, Callable[[ImportGraph], str]] = {
@@ -127,22 +124,6 @@ FORMATS: Mapping[str, Callable[[ImportGraph], str]] = {
     "mermaid": as_mermaid,
     "json": as_json,
 }
-
-
-@contextmanager
-def _no_fonts() -> Iterator[None]:
-    """Let Graphviz estimate how wide letters are: the same picture, whatever fonts there are."""
-    before = os.environ.get(FONTS)
-    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-        file.write("<fontconfig/>")
-        file.flush()
-        os.environ[FONTS] = file.name
-        try:
-            yield
-        finally:
-            del os.environ[FONTS]
-            if before is not None:
-                os.environ[FONTS] = before
 
 
 def _drawing(graph: ImportGraph, link: Link | None) -> pygraphviz.AGraph:
@@ -194,7 +175,7 @@ def _reduced(imports: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]
     """Without the imports of what is imported through others, too."""
     drawing = pygraphviz.AGraph(directed=True)
     drawing.add_edges_from((one, other) for one, others in imports.items() for other in others)
-    with _no_fonts(), warnings.catch_warnings():
+    with no_fonts(), warnings.catch_warnings():
         # Where modules import one another in a circle, all of the circle is kept.
         warnings.simplefilter("ignore", RuntimeWarning)
         drawing.tred()

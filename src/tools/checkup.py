@@ -1,0 +1,293 @@
+"""What a machine and a clone need to work in this repository, looked at one by one.
+
+Runs on Python 3.9 and newer with nothing but the standard library: that Pants cannot start is one
+of the things that it finds.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from config.errors import UserError
+from tools import lockfiles
+from tools.repository import Revision, git, is_shallow
+
+MAIN = "main"
+GIGABYTE = 1e9
+# Below the first, Pants' next call may fail; below the second, one that installs a resolve may.
+LEAST_FREE, COMFORTABLE = 2, 10
+LARGE_CACHE = 50
+PATIENCE = 20.0
+# What pip and Pex need of a Python.
+_TRY = (
+    "import platform, ssl, sys, venv, zlib; "
+    "print(sys.implementation.name, platform.python_version())"
+)
+ANSWER_WITHIN = 5.0
+
+
+class State(enum.Enum):
+    """How well something is; what is doubtful keeps nobody from working."""
+
+    WELL = "well"
+    DOUBTFUL = "doubtful"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found; `remedy` is a command."""
+
+    name: str
+    state: State
+    told: str
+    remedy: str = ""
+
+
+def examine(root: Path) -> list[Finding]:
+    """Every check, side by side, in the order of the list."""
+    with ThreadPoolExecutor(len(CHECKS)) as pool:
+        return list(pool.map(lambda check: _guarded(check, root), CHECKS))
+
+
+def check_python_of_pants(root: Path) -> Finding:
+    """CPython 3.9, by the very lines by which the launcher looks for it."""
+    name = "Python 3.9"
+    script = f"""
+        source {lockfiles.quoted(root / "3rdparty/python/launcher/first_call.bash")}
+        python='' tried='' places=${{PANTS_PYTHON:-$(_pants_places_of_39)}}
+        if _pants_pick_python "$_pants_try_39" <<<"$places"; then echo "$python"; exit 0; fi
+        echo "$tried"; exit 1
+    """
+    done = _run(["bash", "-c", script], cwd=root)
+    if done is None:
+        return Finding(name, State.WRONG, "there is no bash, in which ./pants is written")
+    if done.returncode == 0:
+        return Finding(name, State.WELL, done.stdout.strip())
+    tried = "; ".join(line.strip() for line in done.stdout.splitlines() if line.strip())
+    told = f"Pants runs on it, and there is none{tried and ': '}{tried}"
+    return Finding(name, State.WRONG, told, _install_python("3.9"))
+
+
+def check_python_of_code(root: Path) -> Finding:
+    """The CPython of pants.toml, where Pants looks for it: pyenv's versions, then PATH."""
+    version = lockfiles.python_version(root)
+    name = f"Python {version}"
+    for place in _places_of(version):
+        done = _run([place, "-I", "-c", _TRY], cwd=root)
+        if done and done.stdout.startswith(f"cpython {version}."):
+            return Finding(name, State.WELL, f"{place} ({done.stdout.split()[1]})")
+    told = "our code runs on it, and neither pyenv nor PATH has one with ssl, zlib and venv"
+    return Finding(name, State.WRONG, told, _install_python(version))
+
+
+def check_history(root: Path) -> Finding:
+    """Whether what changed since the main branch can be said."""
+    name = "git history"
+    count = git(root, "rev-list", "--count", "HEAD")
+    if count is None:
+        return Finding(name, State.WRONG, "not a git repository, or one without a commit")
+    depth = f"{count} commits{', shallow' if is_shallow(root) else ''}"
+    base = Revision.find_base(root, MAIN)
+    if base:
+        ahead = git(root, "rev-list", "--count", f"{base.commit}..HEAD")
+        return Finding(name, State.WELL, f"{depth}; {ahead} since {base}")
+    told = f"{depth}; where HEAD left {MAIN} is not among them: what changed cannot be said"
+    if is_shallow(root):
+        return Finding(name, State.WRONG, told, "git fetch --unshallow origin")
+    fetch = f"git fetch origin {MAIN}:refs/remotes/origin/{MAIN}"
+    return Finding(name, State.WRONG, told, fetch)
+
+
+def check_lockfiles(root: Path) -> Finding:
+    """Whether each lockfile was made of the requirements as they are now."""
+    name = "lockfiles"
+    stale = lockfiles.stale(root)
+    if not stale:
+        return Finding(name, State.WELL, f"{len(lockfiles.resolves(root))}, as required")
+    told = "; ".join(f"{one.resolve}: {one.problem}" for one in stale)
+    names = " ".join(f"--resolve={one.resolve}" for one in stale)
+    remedy = f"./pants generate-lockfiles {names} && ./pants fmt 3rdparty/python::"
+    return Finding(name, State.WRONG, told, remedy)
+
+
+def check_engine(root: Path) -> Finding:
+    """Docker, which images need and nothing else."""
+    name = "Docker engine"
+    done = _docker(root, "version", "--format", "{{.Server.Version}}")
+    if done is None:
+        install = "brew install --cask docker" if _is_mac() else "sudo apt-get install docker.io"
+        return Finding(name, State.DOUBTFUL, "there is none: no image can be made", install)
+    if done.returncode == 0:
+        return Finding(name, State.WELL, done.stdout.strip())
+    if "permission denied" in done.stderr:
+        told = "you may not talk to it: no image can be made"
+        return Finding(name, State.DOUBTFUL, told, 'sudo usermod -aG docker "$USER"  # log in anew')
+    start = "open -a Docker" if _is_mac() else "sudo service docker start"
+    return Finding(name, State.DOUBTFUL, "does not answer: no image can be made", start)
+
+
+def check_base_image(root: Path) -> Finding:
+    """What images stand on; where there is none, the first one fetches it."""
+    name = "base image"
+    variable = "PANTS_IMAGES_BASE_IMAGE"
+    given = os.environ.get(variable, "")
+    engine = check_engine(root)
+    if engine.state is not State.WELL:
+        return Finding(name, engine.state, "not known without an engine", engine.remedy)
+    found = _docker(root, "image", "ls", "--quiet", given or "datascience-base")
+    if found and found.stdout.strip():
+        return Finding(name, State.WELL, given or "datascience-base")
+    if given:
+        told = f"{given}, which {variable} names, is not here: the first image pulls it"
+        return Finding(name, State.DOUBTFUL, told, f"docker pull {given}")
+    told = "none yet: the first image fetches Python's from Docker Hub; without Docker Hub:"
+    remedy = f"./pants run docker/base:debian && export {variable}=datascience-base:debian"
+    return Finding(name, State.DOUBTFUL, told, remedy)
+
+
+def check_disk(root: Path) -> Finding:
+    """Room where the repository is, and where Pants keeps what it made."""
+    name = "disk"
+    places = [root, next(folder for folder in _cache().parents if folder.exists())]
+    free = min(shutil.disk_usage(place).free for place in places) / GIGABYTE
+    told = f"{free:.1f} GB free"
+    if free >= COMFORTABLE:
+        return Finding(name, State.WELL, told)
+    state = State.WRONG if free < LEAST_FREE else State.DOUBTFUL
+    return Finding(name, state, f"{told}: a full one stops Pants", _clear())
+
+
+def check_cache(root: Path) -> Finding:
+    """How large Pants' cache has grown; it never shrinks by itself."""
+    name = "Pants' cache"
+    if not _cache().exists():
+        return Finding(name, State.WELL, f"{_cache()}: empty: the first call fills it")
+    # Killed after a while, it has said nothing.
+    done = _run(["du", "-sk", str(_cache())], cwd=root)
+    words = done.stdout.split() if done else []
+    if not words:
+        told = f"{_cache()}: was not counted within {PATIENCE:.0f} s"
+        return Finding(name, State.DOUBTFUL, told, f"du -sh {lockfiles.quoted(_cache())}")
+    size = int(words[0]) * 1024 / GIGABYTE
+    told = f"{_cache()}: {size:.1f} GB"
+    if size <= LARGE_CACHE:
+        return Finding(name, State.WELL, told)
+    return Finding(name, State.DOUBTFUL, f"{told}; Pants fills it again", _clear())
+
+
+def check_tracking(root: Path) -> Finding:
+    """Whether the MLflow server answers that MLFLOW_TRACKING_URI names."""
+    name, variable = "MLflow", "MLFLOW_TRACKING_URI"
+    uri = os.environ.get(variable, "")
+    if not uri:
+        return Finding(name, State.WELL, f"{variable} is not set: SQLite, in .mlflow/")
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https"):
+        return Finding(name, State.WELL, f"{variable} names no server: {parts.scheme or uri}")
+    # Without a user's name and password.
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    refused = _refused(f"{shown.rstrip('/')}/health")
+    if not refused:
+        return Finding(name, State.WELL, f"{shown} answers")
+    remedy = f"unset {variable}  # or name a server that answers: export {variable}=https://…"
+    return Finding(name, State.WRONG, f"{shown} does not answer: {refused}", remedy)
+
+
+CHECKS = (
+    check_python_of_pants,
+    check_python_of_code,
+    check_history,
+    check_lockfiles,
+    check_engine,
+    check_base_image,
+    check_disk,
+    check_cache,
+    check_tracking,
+)
+
+
+def _guarded(check: Callable[[Path], Finding], root: Path) -> Finding:
+    """A check that cannot be made is a finding, and keeps no other from being made."""
+    try:
+        return check(root)
+    except (OSError, ValueError, UserError) as error:
+        name = check.__name__.removeprefix("check_").replace("_", " ")
+        return Finding(name, State.WRONG, f"cannot be checked: {error}")
+
+
+def _run(command: Sequence[str], *, cwd: Path) -> subprocess.CompletedProcess[str] | None:
+    """How a command ends; None where there is no such program, or it does not come to an end."""
+    try:
+        return subprocess.run(
+            command,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def _docker(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+    return _run(["docker", *arguments], cwd=root)
+
+
+def _places_of(version: str) -> Iterator[str]:
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    yield from map(
+        str, sorted(pyenv.glob(f"versions/{version}*/bin/python{version}"), reverse=True)
+    )
+    for name in (f"python{version}", "python3", "python"):
+        for folder in os.get_exec_path():
+            if os.access(os.path.join(folder, name), os.X_OK):
+                yield os.path.join(folder, name)
+
+
+def _install_python(version: str) -> str:
+    if shutil.which("uv"):
+        return f"uv python install {version}"
+    if shutil.which("pyenv"):
+        return f"pyenv install {version}"
+    if _is_mac():
+        return f"brew install python@{version}"
+    get_uv = "python3 -m venv ~/.uv && ~/.uv/bin/pip install uv"
+    return f"{get_uv} && ~/.uv/bin/uv python install {version}"
+
+
+def _is_mac() -> bool:
+    return sys.platform == "darwin"
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pants"
+
+
+def _clear() -> str:
+    return f"rm -rf {lockfiles.quoted(_cache())}"
+
+
+def _refused(address: str) -> str:
+    """Why a server does not answer; nothing if it does, be it that it wants to know who asks."""
+    try:
+        urllib.request.urlopen(address, timeout=ANSWER_WITHIN).close()
+    except urllib.error.HTTPError as error:
+        return "" if error.code in (401, 403) else f"{error.code} {error.reason}"
+    except OSError as error:
+        return re.sub(r"^<urlopen error (.*)>$", r"\1", str(error))
+    return ""

@@ -1,0 +1,35 @@
+"""The doctor as a script on Pants' own Python, and as Pants runs it, in a real repository."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from integration.commands import Result, commit_all, copy_repository, start
+
+
+def findings(result: Result) -> dict[str, dict[str, str]]:
+    return {one["name"]: one for one in json.loads(result.out)}
+
+
+def test_it_needs_no_pants_and_finds_the_same_with_one(tmp_path: Path) -> None:
+    copy_repository(tmp_path)
+    commit_all(tmp_path)
+    # Not every lockfile is part of the copy.
+    (tmp_path / "3rdparty/python/locks/pytest.lock").unlink()
+    script = ("src/tools/doctor.py", "--json")
+    alone = Result.of(start("python3", *script, cwd=tmp_path), timeout=120)
+    assert alone.code == 1, alone.err
+    python = findings(alone)["Python 3.9"]
+    assert python["state"] == "well", python
+    # The oldest Python that it is for.
+    oldest = Result.of(start(python["told"], *script, cwd=tmp_path), timeout=120)
+    assert oldest.code == 1, oldest.err
+    command = ("./pants", "--no-dynamic-ui", "run", "src/tools:doctor", "--", "--json")
+    by_pants = Result.of(start(*command, cwd=tmp_path, env={"PANTS_PANTSD": "false"}), timeout=600)
+    assert by_pants.code == 1, by_pants.err
+    for result in (oldest, by_pants):
+        found = findings(result)
+        assert found.keys() == findings(alone).keys()
+        assert "pytest: pytest.lock is missing" in found["lockfiles"]["told"]
+        assert found["git history"]["told"].startswith("1 commits; 0 since main (")
