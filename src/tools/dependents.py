@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.errors import UserError
+from tools.launcher import call_pants
 
 # Whoever walks through all contracts takes each as it is, and reads no column of any.
 NOT_THROUGH = ("src/datasets/registry.py",)
-# Ours, and not for the Pants that we start: it has a Python of its own.
-_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PEX")
-_ARGUMENTS = (
-    # While `./pants run` runs this, its daemon answers nobody else.
-    "--no-pantsd",
-    "--no-dynamic-ui",
-    "--no-colors",
-    # An import of a module that is gone is no reason not to say who imports the others.
-    "--python-infer-unowned-dependency-behavior=ignore",
-)
+# An import of a module that is gone is no reason not to say who imports the others.
+_FORGIVING = "--python-infer-unowned-dependency-behavior=ignore"
 
 
 @dataclass(frozen=True)
@@ -90,25 +80,10 @@ def ask_pants(root: Path) -> Graph:
     Raises:
         UserError: Pants does not answer.
     """
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)
-    }
-    try:
-        done = subprocess.run(
-            [str(root / "pants"), *_ARGUMENTS, "peek", "::"],
-            cwd=root,
-            env=inherited,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except OSError as error:
-        raise UserError(f"{root / 'pants'} cannot be started: {error.strerror}.") from error
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise UserError("Pants does not say who depends on it:\n  " + "\n  ".join(lines[-5:]))
-    return Graph.from_peek(json.loads(done.stdout))
+    printed = call_pants(
+        root, _FORGIVING, "peek", "::", problem="Pants does not say who depends on it"
+    )
+    return Graph.from_peek(json.loads(printed))
 
 
 def _strings(value: object) -> list[str]:
