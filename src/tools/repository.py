@@ -95,6 +95,16 @@ def is_changed(root: Path, folder: str) -> bool:
     return bool(git(root, "status", "--porcelain", "--", folder))
 
 
+def last_commit(root: Path, *paths: str) -> str | None:
+    """The latest commit that changed one of these paths, None where there is none."""
+    return git(root, "log", "-1", "--format=%H", "HEAD", "--", *paths) or None
+
+
+def has_commit(root: Path, name: str) -> bool:
+    """Whether a commit is in this clone."""
+    return git(root, "cat-file", "-e", f"{name}^{{commit}}") is not None
+
+
 def files_with(root: Path, pattern: str) -> list[str]:
     """Files in the working tree that have a line which fits an extended regular expression."""
     found = git(root, "grep", "--untracked", "-lE", "-e", pattern, "--", "*.py", "*.ipynb")

@@ -1,0 +1,124 @@
+"""Start a model: its package, contracts, tests and model card, from a sample of labelled rows.
+
+Examples:
+  ./pants run src/tools:new-model
+  ./pants run src/tools:new-model -- churn --kind classification --data customers.csv
+  ./pants run src/tools:new-model -- rent --kind regression --data flats.parquet --target eur
+  ./pants run src/tools:new-model -- rent --kind regression --dry-run
+
+On a terminal, a call without a name asks for all of it. Without --data the model starts with a
+made-up example. The label is --target; by default the column with the model's name, else the last.
+Types, missing values and ranges are the sample's; `grep -rn TODO` finds what a person must decide.
+About 1,000 rows of the sample, at most, are kept with the model, in git: be sure that they may be.
+Exits with 2 and writes nothing where the name is taken or nothing can be learnt from the sample.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+from pydantic_settings import CliPositionalArg
+
+from config import task
+from config.errors import InputError
+from config.settings import Settings
+from config.task import Invocation
+
+if TYPE_CHECKING:
+    from tools.sample import Kind, Sample
+
+PROG = "tools.new_model"
+KINDS: tuple[Kind, ...] = ("classification", "regression")
+
+
+class NewModelSettings(Settings):
+    """What to start with."""
+
+    section: ClassVar[str] = "new_model"
+
+    name: CliPositionalArg[str] = Field("", description="the model's name, in snake_case")
+    kind: Literal["classification", "regression"] | None = Field(
+        None, description="what the label is: a class or a number"
+    )
+    data: str = Field("", description="a sample: a CSV, Parquet or JSON Lines file")
+    target: str = Field("", description="the column that is the label")
+    id: str = Field(
+        "",
+        description="the column that identifies what a row is about; where it repeats, its rows "
+        "stay on one side of every split",
+    )
+    dry_run: bool = Field(False, description="show the files, and write none")
+
+
+def run(settings: NewModelSettings, invocation: Invocation) -> int:
+    """Start a model, or say why not."""
+    from config.terminal import say
+    from tools.model_files import check_name, made, show_tree, write
+    from tools.questions import ask
+    from tools.repository import find_root
+
+    root = find_root()
+    if not settings.name:
+        settings = ask(settings, root)
+    check_name(root, settings.name)
+    sample = _sample(settings)
+    say(f"{settings.name}: asking Copier for its files …")
+    with made(root, settings.name, sample) as folder:
+        if settings.dry_run:
+            show_tree(folder)
+            return 0
+        write(root, settings.name, folder)
+    _report(settings.name, sample)
+    return 0
+
+
+def _sample(settings: NewModelSettings) -> Sample:
+    from tools.example import example_rows
+    from tools.sample import choose_target, describe, read_sample
+
+    kind = settings.kind
+    if kind is None:
+        raise InputError(f"--kind: say what the label is: {' or '.join(KINDS)}.")
+    if not settings.data:
+        if settings.target or settings.id:
+            raise InputError("--target and --id name columns of a sample: name it with --data.")
+        rows = example_rows(kind)
+        target = str(rows.columns[-1])
+        return describe(
+            rows, source="the example", kind=kind, target=target, identifier="customer_id"
+        )
+    path = Path(settings.data)
+    rows = read_sample(path)
+    target = settings.target or choose_target([str(name) for name in rows.columns], settings.name)
+    if kind == "classification" and target in rows:
+        # A class is what stands there: 01 is not 1, and `yes` is no truth value.
+        rows = read_sample(path, [target])
+    return describe(rows, source=str(path), kind=kind, target=target, identifier=settings.id)
+
+
+def _report(name: str, sample: Sample) -> None:
+    from config.terminal import say
+
+    say(
+        f"{name}: written, with {len(sample.rows):,} of {sample.total:,} rows; "
+        f"the label is {sample.target!r}."
+    )
+    if sample.unlabelled:
+        say(f"Left out: {sample.unlabelled:,} rows without a label.")
+    for one in sample.answers["left_out"]:
+        say(f"Left out: the column {one['name']}, which has {one['reason']}.")
+    print(f"grep -rn TODO src/models/{name} src/datasets/{name}.py")
+    print(
+        f"./pants lint check test src/models/{name}:: src/datasets/{name}.py tests/models/{name}::"
+    )
+    print(f"./pants run src/models/{name}:train")
+    print(f"./pants run src/models/{name}:predict")
+
+
+main = partial(task.main, NewModelSettings, run, prog=PROG, doc=__doc__)
+
+if __name__ == "__main__":
+    main()

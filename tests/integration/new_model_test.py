@@ -1,0 +1,217 @@
+"""Models that `new-model` starts in a repository with a history, and a real Pants for them."""
+
+from __future__ import annotations
+
+import csv
+import random
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from integration.commands import ROOT, Result, commit_all, copy_repository, start, stop_pantsd
+
+CONFIGURATION = (
+    ".rumdl.toml",
+    ".secrets.baseline",
+    ".yamlfmt",
+    ".yamllint",
+    "mypy.ini",
+    "ruff.toml",
+)
+ROWS = 120
+ADDRESSES = tuple(
+    f"{folder}/{model}::"
+    for folder in ("src/models", "tests/models")
+    for model in ("churn", "rent")
+)
+TEMPLATE = "src/tools/templates/model/src/models/{{ name }}"
+
+
+@dataclass(frozen=True)
+class Repository:
+    root: Path
+
+    def run(self, *command: str) -> Result:
+        # A daemon makes each call after the first a quick one; the fixture ends it.
+        environment = {"PANTS_PANTSD": "true", "MLFLOW_TRACKING_URI": ""}
+        return Result.of(start(*command, cwd=self.root, env=environment), timeout=900)
+
+    def pants(self, *arguments: str) -> Result:
+        return self.run("./pants", "--no-dynamic-ui", "--no-colors", *arguments)
+
+    def status(self) -> str:
+        return self.run("git", "status", "--porcelain", "--untracked-files=all").out
+
+    def edit(self, file: str, before: str, after: str) -> None:
+        path = self.root / file
+        text = path.read_text()
+        assert text.count(before) == 1, (file, before)
+        path.write_text(text.replace(before, after))
+
+
+def write_sample(file: Path) -> None:
+    """Text, numbers, dates and missing values, in columns whose names are not all Python's."""
+    draw = random.Random(0)
+    columns = ["id", "plan", "Monthly charge (€)", "class", "calls", "since", "active", "said"]
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.writer(opened)
+        writer.writerow([*columns, "churned"])
+        for number in range(ROWS):
+            charge = round(draw.uniform(5, 90), 2)
+            writer.writerow(
+                [
+                    f"c{number:04}",
+                    draw.choice(["basic", 'the "pro"', ""]),
+                    charge,
+                    draw.randint(1, 3),
+                    draw.choice([0, 1, 2, ""]),
+                    f"2023-{draw.randint(1, 12):02}-{draw.randint(1, 28):02}",
+                    draw.choice(["true", "false"]),
+                    f"remark {number}",
+                    "yes" if charge + draw.gauss(0, 10) > 50 else "no",
+                ]
+            )
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+    """A repository in which two models were started, and committed with what they were made of."""
+    root = tmp_path_factory.mktemp("models")
+    copy_repository(root)
+    for name in CONFIGURATION:
+        shutil.copy(ROOT / name, root / name)
+    shutil.copytree(ROOT / "tests/support", root / "tests/support", dirs_exist_ok=True)
+    for name in ("BUILD", "conftest.py"):
+        shutil.copy(ROOT / "tests" / name, root / "tests" / name)
+    write_sample(root / "sample.csv")
+    commit_all(root)
+    repository = Repository(root)
+    try:
+        churn = ("churn", "--kind", "classification", "--data", "sample.csv", "--id", "id")
+        for arguments in (churn, ("rent", "--kind", "regression")):
+            made = repository.pants("run", "src/tools:new-model", "--", *arguments)
+            assert made.code == 0, made
+        commit_all(root)
+        yield repository
+    finally:
+        stop_pantsd(root)
+
+
+@pytest.fixture
+def repository(started: Repository) -> Iterator[Repository]:
+    before = started.run("git", "rev-parse", "HEAD").out.strip()
+    yield started
+    started.run("git", "reset", "--quiet", "--hard", before)
+    started.run("git", "clean", "--quiet", "--force", "-d", "src", "tests")
+
+
+def test_all_that_a_change_has_to_pass_is_passed_at_once(repository: Repository) -> None:
+    built = repository.pants("tailor", "--check", "update-build-files", "--check", *ADDRESSES)
+    assert built.code == 0, built
+    passed = repository.pants("lint", "check", "test", *ADDRESSES, "src/datasets::")
+    assert passed.code == 0, (passed.out, passed.err)
+    for test in (
+        "tests/models/churn/churn_test.py:tests",
+        "tests/models/rent/rent_test.py:tests",
+        "src/models/churn/notebooks/exploration.ipynb",
+        "src/models/rent/notebooks/exploration.ipynb",
+    ):
+        assert f"✓ {test}" in passed.err
+    exported = repository.pants("run", "src/datasets:contracts", "--", "export", "--check")
+    assert exported.code == 0, exported
+
+
+def test_the_sample_is_what_it_is_trained_on_and_predicts(repository: Repository) -> None:
+    trained = repository.pants("run", "src/models/churn:train")
+    assert "churn version 1 is now the champion." in trained.err, trained
+    argv = ("--input", "sample.csv", "--output", "predicted.csv")
+    predicted = repository.pants("run", "src/models/churn:predict", "--", *argv)
+    assert predicted.code == 0, predicted
+    with (repository.root / "predicted.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == ROWS
+    # What is no input is kept, and the label under another name.
+    right = [row["churned"] == row["churned_input"] for row in rows]
+    assert sum(right) > 0.75 * ROWS
+    assert {row["said"] for row in rows} == {f"remark {number}" for number in range(ROWS)}
+
+
+def test_the_package_predicts(repository: Repository) -> None:
+    packaged = repository.pants("package", "src/models/churn:predict")
+    assert packaged.code == 0, packaged
+    pex = repository.root / "dist/src.models.churn/predict.pex"
+    files = {path.relative_to(pex).as_posix() for path in pex.rglob("*")}
+    assert {"models/churn/sample.parquet", "models/churn/model_card.md"} <= files
+
+
+def test_a_name_that_is_taken_leaves_everything_as_it_is(repository: Repository) -> None:
+    before = repository.status()
+    arguments = ("churn", "--kind", "classification", "--data", "sample.csv")
+    again = repository.pants("run", "src/tools:new-model", "--", *arguments)
+    assert again.code == 2
+    assert "'churn': src/models/churn is there already. Choose another name." in again.err
+    assert repository.status() == before
+
+
+def test_a_dry_run_shows_the_files_and_writes_none(repository: Repository) -> None:
+    before = repository.status()
+    arguments = ("late_payment", "--kind", "classification", "--dry-run")
+    shown = repository.pants("run", "src/tools:new-model", "--", *arguments)
+    assert shown.code == 0, shown
+    names = re.findall(r"[\w.]+$", shown.out, re.MULTILINE)
+    assert {"late_payment.py", "labelled_late_payment.yaml", "late_payment_test.py"} <= {*names}
+    assert repository.status() == before
+
+
+def change_template(repository: Repository) -> None:
+    """A later version of the template: a further scorer, and one sentence more in the card."""
+    accuracy = '"accuracy": "accuracy"'
+    repository.edit(
+        f"{TEMPLATE}/definition.py.jinja", accuracy, f'{accuracy}, "roc_auc": "roc_auc"'
+    )
+    repository.edit(
+        f"{TEMPLATE}/model_card.md.jinja",
+        "## Limits",
+        "Asked for often: how certain is it?\n\n## Limits",
+    )
+    commit_all(repository.root)
+
+
+def test_an_update_brings_the_templates_changes_and_keeps_those_by_hand(
+    repository: Repository,
+) -> None:
+    definition, card = (f"src/models/churn/{name}" for name in ("definition.py", "model_card.md"))
+    repository.edit(definition, "    build_pipeline=", "    hold_out=0.4,\n    build_pipeline=")
+    repository.edit(card, "# Churn\n", "# Customers who leave\n")
+    change_template(repository)
+    updated = repository.pants("run", "src/tools:update-model", "--", "churn")
+    assert updated.code == 0, updated
+    assert updated.out.splitlines() == ["src/models/churn/.copier-answers.yml", definition, card]
+    text = (repository.root / definition).read_text()
+    assert "    hold_out=0.4,\n" in text
+    assert '"roc_auc": "roc_auc"' in text
+    text = (repository.root / card).read_text()
+    assert text.startswith("# Customers who leave\n")
+    assert "how certain is it?" in text
+    changed = repository.status().split()
+    assert changed == [word for path in updated.out.splitlines() for word in ("M", path)]
+    commit_all(repository.root)
+    again = repository.pants("run", "src/tools:update-model", "--", "churn")
+    assert (again.code, again.out) == (0, ""), again
+
+
+def test_an_update_leaves_a_conflict_to_a_person(repository: Repository) -> None:
+    definition = "src/models/churn/definition.py"
+    repository.edit(definition, '"accuracy": "accuracy"', '"f1": "f1_macro"')
+    change_template(repository)
+    updated = repository.pants("run", "src/tools:update-model", "--", "churn")
+    assert updated.code == 1, updated
+    assert f"{definition}: in conflict, see its markers" in updated.out.splitlines()
+    text = (repository.root / definition).read_text()
+    ours, _, theirs = text.partition("=======")
+    assert '"f1": "f1_macro"' in ours
+    assert '"roc_auc": "roc_auc"' in theirs
