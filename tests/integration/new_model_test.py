@@ -28,6 +28,7 @@ ADDRESSES = tuple(
     for folder in ("src/models", "tests/models")
     for model in ("churn", "rent")
 )
+PANTS_RACE = "Error launching process after 1 retry for ETXTBSY"
 TEMPLATE = "src/tools/templates/model/src/models/{{ name }}"
 
 
@@ -41,7 +42,11 @@ class Repository:
         return Result.of(start(*command, cwd=self.root, env=environment), timeout=900)
 
     def pants(self, *arguments: str) -> Result:
-        return self.run("./pants", "--no-dynamic-ui", "--no-colors", *arguments)
+        command = ("./pants", "--no-dynamic-ui", "--no-colors", *arguments)
+        result = self.run(*command)
+        # Pants 2.17 writes scripts and forks at once; now and then one is still open for writing
+        # when it is started (ETXTBSY). Who sees that calls again.
+        return self.run(*command) if PANTS_RACE in result.err else result
 
     def status(self) -> str:
         return self.run("git", "status", "--porcelain", "--untracked-files=all").out
