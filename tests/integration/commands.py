@@ -66,6 +66,13 @@ def copy_repository(root: Path) -> None:
         )
 
 
+def copy_test_support(root: Path) -> None:
+    """Copy what the tests of models share."""
+    shutil.copytree(ROOT / "tests/support", root / "tests/support", dirs_exist_ok=True)
+    for name in ("BUILD", "conftest.py"):
+        shutil.copy(ROOT / "tests" / name, root / "tests" / name)
+
+
 def commit_all(root: Path) -> str:
     """Commit whatever there is, in a repository that is made where there is none; the commit."""
     git = ("git", "-c", "user.name=Test", "-c", "user.email=test@example.com")

@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from integration.commands import ROOT, Result, commit_all, copy_repository, start, stop_pantsd
+from integration.commands import (
+    ROOT,
+    Result,
+    commit_all,
+    copy_repository,
+    copy_test_support,
+    start,
+    stop_pantsd,
+)
 
 CONFIGURATION = (
     ".rumdl.toml",
@@ -89,9 +97,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     copy_repository(root)
     for name in CONFIGURATION:
         shutil.copy(ROOT / name, root / name)
-    shutil.copytree(ROOT / "tests/support", root / "tests/support", dirs_exist_ok=True)
-    for name in ("BUILD", "conftest.py"):
-        shutil.copy(ROOT / "tests" / name, root / "tests" / name)
+    copy_test_support(root)
     write_sample(root / "sample.csv")
     commit_all(root)
     repository = Repository(root)

@@ -13,7 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from integration.commands import ROOT, Result, commit_all, copy_repository, start, stop_pantsd
+from integration.commands import (
+    ROOT,
+    Result,
+    commit_all,
+    copy_repository,
+    copy_test_support,
+    start,
+    stop_pantsd,
+)
 
 README = (ROOT / "README.md").read_text()
 
@@ -42,6 +50,8 @@ class Repository:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     root = tmp_path_factory.mktemp("readme")
     copy_repository(root)
+    # For the tests of the model that it starts.
+    copy_test_support(root)
     commit_all(root)
     (flowers,) = blocks("csv")
     (root / "flowers.csv").write_text(flowers)
