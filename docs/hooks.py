@@ -40,6 +40,8 @@ ADDRESS = re.compile(
 PATH = re.compile(
     r"`((?:src|tests|docs|docker|notebooks|benchmarks|3rdparty|pants-plugins)/[\w./-]*)`"
 )
+# The model that a page starts.
+STARTED = re.compile(r"src/tools:new-model -- (\w+)")
 VARIABLE = re.compile(r"\b[A-Z_]+=\S+")
 MESSAGE = re.compile(r"^### `(.+)`$", re.MULTILINE)
 FENCE = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -107,8 +109,11 @@ def problems(markdown: str, targets: list[Mapping[str, Any]], root: Path) -> Ite
         for line in block.splitlines()
         if "./pants " in line
     )
+    started = {f"src/models/{name}" for name in STARTED.findall(markdown)}
     for address in ADDRESS.findall(commands):
         folder = address.rstrip(":")
+        if folder.partition(":")[0] in started:
+            continue
         if address not in addresses and not (address.endswith(":") and folder in folders):
             yield f"there is no target {address}"
     for path in PATH.findall(markdown):

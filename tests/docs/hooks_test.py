@@ -9,6 +9,7 @@ import pytest
 from hooks import problems, unsaid
 
 TARGETS: list[Mapping[str, Any]] = [
+    {"address": "src/tools:new-model", "sources": []},
     {"address": "src/models/iris:predict", "sources": []},
     {"address": "src/models/iris/predict.py", "sources": ["src/models/iris/predict.py"]},
 ]
@@ -27,6 +28,11 @@ def page(command: str) -> str:
         page("./pants dependencies src/models/iris/predict.py"),
         page("docker run models/iris:latest"),
         page("PANTS_IMAGES_BASE_IMAGE=base:debian ./pants package src/models/iris:predict"),
+        # The page's own first command makes it.
+        page(
+            "./pants run src/tools:new-model -- churn --kind regression\n"
+            "./pants run src/models/churn:train"
+        ),
         "See `src/models/iris/predict.py`, `src/models/iris/` and `src/models/iris/BUILD`.",
         "A model is `src/models/<name>/`.",
     ],
