@@ -15,14 +15,12 @@ from pants.core.goals.package import (
     PackageFieldSet,
 )
 from pants.core.util_rules.source_files import SourceFiles, SourceFilesRequest
-from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
+from pants.engine.addresses import Addresses, UnparsedAddressInputs
 from pants.engine.fs import AddPrefix, Digest, MergeDigests, PathGlobs, RemovePrefix, Snapshot
 from pants.engine.process import ProcessResult
 from pants.engine.rules import Get, MultiGet, collect_rules, rule
 from pants.engine.target import (
-    Dependencies,
     SourcesField,
-    StringSequenceField,
     TransitiveTargets,
     TransitiveTargetsRequest,
 )
@@ -59,17 +57,14 @@ class SiteGenerator:
     sources: Digest
 
 
-def named_in(field: StringSequenceField | Dependencies, owner: Address) -> UnparsedAddressInputs:
-    return UnparsedAddressInputs(
-        field.value or (),
-        owning_address=owner,
-        description_of_origin=f"the `{field.alias}` field of {owner}",
-    )
-
-
 @rule(desc="Install mkdocs for a site", level=LogLevel.DEBUG)
 async def install_generator(request: SiteDependenciesField) -> SiteGenerator:
-    addresses = await Get(Addresses, UnparsedAddressInputs, named_in(request, request.address))
+    named = UnparsedAddressInputs(
+        request.value or (),
+        owning_address=request.address,
+        description_of_origin=f"the `{request.alias}` field of {request.address}",
+    )
+    addresses = await Get(Addresses, UnparsedAddressInputs, named)
     pex, transitive = await MultiGet(
         Get(
             VenvPex,

@@ -9,15 +9,13 @@ from pants.core.goals.fix import FixResult, FixTargetsRequest
 from pants.core.goals.fmt import FmtResult, FmtTargetsRequest
 from pants.core.goals.lint import LintResult, LintTargetsRequest
 from pants.core.util_rules.partitions import PartitionerType, Partitions
-from pants.core.util_rules.source_files import SourceFiles, SourceFilesRequest
-from pants.engine.process import FallibleProcessResult, ProcessResult
 from pants.engine.rules import Get, collect_rules, rule
 from pants.engine.target import Target
 from pants.util.logging import LogLevel
 from pants.util.meta import classproperty
 
 from notebook.sound import NotebookFieldSet, NotebookProblems, NotebookProblemsRequest, paths
-from ruff.rules import RuffInvocation
+from ruff.rules import checked, fixed, formatted
 from ruff.skip_field import SkipRuffField
 from ruff.subsystem import Ruff
 
@@ -95,23 +93,17 @@ async def partition_for_format(
 async def check_cells(
     request: RuffNotebookCheckRequest.Batch[RuffNotebookFieldSet, Any], ruff: Ruff
 ) -> LintResult:
-    sources = await Get(SourceFiles, SourceFilesRequest(fs.source for fs in request.elements))
-    invocation = RuffInvocation(("check", "--quiet", *ruff.args), sources.snapshot)
-    result = await Get(FallibleProcessResult, RuffInvocation, invocation)
-    return LintResult.create(request, result, strip_chroot_path=True)
+    return await checked(request, ruff)
 
 
 @rule(desc="Fix cells with ruff check", level=LogLevel.DEBUG)
 async def fix_cells(request: RuffNotebookFixRequest.Batch, ruff: Ruff) -> FixResult:
-    args = ("check", "--fix", "--exit-zero", *ruff.args)
-    result = await Get(ProcessResult, RuffInvocation(args, request.snapshot))
-    return await FixResult.create(request, result, strip_chroot_path=True)
+    return await fixed(request, ruff)
 
 
 @rule(desc="Format cells with ruff format", level=LogLevel.DEBUG)
 async def format_cells(request: RuffNotebookFormatRequest.Batch) -> FmtResult:
-    result = await Get(ProcessResult, RuffInvocation(("format",), request.snapshot))
-    return await FmtResult.create(request, result, strip_chroot_path=True)
+    return await formatted(request)
 
 
 def rules():

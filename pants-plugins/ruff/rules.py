@@ -102,28 +102,40 @@ async def set_up_ruff(request: RuffInvocation, ruff: Ruff, names: FirstPartyName
     )
 
 
-@rule(desc="Lint with ruff check", level=LogLevel.DEBUG)
-async def check_with_ruff(
-    request: RuffCheckRequest.Batch[RuffFieldSet, Any], ruff: Ruff
-) -> LintResult:
+async def checked(request: LintTargetsRequest.Batch, ruff: Ruff) -> LintResult:
     sources = await Get(SourceFiles, SourceFilesRequest(fs.source for fs in request.elements))
     invocation = RuffInvocation(("check", "--quiet", *ruff.args), sources.snapshot)
     result = await Get(FallibleProcessResult, RuffInvocation, invocation)
     return LintResult.create(request, result, strip_chroot_path=True)
 
 
-@rule(desc="Fix with ruff check", level=LogLevel.DEBUG)
-async def fix_with_ruff(request: RuffFixRequest.Batch, ruff: Ruff) -> FixResult:
+async def fixed(request: FixTargetsRequest.Batch, ruff: Ruff) -> FixResult:
     # What cannot be fixed is for `lint` to say; other failures still fail here.
     args = ("check", "--fix", "--exit-zero", *ruff.args)
     result = await Get(ProcessResult, RuffInvocation(args, request.snapshot))
     return await FixResult.create(request, result, strip_chroot_path=True)
 
 
-@rule(desc="Format with ruff format", level=LogLevel.DEBUG)
-async def format_with_ruff(request: RuffFormatRequest.Batch) -> FmtResult:
+async def formatted(request: FmtTargetsRequest.Batch) -> FmtResult:
     result = await Get(ProcessResult, RuffInvocation(("format",), request.snapshot))
     return await FmtResult.create(request, result, strip_chroot_path=True)
+
+
+@rule(desc="Lint with ruff check", level=LogLevel.DEBUG)
+async def check_with_ruff(
+    request: RuffCheckRequest.Batch[RuffFieldSet, Any], ruff: Ruff
+) -> LintResult:
+    return await checked(request, ruff)
+
+
+@rule(desc="Fix with ruff check", level=LogLevel.DEBUG)
+async def fix_with_ruff(request: RuffFixRequest.Batch, ruff: Ruff) -> FixResult:
+    return await fixed(request, ruff)
+
+
+@rule(desc="Format with ruff format", level=LogLevel.DEBUG)
+async def format_with_ruff(request: RuffFormatRequest.Batch) -> FmtResult:
+    return await formatted(request)
 
 
 def rules():

@@ -10,7 +10,6 @@ import argparse
 import io
 import json
 import shlex
-import subprocess
 import sys
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -20,23 +19,14 @@ from pathlib import PurePosixPath
 
 from debian.deb822 import Deb822
 
+from model_image.scripts.docker_client import DockerError, docker
+
 # dpkg's own list, and that of images that were made without dpkg: a file for each package.
 DPKG = "/var/lib/dpkg"
 STATUS, STATUS_FOLDER = "status", "status.d"
 INSTALLED = "install ok installed"
 OS_RELEASE = "/usr/lib/os-release"
 NOT_THERE = ("could not find the file", "no such container:path")
-
-
-class DockerError(Exception):
-    """A docker command failed; what it printed is the message."""
-
-
-def docker(program: str, *arguments: str) -> bytes:
-    done = subprocess.run([program, *arguments], capture_output=True)
-    if done.returncode:
-        raise DockerError((done.stderr or done.stdout).decode(errors="replace").strip())
-    return done.stdout
 
 
 @contextmanager

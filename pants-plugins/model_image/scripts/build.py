@@ -10,7 +10,6 @@ import argparse
 import hashlib
 import io
 import json
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -19,19 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from model_image.scripts.docker_client import DockerError, docker
+
 # What an image's description says of how it runs; the rest is about the build.
 RUN_CONFIG = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Labels", "User", "Volumes", "WorkingDir")
-
-
-class DockerError(Exception):
-    """A docker command failed; what it printed is the message."""
-
-
-def docker(program: str, *arguments: str, stdin: bytes | None = None) -> str:
-    done = subprocess.run([program, *arguments], input=stdin, capture_output=True)
-    if done.returncode:
-        raise DockerError((done.stderr or done.stdout).decode(errors="replace").strip())
-    return done.stdout.decode()
 
 
 def build(program: str, *, dockerfile: str, context: str, options: Sequence[str]) -> str:

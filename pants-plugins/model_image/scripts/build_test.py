@@ -13,15 +13,14 @@ from typing import Any
 import pytest
 
 from model_image.scripts.build import (
-    DockerError,
     archive,
     build,
     described,
-    docker,
     made_before,
     made_timeless,
     timestamp,
 )
+from model_image.scripts.docker_client import DockerError, docker
 
 CREATED = 1_700_000_000
 WHEN = "2023-11-14T22:13:20Z"

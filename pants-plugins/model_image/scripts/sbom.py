@@ -18,28 +18,24 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 
-def package(name: str, version: str, licence: str) -> Component:
-    url = PackageURL("pypi", name=name, version=version)
+def library(url: PackageURL, licence: str = "") -> Component:
     return Component(
         type=ComponentType.LIBRARY,
-        name=name,
-        version=version,
+        name=url.name,
+        version=url.version,
         purl=url,
         bom_ref=BomRef(url.to_string()),
         licenses=[LicenseFactory().make_from_string(licence)] if licence else [],
     )
 
 
+def package(name: str, version: str, licence: str) -> Component:
+    return library(PackageURL("pypi", name=name, version=version), licence)
+
+
 def debian_package(name: str, version: str, architecture: str, distribution: str) -> Component:
     qualifiers = {"arch": architecture, "distro": distribution}
-    url = PackageURL("deb", "debian", name, version, qualifiers)
-    return Component(
-        type=ComponentType.LIBRARY,
-        name=name,
-        version=version,
-        purl=url,
-        bom_ref=BomRef(url.to_string()),
-    )
+    return library(PackageURL("deb", "debian", name, version, qualifiers))
 
 
 def bill(
