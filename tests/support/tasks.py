@@ -15,9 +15,6 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 # For processes that a test starts: Pants gives relative entries, which `enter` would break.
 IMPORT_PATH = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
 
-# The module that holds the model that most tests run.
-IRIS = "models.iris.definition"
-
 type CallTask = Callable[..., Result]
 
 

@@ -22,7 +22,8 @@ from models.iris.definition import MODEL
 from models.predict import main
 from models.settings import TrackingSettings
 from models.tracking import Registry
-from support.tasks import IRIS, CallTask, Result
+from support.iris import IRIS
+from support.tasks import CallTask, Result
 
 MARKER = Path("the-attackers-code-ran")
 

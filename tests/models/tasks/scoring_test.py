@@ -22,7 +22,8 @@ from data_access_layer.files import file_sha256
 from models.iris.definition import MODEL
 from models.predict import main
 from models.training import DEFAULTS
-from support.tasks import COMMIT, IRIS, CallTask
+from support.iris import IRIS
+from support.tasks import COMMIT, CallTask
 
 FLOWERS = pd.DataFrame(
     {

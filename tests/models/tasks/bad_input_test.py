@@ -21,7 +21,8 @@ from data_access_layer.files import manifest_path
 from datasets.flowers import Flowers
 from models.iris.definition import MODEL
 from models.predict import main
-from support.tasks import IRIS, CallTask, Result
+from support.iris import IRIS
+from support.tasks import CallTask, Result
 
 COLUMNS = ("sepal_length_cm", "sepal_width_cm", "petal_length_cm", "petal_width_cm")
 OUTPUT = Path("out/species.parquet")

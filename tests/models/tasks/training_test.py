@@ -19,7 +19,8 @@ from models.settings import TrackingSettings, TrainSettings
 from models.tracking import CHAMPION, Registry
 from models.train import main
 from models.training import DEFAULTS, split, train
-from support.tasks import COMMIT, IRIS, CallTask
+from support.iris import IRIS
+from support.tasks import COMMIT, CallTask
 
 MEASURES = ("sepal_length_cm", "sepal_width_cm", "petal_length_cm", "petal_width_cm")
 SPECIES = ("setosa", "versicolor", "virginica")

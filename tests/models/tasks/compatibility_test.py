@@ -27,7 +27,8 @@ from models.iris.definition import MODEL
 from models.predict import main
 from models.settings import TrackingSettings
 from models.tracking import Registry
-from support.tasks import COMMIT, IRIS, CallTask
+from support.iris import IRIS
+from support.tasks import COMMIT, CallTask
 
 HERE = Compatibility(
     git_commit="a",

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from models.predict import main
-from support.tasks import IRIS, CallTask
+from support.iris import IRIS
+from support.tasks import CallTask
 
 HEAVY = {"matplotlib", "mlflow", "pandas", "pandera", "pyarrow", "scipy", "skops", "sklearn"}
 
