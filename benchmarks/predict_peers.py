@@ -56,9 +56,9 @@ def bare(path: str) -> None:
     import pandas as pd
     from sklearn.preprocessing import FunctionTransformer
 
+    from config.tracking import TrackingSettings
     from models.iris.definition import MODEL
     from models.loading import load_model
-    from models.settings import TrackingSettings
     from models.tracking import Registry
 
     _, model = load_model(MODEL, Registry.connect(TrackingSettings.load()))

@@ -79,7 +79,7 @@ class Settings(BaseSettings):
             SettingsError: a key is unknown or its value is wrong; names the key and its source.
         """
         layers = [
-            _packaged_layer(cls, environment or _chosen_environment()),
+            _packaged_layer(cls, environment or chosen_environment()),
             *_file_layers(cls, os.environ.get(f"{PREFIX}CONFIG") if file is None else file),
             _environment_layer(cls),
             _Layer(
@@ -112,7 +112,8 @@ def environment_prefix(settings: type[Settings]) -> str:
     return f"{PREFIX}{settings.section.upper()}_"
 
 
-def _chosen_environment() -> str:
+def chosen_environment() -> str:
+    """The environment that counts where the command line names none."""
     return os.environ.get(f"{PREFIX}ENVIRONMENT", "dev")
 
 

@@ -20,6 +20,7 @@ from sklearn.pipeline import Pipeline
 
 from config.errors import InputError, UserError
 from config.terminal import say, show_table, with_progress
+from config.tracking import TrackingSettings
 from data_access_layer.atomic import staged
 from data_access_layer.files import (
     FORMATS,
@@ -38,7 +39,7 @@ from data_exports.staged_table import staged_table
 from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from models.loading import NoChampionError, load_model
-from models.settings import PredictSettings, TrackingSettings, TrainSettings
+from models.settings import PredictSettings, TrainSettings
 from models.tracking import Registry
 from models.training import train
 from validation.contract import FailureCollector, contract_dtypes

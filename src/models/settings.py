@@ -1,4 +1,4 @@
-"""What can be set for the shared tasks, and for MLflow."""
+"""What can be set for the shared tasks."""
 
 from __future__ import annotations
 
@@ -7,15 +7,6 @@ from typing import ClassVar
 from pydantic import Field
 
 from config.settings import Settings
-
-
-class TrackingSettings(Settings):
-    """Which MLflow to use; by default an SQLite file and a folder in the repository."""
-
-    section: ClassVar[str] = "tracking"
-
-    uri: str = Field("", description="An MLflow server; default: $MLFLOW_TRACKING_URI.")
-    require_server: bool = Field(False, description="Refuse the embedded store.")
 
 
 class TrainSettings(Settings):

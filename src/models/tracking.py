@@ -19,19 +19,10 @@ from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from config.errors import UserError
+from config.tracking import TrackingSettings, missing_variables, server_uri
 from models.definition import ModelDefinition
-from models.settings import TrackingSettings
 
-# MLflow reads these when it is imported: nothing is reported to anybody.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("DO_NOT_TRACK", "true")
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-# Where tqdm is installed it would draw a bar into every log.
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# A server that is down is told within seconds: MLflow's own defaults retry for minutes.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+os.environ.update(missing_variables())
 
 import mlflow
 import mlflow.sklearn
@@ -43,9 +34,7 @@ from mlflow.types import ColSpec, Schema
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-CHAMPION = "champion"
 STORE_FOLDER = ".mlflow"
-URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _MLFLOW_TYPES = {
     "float64": "double",
     "float32": "float",
@@ -61,6 +50,7 @@ class Registry:
 
     uri: str
     embedded: Path | None
+    alias: str
 
     @classmethod
     def connect(cls, settings: TrackingSettings) -> Registry:
@@ -70,26 +60,21 @@ class Registry:
             UserError: the settings demand a server and none is named.
         """
         _quieten()
-        uri = settings.uri or os.environ.get(URI_VARIABLE, "")
+        uri = server_uri(settings)
         embedded = None
         if not uri:
-            if settings.require_server:
-                raise UserError(
-                    "This environment demands an MLflow server and none is named. "
-                    f"Set {URI_VARIABLE}, or choose --environment dev."
-                )
             embedded = repository_root() / STORE_FOLDER
             embedded.mkdir(exist_ok=True)
             uri = f"sqlite:///{embedded / 'mlflow.db'}"
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
-        return cls(uri, embedded)
+        return cls(uri, embedded, settings.alias)
 
     def champion(self, name: str) -> ModelVersion | None:
-        """The version that the alias `champion` points at, None where there is none."""
+        """The version that the alias points at, None where there is none."""
         with _readable_errors(self.uri):
             try:
-                return mlflow.MlflowClient().get_model_version_by_alias(name, CHAMPION)
+                return mlflow.MlflowClient().get_model_version_by_alias(name, self.alias)
             except MlflowException as error:
                 if error.error_code in _NOT_THERE:
                     return None
@@ -108,10 +93,10 @@ class Registry:
                 ) from error
 
     def promote(self, version: ModelVersion) -> None:
-        """Let the alias `champion` point at `version`."""
+        """Let the alias point at `version`."""
         with _readable_errors(self.uri):
             mlflow.MlflowClient().set_registered_model_alias(
-                version.name, CHAMPION, version.version
+                version.name, self.alias, version.version
             )
 
     def load(self, version: ModelVersion, definition: ModelDefinition) -> Pipeline:

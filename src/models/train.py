@@ -10,8 +10,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from config.tracking import TrackingSettings
 from models import task
-from models.settings import TrackingSettings, TrainSettings
+from models.settings import TrainSettings
 
 if TYPE_CHECKING:
     from config.task import LoadSettings

@@ -15,6 +15,7 @@ from config.errors import UserError
 SETTINGS = "pants.toml"
 # Where the BUILD files are that declare requirements.
 FOLDERS = ("3rdparty/python", "pants-plugins")
+_OF_A_FILE = ("python_requirements", "locked_requirements")
 _HEADER = re.compile(r"^// --- BEGIN PANTS LOCKFILE METADATA.*?\n(.*?)^// --- END", re.M | re.S)
 
 
@@ -80,24 +81,37 @@ def _problem(lockfile: Path, required: Iterable[str]) -> str:
     return "; ".join(said)
 
 
+def requirement_files(root: Path) -> list[tuple[str, Path]]:
+    """The files that BUILD files take requirements from, each with its resolve."""
+    return [
+        (resolve, file.parent / _constant(call, "source"))
+        for folder in FOLDERS
+        for file in sorted((root / folder).rglob("BUILD"))
+        for resolve, call in _calls(file)
+        if _name(call) in _OF_A_FILE
+    ]
+
+
 def _requirements(file: Path) -> Iterator[tuple[str, str]]:
     """Each requirement that a BUILD file declares, itself or by a file, with its resolve."""
-    calls = [
-        statement.value
-        for statement in ast.parse(file.read_text()).body
-        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
-    ]
-    usual = "default"
-    for call in calls:
-        if _name(call) == "__defaults__":
-            usual = _constant(call, "resolve") or usual
-        resolve = _constant(call, "resolve") or usual
-        if _name(call) in ("python_requirements", "locked_requirements"):
+    for resolve, call in _calls(file):
+        if _name(call) in _OF_A_FILE:
             lines = (file.parent / _constant(call, "source")).read_text().splitlines()
             plain = (re.sub(r"(^|\s)#.*", "", line).strip() for line in lines)
             yield from ((resolve, line) for line in plain if line)
         elif _name(call) == "python_requirement":
             yield from ((resolve, one) for one in _constants(call, "requirements"))
+
+
+def _calls(file: Path) -> Iterator[tuple[str, ast.Call]]:
+    """What a BUILD file declares, with the resolve of each."""
+    usual = "default"
+    for statement in ast.parse(file.read_text()).body:
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+            call = statement.value
+            if _name(call) == "__defaults__":
+                usual = _constant(call, "resolve") or usual
+            yield _constant(call, "resolve") or usual, call
 
 
 def _name(call: ast.Call) -> str:

@@ -33,8 +33,16 @@ def peek(root: Path, *options: str) -> list[Mapping[str, Any]]:
     return targets
 
 
-def ask(root: Path, arguments: Sequence[str], *, given: str = "") -> str:
+def ask(
+    root: Path,
+    arguments: Sequence[str],
+    *,
+    given: str = "",
+    lines: int | None = _LINES_OF_AN_ERROR,
+) -> str:
     """What a call of Pants prints; `given` is its standard input.
+
+    Of an error the last `lines` are told, all of it with None.
 
     Raises:
         PantsError: Pants does not answer.
@@ -55,9 +63,7 @@ def ask(root: Path, arguments: Sequence[str], *, given: str = "") -> str:
     except OSError as error:
         raise PantsError(f"{root / 'pants'} cannot be started: {error.strerror}.") from error
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise PantsError(
-            f"Pants failed at `{' '.join(arguments)}`:\n  "
-            + "\n  ".join(lines[-_LINES_OF_AN_ERROR:])
-        )
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        told = said if lines is None else said[-lines:]
+        raise PantsError(f"Pants failed at `{' '.join(arguments)}`:\n  " + "\n  ".join(told))
     return done.stdout

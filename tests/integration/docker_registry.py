@@ -101,7 +101,11 @@ class DockerRegistry:
             f"http: {{addr: '{self.host}', secret: test}}\n"
             f"auth: {{htpasswd: {{realm: test, path: {self._folder / 'users'}}}}}\n"
         )
-        with self._log.open("wb") as log:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 ["docker-registry", "serve", self._folder / "config.yml"], stdout=log, stderr=log
             )
@@ -110,10 +114,13 @@ class DockerRegistry:
             assert self._process.poll() is None, self._log.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
             self._process.wait(timeout=30)
+            self._process = None
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -3,77 +3,23 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from urllib.error import URLError
 
-import psutil
 import pytest
 
-from support.tasks import IMPORT_PATH, Result, enter, make_repository
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert server.poll() is None, log.read_text()
-        with suppress(URLError, ConnectionError), urllib.request.urlopen(url) as answer:
-            assert answer.status == 200
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"no answer from {url}:\n{log.read_text()}")
-
-
-def stop(server: subprocess.Popen[bytes]) -> None:
-    """The server and its children, which outlive it."""
-    processes = [*psutil.Process(server.pid).children(recursive=True), psutil.Process(server.pid)]
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _, alive = psutil.wait_procs(processes, timeout=20)
-    for process in alive:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    server.wait()
+from integration.mlflow_server import MLflowServer
+from integration.servers import free_port
+from support.tasks import Result, enter, make_repository
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    """The address of an MLflow server on SQLite, which hands the artifacts through."""
-    folder = tmp_path / "server"
-    folder.mkdir()
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": IMPORT_PATH, "MLFLOW_DISABLE_TELEMETRY": "true"},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_for(f"http://127.0.0.1:{port}/health", process, log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        stop(process)
+    with MLflowServer(tmp_path / "server") as server:
+        yield server.uri
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import mlflow
 import pandas as pd
 import pytest
 
+from config.tracking import TrackingSettings
 from datasets.diabetes import LabelledPatients, Patients
 from models import evaluate, features, predict, preprocess, train, tune
 from models.diabetes.dataset import load_patients
 from models.diabetes.definition import MODEL
 from models.diabetes.schema import PatientFeatures
-from models.settings import TrackingSettings
 from models.tracking import Registry
 from support.tasks import CallTask, enter, make_repository
 

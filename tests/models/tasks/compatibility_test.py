@@ -15,6 +15,7 @@ import mlflow
 import pandera.pandas as pa
 import pytest
 
+from config.tracking import TrackingSettings
 from models.compatibility import (
     TAG,
     Compatibility,
@@ -25,7 +26,6 @@ from models.compatibility import (
 )
 from models.iris.definition import MODEL
 from models.predict import main
-from models.settings import TrackingSettings
 from models.tracking import Registry
 from support.iris import IRIS
 from support.tasks import COMMIT, CallTask

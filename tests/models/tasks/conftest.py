@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from config.tracking import TrackingSettings
 from models.iris.definition import MODEL
-from models.settings import TrackingSettings, TrainSettings
+from models.settings import TrainSettings
 from models.tracking import STORE_FOLDER, Registry
 from models.training import train
 from support.tasks import enter, make_repository

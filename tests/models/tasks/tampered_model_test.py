@@ -18,9 +18,9 @@ from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from config.tracking import TrackingSettings
 from models.iris.definition import MODEL
 from models.predict import main
-from models.settings import TrackingSettings
 from models.tracking import Registry
 from support.iris import IRIS
 from support.tasks import CallTask, Result

@@ -11,12 +11,13 @@ from mlflow.types import ColSpec, Schema
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
+from config.tracking import TrackingSettings
 from models.compatibility import schema_fingerprint
 from models.definition import ModelDefinition
 from models.iris import schema
 from models.iris.definition import MODEL
-from models.settings import TrackingSettings, TrainSettings
-from models.tracking import CHAMPION, Registry
+from models.settings import TrainSettings
+from models.tracking import Registry
 from models.train import main
 from models.training import DEFAULTS, split, train
 from support.iris import IRIS
@@ -56,7 +57,7 @@ def test_the_first_training_logs_all_and_becomes_champion(call: CallTask) -> Non
     assert "iris version 1 is now the champion." in result.err
 
     client = mlflow.MlflowClient(connected().uri)
-    version = client.get_model_version_by_alias("iris", CHAMPION)
+    version = client.get_model_version_by_alias("iris", "champion")
     assert version.run_id
     assert version.tags["git_commit"] == COMMIT
     assert version.tags["schema_fingerprint"] == schema_fingerprint(MODEL.input_contract)

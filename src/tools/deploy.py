@@ -1,0 +1,88 @@
+"""Deploy a model: its image, its version in MLflow, and the declaration of its DAG.
+
+Examples:
+  ./pants run src/tools:deploy -- iris --environment staging
+  ./pants run src/tools:deploy -- iris --environment staging --dry-run
+  ./pants run src/tools:deploy -- iris --environment prod --version 4 --yes
+
+Builds what the commit has, shows what is deployed and what would be, and asks. Where nothing
+differs it does nothing. Where a step fails, what runs is what ran before; the same call again goes
+on. `./pants run src/tools:rollback -- iris --environment prod` returns to the release before.
+
+Which registry and which folder of DAGs is the environment's: [deployment] in
+src/config/environments/*.toml. Exits with 0 when done or when nothing is to be done, with 1 where a
+step failed or somebody said no, with 2 on wrong settings or options.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar
+
+from pydantic import Field
+from pydantic_settings import CliPositionalArg
+
+from config import task
+from config.errors import InputError
+from config.settings import Settings
+from config.task import Invocation
+
+PROG = "tools.deploy"
+
+
+class DeploySettings(Settings):
+    """What to deploy."""
+
+    section: ClassVar[str] = "deploy"
+
+    name: CliPositionalArg[str] = Field("", description="the model's name")
+    version: str = Field(
+        "", description="the version's number in MLflow; default: the one with the alias"
+    )
+    dry_run: bool = Field(False, description="stop when it is said what would be done")
+    yes: bool = Field(False, description="do not ask")
+
+
+def run(settings: DeploySettings, invocation: Invocation) -> int:
+    """Deploy one model."""
+    from config.terminal import say
+    from tools.release_artifacts import Registry, build
+    from tools.release_plan import agreed, plan_deployment
+    from tools.release_site import Site, check_committed, check_model, commit_of
+    from tools.repository import find_root
+
+    root = find_root()
+    if not settings.name:
+        raise InputError(
+            "Name a model: e.g. ./pants run src/tools:deploy -- iris --environment staging"
+        )
+    check_model(root, settings.name)
+    site = Site.of(settings.name, invocation)
+    if site.environment != "dev":
+        check_committed(root)
+    # What cannot be reached is told before minutes of building.
+    version = site.versions.choose(settings.version)
+    site.bundle.current()
+    artifacts = build(root, settings.name)
+    registry = Registry.packaged(root, site.registry)
+    plan = plan_deployment(
+        site, artifacts, registry, root=root, version=version, commit=commit_of(root)
+    )
+    if plan.is_empty:
+        print(f"{plan.title}: nothing to do, this is release {plan.number} already.")
+        return 0
+    plan.show()
+    if settings.dry_run:
+        return 0
+    if not agreed(yes=settings.yes):
+        say("Nothing was done.")
+        return 1
+    plan.carry_out()
+    print(f"{plan.title}: deployed release {plan.number}.")
+    return 0
+
+
+main = partial(task.main, DeploySettings, run, prog=PROG, doc=__doc__)
+
+if __name__ == "__main__":
+    main()
