@@ -8,6 +8,8 @@ from pydantic import Field
 
 from config.settings import Settings
 
+VERSION = "A version's number, or `latest`; default: the champion."
+
 
 class TrainSettings(Settings):
     """How a model is trained."""
@@ -18,6 +20,9 @@ class TrainSettings(Settings):
     folds: int = Field(5, ge=2, description="Folds of the cross-validation.")
     parameters: str | None = Field(
         None, description="A JSON file that `tune` wrote; default: those of the pipeline."
+    )
+    promote: bool = Field(
+        True, description="Make it champion if its gate holds; without it, `gate` does."
     )
 
 
@@ -59,8 +64,17 @@ class EvaluateSettings(Settings):
         None,
         description="A labelled Parquet or CSV file or folder; default: the hold-out.",
     )
-    version: str | None = Field(None, description="A version's number; default: the champion.")
+    version: str | None = Field(None, description=VERSION)
     allow_mismatch: bool = Field(False, description="Load a version made with other code.")
+    enforce: bool = Field(True, description="Exit with 1 where a limit of the gate is missed.")
+
+
+class GateSettings(Settings):
+    """Which version may become champion."""
+
+    section: ClassVar[str] = "gate"
+
+    version: str = Field("latest", description="A version's number; `latest` is the newest.")
 
 
 class PredictSettings(Settings):
@@ -75,7 +89,7 @@ class PredictSettings(Settings):
     output: str | None = Field(
         None, description="A file, a folder, or - ; default: predictions/MODEL.parquet."
     )
-    version: str | None = Field(None, description="A version's number; default: the champion.")
+    version: str | None = Field(None, description=VERSION)
     allow_mismatch: bool = Field(False, description="Load a version made with other code.")
     batch_rows: int = Field(262_144, gt=0, description="Rows that are in memory at a time.")
     train_if_missing: bool = Field(True, description="Train a champion where there is none.")

@@ -34,6 +34,7 @@ from mlflow.types import ColSpec, Schema
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
+LATEST = "latest"
 STORE_FOLDER = ".mlflow"
 _MLFLOW_TYPES = {
     "float64": "double",
@@ -81,9 +82,11 @@ class Registry:
                 raise
 
     def version(self, name: str, number: str) -> ModelVersion:
-        """One version by its number."""
+        """One version by its number; `latest` is the one that was registered last."""
         with _readable_errors(self.uri):
             try:
+                if number == LATEST:
+                    number = self._latest_number(name)
                 return mlflow.MlflowClient().get_model_version(name, number)
             except MlflowException as error:
                 if error.error_code not in _NOT_THERE:
@@ -91,6 +94,12 @@ class Registry:
                 raise UserError(
                     f"Model {name!r} has no version {number!r} in {self.uri}."
                 ) from error
+
+    def _latest_number(self, name: str) -> str:
+        found = mlflow.MlflowClient().search_model_versions(
+            f"name='{name}'", max_results=1, order_by=["version_number DESC"]
+        )
+        return str(found[0].version) if found else LATEST
 
     def promote(self, version: ModelVersion) -> None:
         """Let the alias point at `version`."""

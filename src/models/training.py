@@ -25,11 +25,9 @@ from config.task import Invocation, LoadSettings
 from config.terminal import say, show_table
 from models.compatibility import Compatibility, frame_fingerprint, used_requirements
 from models.definition import ModelDefinition
-from models.loading import mismatch
+from models.judging import HOLD_OUT, HOLD_OUT_FINGERPRINT, judged, scored, settle
 from models.settings import TrainSettings
 from models.tracking import Registry
-from validation.bootstrap import Interval, gain_interval
-from validation.gate import Verdict, judge
 
 if TYPE_CHECKING:
     from mlflow import ActiveRun
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
 
 EXAMPLE_ROWS = 5
 SPLIT_SEED = 0
-HOLD_OUT = "hold_out_"
-HOLD_OUT_FINGERPRINT = "hold_out_fingerprint"
 # Settings as they are where no command line says otherwise.
 DEFAULTS: LoadSettings = Invocation({}).load
 
@@ -92,7 +88,7 @@ def train(
     load_settings: LoadSettings = DEFAULTS,
     report: Report | None = None,
 ) -> ModelVersion:
-    """Train one version and return it; it is champion only if the gate holds.
+    """Train one version and return it; it is champion only if the gate holds, and may become it.
 
     `report` gives pictures and texts to log; a task that has no drawing library at hand leaves it
     out.
@@ -123,20 +119,19 @@ def train(
             else {},
         )
         version = _registered(definition, registry, run, fitted, rows.training[columns])
-    verdict, champion_scores = _judged(definition, registry, rows.hold_out, scores, predictions)
-    if verdict.passed:
-        registry.promote(version)
-    _show(definition, version, scores, champion_scores, verdict, cross_validated)
+    judgement = (
+        judged(definition, registry, rows.hold_out, scores, predictions)
+        if settings.promote
+        else None
+    )
+    champion_scores = judgement.champion_scores if judgement else None
+    _show(definition, version, scores, champion_scores, cross_validated)
+    if judgement:
+        settle(judgement, registry, version)
+    else:
+        say(f"{definition.name} version {version.version} is registered, for `gate` to judge.")
     say(f"MLflow run {run.info.run_id} in {registry.uri}")
     return version
-
-
-def scored(
-    definition: ModelDefinition, model: Pipeline, labelled: DataFrame[Any]
-) -> tuple[dict[str, float], DataFrame[Any]]:
-    """The metrics of a model on labelled rows, and what it predicts for them."""
-    predictions = definition.predict(model, labelled[definition.input_columns()])
-    return definition.score(labelled[definition.target], predictions), predictions
 
 
 def cross_validated_scores(
@@ -227,79 +222,11 @@ def _registered(
     )
 
 
-def _judged(
-    definition: ModelDefinition,
-    registry: Registry,
-    hold_out: DataFrame[Any],
-    scores: Mapping[str, float],
-    predictions: DataFrame[Any],
-) -> tuple[Verdict, Mapping[str, float] | None]:
-    champion = registry.champion(definition.name)
-    if champion is None:
-        return judge(definition.gate, scores, None), None
-    differences = mismatch(definition, champion)
-    if differences:
-        champion_scores = _recorded(champion, registry, hold_out)
-        say(
-            f"This code cannot load the champion, version {champion.version} "
-            f"({'; '.join(differences)}): "
-            + (
-                "its own metrics on the same rows are compared, without an interval."
-                if champion_scores
-                else "it was judged by other rows, so only the gate's limits decide."
-            )
-        )
-        return judge(definition.gate, scores, champion_scores), champion_scores
-    model = registry.load(champion, definition)
-    champion_scores, champions = scored(definition, model, hold_out)
-    gain = _gain(definition, hold_out, predictions, champions)
-    return judge(definition.gate, scores, champion_scores, gain), champion_scores
-
-
-def _gain(
-    definition: ModelDefinition,
-    hold_out: DataFrame[Any],
-    challenger: DataFrame[Any],
-    champion: DataFrame[Any],
-) -> Interval:
-    gate = definition.gate
-
-    def score(truth: pd.Series[Any], predictions: pd.DataFrame) -> float:
-        return definition.score(truth, cast("DataFrame[Any]", predictions))[gate.metric]
-
-    return gain_interval(
-        score,
-        hold_out[definition.target],
-        challenger,
-        champion,
-        higher_is_better=gate.higher_is_better,
-        confidence=gate.confidence,
-        resamples=gate.resamples,
-        groups=hold_out[definition.groups] if definition.groups else None,
-    )
-
-
-def _recorded(
-    champion: ModelVersion, registry: Registry, hold_out: DataFrame[Any]
-) -> Mapping[str, float] | None:
-    """The champion's metrics of its own training; None where other rows judged it.
-
-    That is all there is of one made with other code, as the champion is whenever somebody works on
-    the model.
-    """
-    parameters, metrics = registry.results(champion)
-    if parameters.get(HOLD_OUT_FINGERPRINT) != frame_fingerprint(hold_out):
-        return None
-    names = (name for name in metrics if name.startswith(HOLD_OUT))
-    return {name.removeprefix(HOLD_OUT): metrics[name] for name in names}
-
-
 def _show(
     definition: ModelDefinition,
     version: ModelVersion,
     scores: Mapping[str, float],
     champion: Mapping[str, float] | None,
-    verdict: Verdict,
     cross_validated: Mapping[str, float],
 ) -> None:
     show_table(
@@ -316,9 +243,6 @@ def _show(
         ],
         stderr=True,
     )
-    outcome = "is now the champion" if verdict.passed else "is registered, the champion stays"
-    say(f"Gate {'held' if verdict.passed else 'not held'}: {'; '.join(verdict.reasons)}.")
-    say(f"{definition.name} version {version.version} {outcome}.")
 
 
 def _mean_and_deviation(cross_validated: Mapping[str, float], name: str) -> str:

@@ -19,17 +19,26 @@ class Kind:
             the group `name` names the thing. Targets with the same name are one thing.
         types: the types of targets that may be of it; none for all.
         is_listed: whether each is shown with its reason, and not only counted.
+        carries: types of targets that are of another kind, and change the thing beside them, too.
     """
 
     name: str
     path: str
     types: frozenset[str] = frozenset()
     is_listed: bool = True
+    carries: frozenset[str] = frozenset()
 
     def name_of(self, target: Target) -> str | None:
         """What the thing is called that a target is part of, if it is of this kind."""
+        return self._name(target) if not self.types or target.type in self.types else None
+
+    def carried_by(self, target: Target) -> str | None:
+        """What the thing would be called that a target of another kind changes."""
+        return self._name(target) if target.type in self.carries else None
+
+    def _name(self, target: Target) -> str | None:
         # The root's targets are copies of other folders' files, for tests.
-        if not target.folder or (self.types and target.type not in self.types):
+        if not target.folder:
             return None
         fits = re.fullmatch(self.path, target.path)
         return fits and (fits.groupdict().get("name") or target.address)
@@ -61,7 +70,13 @@ KINDS = (
     Kind(MODELS, r"src/models/(?P<name>[^/]+)/(?!notebooks/).*"),
     Kind(IMAGES, r".*", types=frozenset({"model_image"})),
     Kind(NOTEBOOKS, r"(?P<name>.*\.ipynb)"),
-    Kind(DAGS, r"src/dags/(?:.*/)?(?P<name>(?!__init__\.py)[^/]+)\.py"),
+    # A declaration; where the model's image is another, its DAG runs something else, too.
+    Kind(
+        DAGS,
+        r"src/models/(?P<name>[^/]+)/",
+        types=frozenset({"file"}),
+        carries=frozenset({"model_image"}),
+    ),
     Kind(CONTRACTS, r"src/datasets/(?P<name>(?!__init__\.py|registry\.py)[^/]+)\.py"),
     Kind(TESTS, r"(?P<name>.*_test\.py)", is_listed=False),
 )
@@ -88,6 +103,17 @@ BEYOND_THE_GRAPH = (
         "a plugin of Pants decides what is built",
     ),
     Beyond(("src/BUILD",), "defaults of all targets below src"),
+    Beyond(
+        (
+            "src/dags/*.py",
+            "!src/dags/check.py",
+            "!src/dags/local.py",
+            "src/dags/.airflowignore",
+            "3rdparty/python/locks/airflow.lock",
+        ),
+        "makes DAGs of all declarations",
+        frozenset({DAGS}),
+    ),
     Beyond(
         (
             "pants-plugins/model_image/**/*.py",

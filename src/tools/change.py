@@ -96,6 +96,11 @@ class _Things:
             for kind in kinds:
                 if name := kind.name_of(target):
                     found[address] = [(kind.name, one) for one in names.get(target.path, [name])]
+        there = {thing for things in found.values() for thing in things}
+        for address, target in graph.targets.items():
+            carried = {(kind.name, kind.carried_by(target) or "") for kind in kinds} & there
+            if carried:
+                found[address] = [*found.get(address, ()), *sorted(carried)]
         return cls(found)
 
     def beyond(self, file: str, rules: Iterable[Beyond]) -> dict[str, Cause]:
@@ -105,7 +110,8 @@ class _Things:
             for rule in rules
             if rule.fits(file)
             for address, things in self.of_target.items()
-            if not rule.kinds or any(kind in rule.kinds for kind, _ in things)
+            # The first is what it is itself, and not what it only changes.
+            if not rule.kinds or things[0][0] in rule.kinds
         }
 
     def add(self, reached: Mapping[str, Cause]) -> None:

@@ -11,8 +11,8 @@ import pytest
 from integration.clones import CHANGED, MODELS, Clone
 from integration.commands import stop_pantsd
 
-TASKS = ("evaluate", "predict", "train")
-BINARIES = (":evaluate", ":predict", ":train")
+TASKS = ("evaluate", "gate", "predict", "train")
+BINARIES = (":evaluate", ":gate", ":predict", ":train")
 # What runs them all, and what runs a model's own.
 IMAGE = ":image"
 IMAGE_OF_ALL = "docker/datascience:image"
@@ -55,7 +55,9 @@ def test_a_change_of_one_model_touches_that_model_and_the_binaries_with_all_mode
     clone.append("src/models/tulip/schema.py")
     assert clone.touched() == {
         *of_model("tulip", "schema.py", "features.py", "pipeline.py"),
-        *of_model("tulip", "definition.py", "evaluate.py", "predict.py", "train.py", *BINARIES),
+        *of_model(
+            "tulip", "definition.py", "evaluate.py", "gate.py", "predict.py", "train.py", *BINARIES
+        ),
         *of_model("tulip", IMAGE),
         *shared(*SHARED_BINARIES),
         IMAGE_OF_ALL,
@@ -79,7 +81,9 @@ def test_a_change_of_a_dockerfile_touches_the_images_alone(clone: Clone) -> None
 def test_a_change_of_a_shared_module_touches_what_imports_it_in_both_models(clone: Clone) -> None:
     clone.append("src/models/metrics.py")
     assert clone.touched() == {
-        *of_models("definition.py", "evaluate.py", "predict.py", "train.py", *BINARIES, IMAGE),
+        *of_models(
+            "definition.py", "evaluate.py", "gate.py", "predict.py", "train.py", *BINARIES, IMAGE
+        ),
         *of_model("iris", ":iris"),
         *of_model("tulip", ":tulip"),
         *shared("metrics.py", *SHARED_BINARIES),

@@ -183,6 +183,7 @@ def test_an_image_lists_its_tasks_and_each_explains_itself(workshop: Workshop) -
     own = workshop.docker("run", *LOCKED_DOWN, IRIS)
     assert re.findall(r"^  (models\S+) +\S", own, re.MULTILINE) == [
         "models.iris.evaluate",
+        "models.iris.gate",
         "models.iris.predict",
         "models.iris.train",
     ]

@@ -132,6 +132,11 @@ def test_all_that_a_change_has_to_pass_is_passed_at_once(repository: Repository)
         "src/models/rent/notebooks/exploration.ipynb",
     ):
         assert f"✓ {test}" in passed.err
+    dags = repository.pants("run", "src/dags:check")
+    assert dags.code == 0, dags
+    chain = "train, evaluate, gate, predict, export"
+    for model in ("churn", "rent"):
+        assert f"{model}: when somebody starts it (UTC): {chain}" in dags.out
     exported = repository.pants("run", "src/datasets:contracts", "--", "export", "--check")
     assert exported.code == 0, exported
 

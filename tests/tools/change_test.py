@@ -45,6 +45,7 @@ SHARED, SCHEMA, TRAIN = (
 )
 OTHER = "src/models/tulip/train.py"
 FLOWERS = "src/datasets/flowers.py"
+DECLARATION = "src/models/iris/dag.toml"
 TEST = "tests/models/iris/schema_test.py"
 SKOPS = "3rdparty/python/closures/default/skops.txt"
 GRAPH = TargetGraph.from_peek(
@@ -64,8 +65,11 @@ GRAPH = TargetGraph.from_peek(
         binary("src/models/iris:train", TRAIN),
         binary("src/models/iris:image", "src/models/iris:train", target_type="model_image"),
         source("notebooks/look at.ipynb", SCHEMA),
-        source("src/dags/daily/score.py", TRAIN),
-        source("src/dags/__init__.py", TRAIN),
+        # As all of a model's declaration is: a file with a name of its own.
+        binary("src/models/iris:dag", target_type="file") | {"sources": [DECLARATION]},
+        binary("src/models/tulip:dag", target_type="file")
+        | {"sources": ["src/models/tulip/dag.toml"]},
+        source("src/dags/factory.py"),
         told("3rdparty/python:modelling#closure/skops", sources=[SKOPS]),
         told("3rdparty/python:modelling#skops", "3rdparty/python:modelling#closure/skops"),
         told("3rdparty/python:modelling", "3rdparty/python:modelling#skops"),
@@ -88,7 +92,7 @@ def test_a_change_of_a_contract_reaches_everything_built_on_it_and_no_other_mode
         MODELS: ["iris"],
         IMAGES: ["src/models/iris:image"],
         NOTEBOOKS: ["notebooks/look at.ipynb"],
-        DAGS: ["score"],
+        DAGS: ["iris"],
         CONTRACTS: ["flowers", "labelled_flowers"],
         TESTS: [TEST],
     }
@@ -136,6 +140,25 @@ def test_a_build_file_declares_the_targets_of_its_folder() -> None:
     assert "src/models/iris:train" in iris.targets
 
 
+def test_a_declaration_changes_its_own_dag_and_neither_model_nor_image() -> None:
+    assert names(change_of([DECLARATION], GRAPH)) == {DAGS: ["iris"]}
+
+
+def test_what_makes_dags_changes_all_of_them() -> None:
+    change = change_of(["src/dags/factory.py"], GRAPH)
+    assert names(change) == {DAGS: ["iris", "tulip"]}
+    (reason,) = {cause.reason for thing in change.things for cause in thing.causes}
+    assert reason == "makes DAGs of all declarations"
+
+
+def test_another_image_changes_the_dag_that_runs_it_with_the_path_to_it() -> None:
+    change = change_of([TRAIN], GRAPH)
+    (iris,) = change.of_kind(DAGS)
+    binary, image = "src/models/iris:train", "src/models/iris:image"
+    assert iris.causes == (Cause(TRAIN, (TRAIN, binary, image)),)
+    assert [thing.name for thing in change.of_kind(IMAGES)] == [image]
+
+
 def test_what_only_a_notebook_needs_affects_no_model() -> None:
     plots, notebook = "src/validation/pictures.py", "src/models/iris/notebooks/look.ipynb"
     graph = TargetGraph.from_peek(
@@ -175,8 +198,8 @@ def test_modules_that_import_one_another_end() -> None:
         ("pants.toml", {MODELS, IMAGES, NOTEBOOKS, DAGS, CONTRACTS, TESTS}),
         ("3rdparty/python/launcher/pants.txt", {MODELS, IMAGES, NOTEBOOKS, DAGS, CONTRACTS, TESTS}),
         ("pants-plugins/new/rules.py", {MODELS, IMAGES, NOTEBOOKS, DAGS, CONTRACTS, TESTS}),
-        ("pants-plugins/model_image/package.py", {IMAGES}),
-        ("3rdparty/python/locks/images.lock", {IMAGES}),
+        ("pants-plugins/model_image/package.py", {IMAGES, DAGS}),
+        ("3rdparty/python/locks/images.lock", {IMAGES, DAGS}),
         ("pants-plugins/notebook/execute.py", {NOTEBOOKS}),
         ("3rdparty/python/locks/notebooks.lock", {NOTEBOOKS}),
         ("3rdparty/python/locks/pytest.lock", {TESTS}),

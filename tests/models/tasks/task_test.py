@@ -28,7 +28,7 @@ RUN = "import runpy; runpy.run_module(sys.argv.pop(1), run_name='__main__', alte
 
 
 @pytest.mark.usefixtures("repository")
-@pytest.mark.parametrize("task", ["predict", "train", "evaluate"])
+@pytest.mark.parametrize("task", ["predict", "train", "evaluate", "gate"])
 @pytest.mark.parametrize("package", ["models", "models.iris"])
 def test_neither_import_nor_help_loads_a_heavy_library(package: str, task: str) -> None:
     assert loaded(f"import {package}.{task}") == set()

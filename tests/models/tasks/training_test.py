@@ -12,11 +12,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from config.tracking import TrackingSettings
+from models import gating
 from models.compatibility import schema_fingerprint
 from models.definition import ModelDefinition
+from models.gate import main as gate
 from models.iris import schema
 from models.iris.definition import MODEL
-from models.settings import TrainSettings
+from models.settings import GateSettings, TrainSettings
 from models.tracking import Registry
 from models.train import main
 from models.training import DEFAULTS, split, train
@@ -194,3 +196,36 @@ def test_a_setting_out_of_range_is_refused(call: CallTask) -> None:
         result.err
         == "the command line: folds: Input should be greater than or equal to 2, got '1'.\n"
     )
+
+
+@pytest.mark.usefixtures("repository")
+def test_the_gate_promotes_what_training_left_to_it_and_again_changes_nothing(
+    call: CallTask,
+) -> None:
+    trained_only = call(main, "--no-promote", definition=IRIS)
+    assert trained_only.code == 0
+    assert "iris version 1 is registered, for `gate` to judge." in trained_only.err
+    assert champion_number() is None
+    first = call(gate, definition=IRIS)
+    assert (first.code, champion_number()) == (0, "1")
+    assert "iris version 1 is now the champion." in first.err
+    again = call(gate, definition=IRIS)
+    assert (again.code, champion_number()) == (0, "1")
+    assert "is the champion already" in again.err
+    assert call(main, "--no-promote", definition=IRIS).code == 0
+    # Version 2 is the same, and so no better: predictions may go on with the champion.
+    same = call(gate, definition=IRIS)
+    assert (same.code, champion_number()) == (0, "1")
+    assert "iris version 2 is registered, the champion stays." in same.err
+
+
+@pytest.mark.usefixtures("repository")
+def test_the_gate_fails_where_nothing_is_within_its_limits(call: CallTask) -> None:
+    limited = replace(MODEL, gate=replace(MODEL.gate, at_least={"accuracy": 1.1}))
+    train(limited, TrainSettings(promote=False), connected())
+    assert not judge_latest(limited)
+    assert champion_number() is None
+
+
+def judge_latest(definition: ModelDefinition) -> bool:
+    return gating.gate(definition, GateSettings(), connected())

@@ -1,0 +1,1 @@
+"""DAGs for Airflow, made from what the models declare in their `dag.toml`."""

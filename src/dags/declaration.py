@@ -1,0 +1,213 @@
+"""What a model declares of its DAG, and how a mistake in it is told."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Annotated, Any, Self
+from zoneinfo import available_timezones
+
+import jinja2
+from croniter import croniter
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from config.errors import InputError
+
+FILE = "dag.toml"
+PRESETS = ("@once", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+_PLACE = re.compile(r"\{\{\s*(?P<table>inputs|outputs)\.(?P<name>\w+)\s*\}\}")
+_SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|CREDENTIAL|(^|_)KEY$")
+
+
+def _cron(schedule: str) -> str:
+    if schedule in PRESETS or (not schedule.startswith("@") and croniter.is_valid(schedule)):
+        return schedule
+    raise ValueError(
+        'expected five fields of cron, such as "30 4 * * 1" (Mondays at 4:30), or one of '
+        + ", ".join(PRESETS)
+    )
+
+
+def _time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError('expected the name of a time zone, such as "Europe/Berlin" or "UTC"')
+    return name
+
+
+def _template(text: str) -> str:
+    try:
+        jinja2.Environment(autoescape=False).parse(text)
+    except jinja2.TemplateSyntaxError as error:
+        raise ValueError(f"expected a text that Jinja2 can render: {error.message}") from error
+    return text
+
+
+def _environment_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
+        raise ValueError("expected the name of an environment variable: A to Z, 0 to 9 and _")
+    if _SECRET.search(name):
+        raise ValueError(
+            "a secret does not belong here, where everyone can read it: put the variable into a "
+            "Kubernetes secret, and that one's name into `secrets`"
+        )
+    return name
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Template = Annotated[str, AfterValidator(_template)]
+Environment = dict[Annotated[str, AfterValidator(_environment_name)], Template]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Resources(_Table):
+    """What a task needs: it is promised that much and may not take more."""
+
+    cpu: float = Field(1, gt=0)
+    memory: str = Field("2Gi", pattern=r"^[1-9][0-9]*(Mi|Gi)$")
+
+
+class Alerts(_Table):
+    """Who is told that a task has failed, after its last retry."""
+
+    emails: list[Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]] = []
+
+
+class Task(_Table):
+    """One step: a module of ours, and its ordinary options."""
+
+    module: str = Field("", pattern=r"^[a-z][a-z0-9_.]*$")
+    after: list[Name] = []
+    options: dict[str, Template | bool | int | float] = {}
+    environment: Environment = {}
+    resources: Resources | None = None
+    retries: int | None = Field(None, ge=0)
+    retry_delay_minutes: float | None = Field(None, ge=0)
+    timeout_minutes: float | None = Field(None, gt=0)
+
+
+class Declaration(_Table):
+    """One model's DAG. Texts are Jinja2 templates, rendered by Airflow at each run."""
+
+    description: str = ""
+    schedule: Annotated[str, AfterValidator(_cron)] | None = None
+    timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    start_date: datetime.date
+    owner: str = Field(min_length=1)
+    tags: list[str] = []
+    retries: int = Field(2, ge=0)
+    retry_delay_minutes: float = Field(5, ge=0)
+    timeout_minutes: float = Field(120, gt=0)
+    alerts: Alerts = Alerts()
+    resources: Resources = Resources()
+    inputs: dict[Name, Template] = {}
+    outputs: dict[Name, Template] = {}
+    environment: Environment = {}
+    secrets: list[str] = []
+    tasks: dict[Name, Task] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for name, task in self.tasks.items():
+            for before in task.after:
+                if before not in self.tasks:
+                    raise ValueError(
+                        f"tasks.{name}.after: there is no task {before!r}"
+                        f"{_hint(before, self.tasks)}"
+                    )
+            for option, value in task.options.items():
+                if isinstance(value, str):
+                    self._check_places(f"tasks.{name}.options.{option}", value)
+        try:
+            TopologicalSorter({name: task.after for name, task in self.tasks.items()}).prepare()
+        except CycleError as error:
+            raise ValueError(
+                f"tasks: each waits for the next: {' → '.join(error.args[1])}"
+            ) from None
+        return self
+
+    def _check_places(self, key: str, text: str) -> None:
+        for place in _PLACE.finditer(text):
+            known = self.inputs if place["table"] == "inputs" else self.outputs
+            if place["name"] not in known:
+                raise ValueError(
+                    f"{key}: there is no {place['name']!r} in [{place['table']}]"
+                    f"{_hint(place['name'], known)}"
+                )
+
+    def with_places(self, text: str) -> str:
+        """A template with `{{ inputs.… }}` and `{{ outputs.… }}` replaced by these places."""
+        places = {"inputs": self.inputs, "outputs": self.outputs}
+        return _PLACE.sub(lambda place: places[place["table"]][place["name"]], text)
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """What the file declares.
+
+        Raises:
+            InputError: the file cannot be read, or a key is wrong; it names each.
+        """
+        shown = f"{file.parent.parent.name}/{file.parent.name}/{file.name}"
+        try:
+            told = tomllib.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"{shown}: cannot be read: {error.strerror}.") from error
+        except ValueError as error:
+            raise InputError(f"{shown}: not a TOML file: {error}.") from error
+        try:
+            return cls.model_validate(told)
+        except ValidationError as error:
+            problems = "\n".join(f"{shown}: {problem}." for problem in _problems(cls, error))
+            raise InputError(problems) from None
+
+
+def _problems(declaration: type[BaseModel], error: ValidationError) -> Iterator[str]:
+    """A line for each wrong key, whichever of a union's types it was tried as."""
+    told: dict[str, str] = {}
+    for one in error.errors(include_url=False):
+        # What a value of a union was tried as, and that a key is meant, are no parts of the file.
+        path = [str(part) for part in one["loc"] if part not in ("str", "bool", "int", "float")]
+        path = [part for part in path if part != "[key]" and not part.startswith("function-")]
+        key = ".".join(path)
+        told.setdefault(key, _problem(declaration, path, dict(one)))
+    return (f"{key}: {problem}" if key else problem for key, problem in told.items())
+
+
+def _problem(declaration: type[BaseModel], path: list[str], error: Mapping[str, Any]) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return f"unknown key{_hint(path[-1], _known_keys(declaration, path[:-1]))}"
+    if error["type"] == "missing":
+        return "is missing, and there is no default"
+    if not path:
+        return message
+    return f"{message[:1].lower()}{message[1:]}, got {error['input']!r}"
+
+
+def _known_keys(declaration: type[BaseModel], path: Iterable[str]) -> Iterable[str]:
+    tables: dict[str, type[BaseModel]] = {"alerts": Alerts, "resources": Resources, "tasks": Task}
+    table = declaration
+    for part in path:
+        table = tables.get(part, table)
+    return table.model_fields
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names) or 'none'}"

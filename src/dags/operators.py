@@ -1,0 +1,117 @@
+"""Steps as Airflow's operators: processes, containers or pods.
+
+Each imports its provider late: Airflow parses DAGs often, and two of three are never needed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+    from dags.settings import DagsSettings
+    from dags.steps import Step
+
+# Where images look for files.
+WORK = "/work"
+# What of Airflow's own environment a container gets, beside what is declared: settings and secrets.
+_HANDED_ON = ("DATASCIENCE_", "MLFLOW_", "AWS_")
+_NOT_HANDED_ON = "DATASCIENCE_DAGS_"
+
+
+def process(step: Step, settings: DagsSettings, **details: Any) -> BaseOperator:
+    """A process with Airflow's own environment.
+
+    Options go through variables: in the command's text, the quotes of a template and those of a
+    shell would meet.
+    """
+    from airflow.providers.standard.operators.bash import BashOperator
+
+    variables = {f"TASK_{number}": text for number, text in enumerate(step.arguments)}
+    command = f"exec {settings.python} -m {shlex.quote(step.module)}"
+    return BashOperator(
+        bash_command=" ".join([command, *(f'"${name}"' for name in variables)]),
+        env={**step.environment, **variables},
+        append_env=True,
+        cwd=settings.folder or str(Path.cwd()),
+        # An exit code of a task's is no wish to be skipped.
+        skip_on_exit_code=None,
+        do_xcom_push=False,
+        **details,
+    )
+
+
+def container(step: Step, settings: DagsSettings, **details: Any) -> BaseOperator:
+    """A container of a Docker engine; settings and secrets are those of Airflow's environment."""
+    from airflow.providers.docker.operators.docker import DockerOperator
+
+    from docker.types import Mount
+
+    folder = settings.folder or str(Path.cwd())
+    return DockerOperator(
+        image=step.image,
+        command=[step.module, *step.arguments],
+        environment=step.environment,
+        # Neither rendered nor shown.
+        private_environment=_inherited(),
+        docker_url=os.environ.get("DOCKER_HOST") or None,
+        mounts=[Mount(target=WORK, source=folder, type="bind")],
+        mount_tmp_dir=False,
+        network_mode=settings.docker_network,
+        user=settings.docker_user or None,
+        cpus=step.resources.cpu,
+        mem_limit=step.resources.memory.removesuffix("i").lower(),
+        auto_remove="force",
+        **details,
+    )
+
+
+def _inherited() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_HANDED_ON) and not name.startswith(_NOT_HANDED_ON)
+    }
+
+
+def pod(step: Step, settings: DagsSettings, **details: Any) -> BaseOperator:
+    """A pod of Kubernetes; secrets are named, and only the pod sees what is in them."""
+    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+    from kubernetes.client import models as k8s
+
+    amounts = {"cpu": f"{step.resources.cpu:g}", "memory": step.resources.memory}
+    claim = k8s.V1PersistentVolumeClaimVolumeSource(claim_name=settings.volume_claim)
+    shared = bool(settings.volume_claim)
+    return KubernetesPodOperator(
+        name=f"{step.model}-{step.name}".replace("_", "-"),
+        namespace=settings.namespace,
+        image=step.image,
+        arguments=[step.module, *step.arguments],
+        env_vars=step.environment,
+        env_from=[
+            k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=name))
+            for name in step.secrets
+        ],
+        container_resources=k8s.V1ResourceRequirements(requests=amounts, limits=amounts),
+        volumes=[k8s.V1Volume(name="work", persistent_volume_claim=claim)] if shared else [],
+        volume_mounts=[k8s.V1VolumeMount(name="work", mount_path=WORK)] if shared else [],
+        service_account_name=settings.service_account or None,
+        image_pull_secrets=[k8s.V1LocalObjectReference(name=settings.pull_secret)]
+        if settings.pull_secret
+        else None,
+        labels={"model": step.model, "task": step.name},
+        on_finish_action="delete_pod",
+        **details,
+    )
+
+
+RUNNERS: Mapping[str, Callable[..., BaseOperator]] = {
+    "process": process,
+    "docker": container,
+    "kubernetes": pod,
+}

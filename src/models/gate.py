@@ -1,0 +1,39 @@
+"""Judge a trained version by its gate: make it champion, or leave the champion as it is.
+
+Examples:
+  python -m models.train --model iris --no-promote
+  python -m models.gate --model iris
+  python -m models.gate --model iris --version 3
+
+Called again, it changes nothing. Exits with 1 where neither the version nor the champion is within
+the gate's limits: nothing should be predicted then.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from config.tracking import TrackingSettings
+from models import task
+from models.settings import GateSettings
+
+if TYPE_CHECKING:
+    from config.task import LoadSettings
+    from models.definition import ModelDefinition
+
+
+def run(definition: ModelDefinition, settings: GateSettings, load_settings: LoadSettings) -> int:
+    """Promote one version, if it is good enough."""
+    from models.gating import gate
+    from models.tracking import Registry
+
+    registry = Registry.connect(load_settings(TrackingSettings))
+    held = gate(definition, settings, registry, load_settings=load_settings)
+    return 0 if held else 1
+
+
+main = partial(task.main, "gate", GateSettings, run, doc=__doc__)
+
+if __name__ == "__main__":
+    main()

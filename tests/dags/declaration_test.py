@@ -1,0 +1,109 @@
+"""What a model may declare, and how it is told what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config.errors import InputError
+from dags.declaration import Declaration
+from dags.release import Release
+from dags.settings import DagsSettings
+from dags.steps import Step
+
+DECLARATION = """\
+start_date = 2026-01-01
+owner = "me"
+schedule = "0 4 * * *"
+environment = { DATASCIENCE_PREDICT_BATCH_ROWS = "9" }
+[inputs]
+flowers = "flowers/{{ ds }}.csv"
+[tasks.train]
+options = { seed = 7, promote = false }
+[tasks.predict]
+after = ["train"]
+options = { input = "{{ inputs.flowers }}", batch_rows = 5 }
+[tasks.export]
+module = "data_exports.export"
+"""
+RELEASE = Release(
+    model="iris", image="host/team/models/iris@sha256:12", commit="abc", environment="staging"
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "models/iris/dag.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(DECLARATION)
+    return file
+
+
+def step(file: Path, task: str, release: Release | None = None) -> Step:
+    return Step.of("iris", task, Declaration.read(file), release, DagsSettings(registry="here/"))
+
+
+def test_options_are_those_that_a_person_types_with_inputs_in_their_places(file: Path) -> None:
+    predict = step(file, "predict")
+    assert predict.module == "models.iris.predict"
+    assert predict.arguments == ("--input", "flowers/{{ ds }}.csv", "--batch-rows", "5")
+    assert predict.environment == {"DATASCIENCE_PREDICT_BATCH_ROWS": "9"}
+    assert step(file, "train").arguments == ("--seed", "7", "--no-promote")
+
+
+def test_a_models_tasks_run_its_released_image_and_all_others_that_of_the_same_commit(
+    file: Path,
+) -> None:
+    assert step(file, "predict", RELEASE).image == "host/team/models/iris@sha256:12"
+    assert step(file, "export", RELEASE).image == "host/team/datascience:abc"
+    named = RELEASE.model_copy(update={"shared_image": "host/datascience@sha256:34"})
+    assert step(file, "export", named).image == "host/datascience@sha256:34"
+    assert step(file, "predict", RELEASE).environment["DATASCIENCE_ENVIRONMENT"] == "staging"
+    assert step(file, "predict").image == "here/models/iris:latest"
+    assert step(file, "export").image == "here/datascience:latest"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ('owner = "me"\n', "", "owner: is missing, and there is no default"),
+        ("schedule", "shedule", "shedule: unknown key; did you mean 'schedule'?"),
+        ("0 4 * * *", "daily", "schedule: expected five fields of cron, such as"),
+        ("after =", "behind =", "tasks.predict.behind: unknown key; known: after, "),
+        ('["train"]', '["trian"]', "tasks.predict.after: there is no task 'trian'; did you mean"),
+        ("seed = 7", "seed = []", "tasks.train.options.seed: "),
+        ("inputs.flowers", "inputs.flower", "there is no 'flower' in [inputs]; did you mean"),
+        ("{{ ds }}", "{{ ds", "inputs.flowers: expected a text that Jinja2 can render"),
+        ("DATASCIENCE_PREDICT_BATCH_ROWS", "MY_TOKEN", "a secret does not belong here"),
+        ("options = { seed", 'after = ["predict"]\noptions = { seed', "each waits for the next"),
+        ("[inputs]", "[resources]\nmemory = '2 GB'\n[inputs]", "resources.memory: "),
+        ("[inputs]", "[inputs", "not a TOML file"),
+        ("2026-01-01", '"soon"', "start_date: "),
+    ],
+)
+def test_a_mistake_is_told_with_file_key_and_what_was_expected(
+    file: Path, before: str, after: str, told: str
+) -> None:
+    assert before in DECLARATION
+    file.write_text(DECLARATION.replace(before, after))
+    with pytest.raises(InputError) as error:
+        Declaration.read(file)
+    assert str(error.value).startswith("models/iris/dag.toml: ")
+    assert told in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_all_mistakes_are_told_at_once(file: Path) -> None:
+    file.write_text(DECLARATION.replace("owner", "ownr").replace("seed = 7", "seed = []"))
+    with pytest.raises(InputError) as error:
+        Declaration.read(file)
+    keys = [line.split(": ")[1] for line in str(error.value).splitlines()]
+    assert sorted(keys) == ["owner", "ownr", "tasks.train.options.seed"]
+
+
+def test_a_release_that_deploy_did_not_write_is_refused(file: Path) -> None:
+    assert Release.beside(file) is None
+    file.with_name("release.json").write_text('{"model": "iris"}')
+    with pytest.raises(InputError, match=r"release\.json: expected what `deploy` writes"):
+        Release.beside(file)
