@@ -206,10 +206,10 @@ Examples:
   ./pants run src/datasets:contracts -- diff --since v1.4 --json
 
 Compared are the working tree and the commit at which it parted from the revision; a shallow clone
-fetches what it lacks of the history. Breaking changes
-need the next major version, other changes of what a table may hold the next minor one, a change of
-words alone none; exits with 1 where a version was not raised so far. src/tools/contract_changes.py
-says which change breaks readers, and which breaks writers.
+fetches what it lacks of the history. Breaking changes need the next major version, other changes of
+what a table may hold the next minor one, a change of words alone none; exits with 1 where a version
+was not raised so far. src/tools/contract_changes.py says which change breaks readers, and which
+breaks writers.
 """,
     ),
 }

@@ -5,8 +5,8 @@ Examples:
   ./pants --changed-since="$(python3 src/tools/merge_base.py main)" list
 
 It is the commit where HEAD left the revision; where HEAD is itself on that branch, the one before
-HEAD, if there is one. A shallow clone fetches what it lacks of the history. Needs Python 3.9 or newer
-and git, and nothing else.
+HEAD, if there is one. A shallow clone fetches what it lacks of the history. Needs Python 3.9 or
+newer and git, and nothing else.
 
 Exits with 1 where the history cannot be fetched, with 2 where there is no such revision.
 """
