@@ -114,7 +114,7 @@ def as_yaml(jobs: Iterable[Job]) -> str:
     return yaml.safe_dump(told, sort_keys=False, width=sys.maxsize, allow_unicode=True)
 
 
-def tested(graph: TargetGraph) -> dict[str, Target]:
+def all_tests(graph: TargetGraph) -> dict[str, Target]:
     """What `./pants test` runs."""
     return {one: target for one, target in graph.targets.items() if _is_test(target)}
 
@@ -134,7 +134,7 @@ def _group(work: _Work, group: str) -> Iterator[Job]:
 
 
 def _test_jobs(work: _Work, group: str) -> Iterator[Job]:
-    tests = tested(work.graph)
+    tests = all_tests(work.graph)
     chosen = work.of_group(work.tests, group)
     # A model's tests are few, and one job.
     slow = [one for one in chosen if group == SHARED and INTEGRATION in tests[one].tags]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -13,14 +14,7 @@ import pytest
 import yaml
 
 from integration.clones import CHANGED, Clone
-from integration.commands import (
-    ROOT,
-    Result,
-    commit_all,
-    copy_test_support,
-    start,
-    stop_pantsd,
-)
+from integration.commands import ROOT, Result, commit_all, start, stop_pantsd
 
 GITLAB_CI_LOCAL = Path("src.tools/gitlab-ci-local.pex")
 JOBS, SUMMARY = "dist/affected/jobs.yml", "dist/affected/affected.md"
@@ -42,15 +36,12 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     shutil.copytree(ROOT / "3rdparty/node", clone.root / "3rdparty/node")
     for name in (".gitlab-ci.yml", "pants.ci.toml"):
         shutil.copy(ROOT / name, clone.root / name)
-    copy_test_support(clone.root)
     clone.append(f"{TULIP}/pipeline.py", "import mapie\n")
     clone.write("tests/models/BUILD", 'python_tests(name="tests")\n')
     clone.write(SHARED_TEST, "from models import metrics\n\n\ndef test() -> None:\n    metrics\n")
     clone.write("docs/BUILD", 'files(name="pages", sources=["*.md"])\n')
     clone.write("docs/page.md", "# A page\n")
     commit_all(clone.root)
-    # As gitlab-ci-local wants it: a server, a group, a project.
-    clone.run("git", "remote", "add", "origin", "git@gitlab.example.com:group/models.git")
     try:
         yield clone
     finally:
@@ -74,11 +65,12 @@ def ci(clone: Clone, *arguments: str, variables: tuple[str, ...] = MERGE_REQUEST
     return Result.of(process, timeout=600)
 
 
-def run(clone: Clone, *arguments: str) -> Result:
+def run(clone: Clone, *arguments: str, since: str = "") -> Result:
     """Run jobs, each in a copy of the repository, and with this machine's caches."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     options = ("--shell-isolation", "--force-shell-executor")
-    shared = (*MERGE_REQUEST, f"XDG_CACHE_HOME={cache}")
+    base = (f"CI_MERGE_REQUEST_DIFF_BASE_SHA={since}",) if since else ()
+    shared = (*MERGE_REQUEST, *base, f"XDG_CACHE_HOME={cache}")
     return ci(clone, *options, *arguments, variables=shared)
 
 
@@ -100,7 +92,7 @@ def listed(clone: Clone, *variables: str) -> list[str]:
     return [row[0] for row in rows[1:]]
 
 
-def tested(clone: Clone, jobs: dict[str, list[str]]) -> list[str]:
+def run_by(clone: Clone, jobs: dict[str, list[str]]) -> list[str]:
     """The tests that all jobs together run, as Pants understands their commands."""
     commands = [shlex.split(line) for lines in jobs.values() for line in lines]
     specs = [spec for command in commands if command[1] == "test" for spec in command[2:]]
@@ -130,10 +122,13 @@ def test_a_change_of_one_model_runs_its_jobs_and_deploys_it_once_merged(clone: C
     # Neither from another branch, nor from one that anybody may push to.
     for other in (("CI_COMMIT_BRANCH=mine", *DEPLOYS[1:]), DEPLOYS[:2]):
         assert sorted(listed(clone, *other)) == sorted([*of_model("tulip"), *OF_ALL])
-    assert tested(clone, jobs) == touched(clone)
+    assert run_by(clone, jobs) == touched(clone)
     assert jobs["tulip:test"] == ["./pants test tests/models/tulip::"]
     summary = (clone.root / SUMMARY).read_text()
     assert f"| `tulip` | `{TULIP}/schema.py` |" in summary
+    # On the default branch, none is left out.
+    everything = plan(clone, "--everything")
+    assert run_by(clone, everything) == sorted(clone.pants("list", IS_TEST, "::").out.split())
 
 
 def test_a_change_of_a_shared_module_runs_the_jobs_of_what_depends_on_it(clone: Clone) -> None:
@@ -142,20 +137,20 @@ def test_a_change_of_a_shared_module_runs_the_jobs_of_what_depends_on_it(clone: 
     # No test of the two models imports it.
     builds = ["iris:package", "iris:image", "tulip:package", "tulip:image"]
     assert sorted(listed(clone)) == sorted(["shared-code:test", *builds, *OF_ALL])
-    assert tested(clone, jobs) == touched(clone) == [f"{SHARED_TEST}:tests"]
+    assert run_by(clone, jobs) == touched(clone) == [f"{SHARED_TEST}:tests"]
 
     clone.append("src/datasets/flowers.py")
     jobs = plan(clone)
     both = [*of_model("iris"), *of_model("tulip")]
     assert sorted(listed(clone)) == sorted(["shared-code:test", *both, *OF_ALL])
-    assert tested(clone, jobs) == touched(clone)
+    assert run_by(clone, jobs) == touched(clone)
 
 
 def test_a_change_of_a_page_runs_no_models_job(clone: Clone) -> None:
     clone.append("docs/page.md", "More.\n")
     jobs = plan(clone)
     assert listed(clone) == ["nothing-affected"]
-    assert tested(clone, jobs) == touched(clone) == []
+    assert run_by(clone, jobs) == touched(clone) == []
 
 
 def test_a_new_lockfile_runs_the_jobs_of_the_model_that_needs_what_moved_in_it(
@@ -164,13 +159,7 @@ def test_a_new_lockfile_runs_the_jobs_of_the_model_that_needs_what_moved_in_it(
     clone.upgrade("mapie", file="modelling.txt")
     jobs = plan(clone)
     assert sorted(listed(clone)) == sorted(["tulip:package", "tulip:image", *OF_ALL])
-    assert tested(clone, jobs) == touched(clone)
-
-
-def test_on_the_default_branch_no_test_is_left_out(clone: Clone) -> None:
-    clone.append(f"{TULIP}/schema.py")
-    jobs = plan(clone, "--everything")
-    assert tested(clone, jobs) == sorted(clone.pants("list", IS_TEST, "::").out.split())
+    assert run_by(clone, jobs) == touched(clone)
 
 
 def test_a_rule_that_gitlab_does_not_know_is_seen(clone: Clone) -> None:
@@ -186,32 +175,36 @@ def test_a_rule_that_gitlab_does_not_know_is_seen(clone: Clone) -> None:
 
 
 @pytest.fixture
-def pushed(clone: Clone, tmp_path: Path) -> Iterator[Clone]:
-    """A commit of a branch, in a clone as shallow as one that GitLab makes."""
+def shallow(clone: Clone, tmp_path: Path) -> Iterator[Clone]:
+    """A branch that changes iris and breaks a test of tulip, in a clone as GitLab makes it."""
     clone.run("git", "checkout", "--quiet", "-b", "change")
     clone.append(f"{IRIS}/schema.py")
+    failing = "\n\ndef test_fails() -> None:\n    raise AssertionError\n"
+    clone.append("tests/models/tulip/schema_test.py", failing)
     commit_all(clone.root)
-    shallow = Clone(tmp_path / "shallow")
-    source = ("--depth=1", "--branch=change", clone.root.as_uri(), str(shallow.root))
+    cloned = Clone(tmp_path / "shallow")
+    source = ("--depth=1", "--branch=change", clone.root.as_uri(), str(cloned.root))
     clone.run("git", "clone", "--quiet", *source)
     try:
-        yield shallow
+        yield cloned
     finally:
         clone.run("git", "checkout", "--quiet", "--force", "main")
         clone.run("git", "branch", "--quiet", "-D", "change")
 
 
-def test_the_jobs_of_a_model_run_and_one_that_fails_is_seen(clone: Clone) -> None:
-    clone.append(f"{IRIS}/schema.py")
-    plan(clone)
-    passed = run(clone, "--file", JOBS, "--needs", "iris:package")
-    assert passed.code == 0, passed.out + passed.err
-    assert "PASS  iris:test" in passed.out
-    assert "PASS  iris:package" in passed.out
-    clone.append(
-        "tests/models/iris/schema_test.py", "\n\ndef test_fails() -> None:\n    assert 0\n"
-    )
-    failed = run(clone, "--file", JOBS, "--needs", "iris:package")
-    assert failed.code != 0
-    assert "FAIL  iris:test" in failed.out
-    assert "iris:package" not in failed.out.partition("FAIL")[2]
+def test_the_jobs_run_in_a_shallow_clone_and_one_that_fails_is_seen(
+    clone: Clone, shallow: Clone
+) -> None:
+    main = clone.run("git", "rev-parse", "main").out.strip()
+    planned = run(shallow, "plan", since=main)
+    assert planned.code == 0, planned.out + planned.err
+    assert sorted(listed(shallow)) == sorted([*of_model("iris"), "tulip:test", *OF_ALL])
+    done = run(shallow, "--file", JOBS, "--needs", "iris:package", "tulip:test")
+    assert done.code != 0
+    ended = re.findall(r"^\W*(PASS|FAIL)\W+(\S+:\S+)", done.out, re.M)
+    assert sorted(ended) == [
+        ("FAIL", "tulip:test"),
+        ("PASS", "iris:package"),
+        ("PASS", "iris:test"),
+    ], done.out + done.err
+    assert (shallow.root / "dist/src.models.iris/predict.pex").exists()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.change import change_of
-from tools.pipeline_jobs import NOTHING, TEMPLATES, Job, as_yaml, jobs_of, tested
+from tools.pipeline_jobs import NOTHING, TEMPLATES, Job, all_tests, as_yaml, jobs_of
 from tools.specs import specs_of
 from tools.target_graph import Target, TargetGraph
 
@@ -184,7 +184,7 @@ def named_by(jobs: Iterable[Job], tests: dict[str, Target]) -> list[str]:
 
 
 def test_no_test_is_lost_and_none_runs_twice() -> None:
-    tests = tested(GRAPH)
+    tests = all_tests(GRAPH)
     for file in {source for target in GRAPH.targets.values() for source in target.sources}:
         change = change_of([file], GRAPH)
         named = named_by(jobs_of(change, GRAPH), tests)

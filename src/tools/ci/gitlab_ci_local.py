@@ -6,8 +6,8 @@ Examples:
   ./pants run src/tools:gitlab-ci-local -- --shell-isolation --force-shell-executor contracts
 
 All arguments are gitlab-ci-local's. It shows a child pipeline that fails as one that passed: run
-the child's file by itself. It takes an `origin` with a name like git@host:group/project.git, and
-copies the repository by rsync. npm installs it once, as package-lock.json in 3rdparty/node says.
+the child's file by itself. It reads the files that git knows, and copies the repository by rsync.
+npm installs it once, as package-lock.json in 3rdparty/node says.
 """
 
 from __future__ import annotations
