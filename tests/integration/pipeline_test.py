@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -60,9 +61,7 @@ def ci(clone: Clone, *arguments: str, variables: tuple[str, ...] = MERGE_REQUEST
     given = [part for one in variables for part in ("--variable", one)]
     ignored = ("--ignore-predefined-vars", ",".join(one.partition("=")[0] for one in variables))
     command = (sys.executable, GITLAB_CI_LOCAL.resolve(), *given, *ignored, *arguments)
-    # Jobs run in folders of their own: a daemon would be left in each.
-    process = start(*command, cwd=clone.root, env={"PANTS_PANTSD": "false"})
-    return Result.of(process, timeout=600)
+    return Result.of(start(*command, cwd=clone.root), timeout=900)
 
 
 def run(clone: Clone, *arguments: str, since: str = "") -> Result:
@@ -174,6 +173,18 @@ def test_a_rule_that_gitlab_does_not_know_is_seen(clone: Clone) -> None:
     assert "strategy" in broken.out + broken.err
 
 
+def end_daemons(root: Path) -> None:
+    """Each job ran in a folder of its own below this one, and left a Pants there."""
+    daemons = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(root) in part for part in process.info["cmdline"] or ())
+    ]
+    for process in daemons:
+        process.terminate()
+    psutil.wait_procs(daemons, timeout=30)
+
+
 @pytest.fixture
 def shallow(clone: Clone, tmp_path: Path) -> Iterator[Clone]:
     """A branch that changes iris and breaks a test of tulip, in a clone as GitLab makes it."""
@@ -188,6 +199,7 @@ def shallow(clone: Clone, tmp_path: Path) -> Iterator[Clone]:
     try:
         yield cloned
     finally:
+        end_daemons(cloned.root)
         clone.run("git", "checkout", "--quiet", "--force", "main")
         clone.run("git", "branch", "--quiet", "-D", "change")
 
