@@ -14,11 +14,10 @@ answer), with 2 on a wrong revision or option.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import ClassVar, NoReturn
 
 from pydantic import Field
 
@@ -27,12 +26,8 @@ from config.settings import Settings
 from config.task import Invocation
 from config.task import main as main_of_task
 
-if TYPE_CHECKING:
-    from tools.target_graph import TargetGraph
-
 PROG = "tools.affected"
 DRAW = "src/tools:svg"
-EXPORTED_CONTRACTS = "src/datasets/contracts/*.yaml"
 
 
 class AffectedSettings(Settings):
@@ -55,54 +50,19 @@ class AffectedSettings(Settings):
 def run(settings: AffectedSettings, invocation: Invocation) -> int:
     """Say what a change affects."""
     from tools.affected_report import as_dot, as_json, as_text
-    from tools.change import change_of
-    from tools.history import changed_files, find_base
+    from tools.inquiry import inquire
     from tools.repository import find_root
 
     if settings.as_json and settings.dot:
         raise InputError("--json and --dot both go to standard output: choose one.")
     root = find_root()
-    base = find_base(root, settings.since)
-    files = changed_files(root, base)
-    graph = _graph(root, settings.targets)
-    change = change_of(files, graph, names=_contracts(root))
-    dot = as_dot(change, graph)
+    found = inquire(root, settings.since, settings.targets)
+    dot = as_dot(found.change, found.graph)
     if settings.svg:
         _draw(root, dot, settings.svg)
     report = as_json if settings.as_json else as_text
-    sys.stdout.write(dot if settings.dot else report(change, base, graph))
+    sys.stdout.write(dot if settings.dot else report(found.change, found.base, found.graph))
     return 0
-
-
-def _graph(root: Path, file: Path | None) -> TargetGraph:
-    from config.terminal import say
-    from tools.peek import PantsError, peek
-    from tools.target_graph import TargetGraph
-
-    if file:
-        return _graph_of(file)
-    say("Asking Pants who depends on what …")
-    try:
-        return TargetGraph.from_peek(peek(root))
-    except PantsError as error:
-        raise UserError(f"What depends on the changed files is not known. {error}") from error
-
-
-def _graph_of(file: Path) -> TargetGraph:
-    from tools.target_graph import TargetGraph
-
-    try:
-        told = json.loads(file.read_text())
-        if not isinstance(told, list) or not told:
-            raise ValueError("no list of targets")
-        return TargetGraph.from_peek(told)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}.") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"{file}: expected what `./pants peek ::` prints, and it is not: "
-            f"make it anew by `./pants peek :: > {file}`."
-        ) from error
 
 
 def _draw(root: Path, dot: str, file: Path) -> None:
@@ -118,23 +78,6 @@ def _draw(root: Path, dot: str, file: Path) -> None:
     except PantsError as error:
         raise UserError(f"{file}: there is no picture. {error}") from error
     say(f"Drawn: {file}")
-
-
-def _contracts(root: Path) -> dict[str, list[str]]:
-    """The contracts that each module of src/datasets holds, as their exported files say."""
-    import yaml
-
-    found: dict[str, list[str]] = {}
-    for file in sorted(root.glob(EXPORTED_CONTRACTS)):
-        told = yaml.safe_load(file.read_text())
-        if not isinstance(told, dict) or not {"name", "model"} <= told.keys():
-            raise UserError(
-                f"{file.relative_to(root)}: expected a contract with `name` and `model`: run "
-                "`./pants run src/datasets:contracts -- export`."
-            )
-        module = str(told["model"]).rpartition(".")[0]
-        found.setdefault(f"src/{module.replace('.', '/')}.py", []).append(str(told["name"]))
-    return found
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -135,7 +135,7 @@ BEYOND_THE_GRAPH = (
         frozenset({NOTEBOOKS}),
     ),
     Beyond(
-        ("pytest.ini", "3rdparty/python/locks/pytest.lock"),
+        ("pytest.ini", "pants.ci.toml", "3rdparty/python/locks/pytest.lock"),
         "what tests are run with",
         frozenset({TESTS}),
     ),

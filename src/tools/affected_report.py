@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tools.affected_kinds import KINDS
 from tools.change import Cause, Change, Thing
@@ -13,6 +13,7 @@ from tools.target_graph import TargetGraph
 
 ARROW = " → "
 _SHOWN_FILES = 12
+_SHOWN_ROWS = 50
 _COLOURS = ("#d7e8fa", "#dcefd9", "#fbe6cf", "#eadff2", "#fbdfe3", "#d9f0ee")
 _LISTED = [kind.name for kind in KINDS if kind.is_listed]
 
@@ -28,6 +29,30 @@ def as_text(change: Change, base: Revision, graph: TargetGraph) -> str:
             lines += [f"  {thing.name:<{width}}  {_why(thing, graph)}" for thing in things]
     if change.without_target:
         lines += ["", f"No target has {_some(change.without_target)}."]
+    return "\n".join(lines) + "\n"
+
+
+def as_markdown(
+    change: Change, base: Revision, graph: TargetGraph, jobs: Mapping[str, Sequence[str]]
+) -> str:
+    """The same as `as_text`, as a note beside a merge request; `jobs` are those of each group."""
+    lines = [
+        "### What this change affects, and why",
+        "",
+        f"Compared with {_code(str(base))}, {_count(len(change.files), 'file')} changed.",
+    ]
+    for kind in KINDS:
+        things = change.of_kind(kind.name)
+        lines += ["", f"**{kind.name}**: {len(things) or 'none'}"]
+        if kind.is_listed and things:
+            lines += ["", f"| {kind.name} | because of |", "|---|---|"]
+            lines += [_row(thing.name, _why(thing, graph)) for thing in things[:_SHOWN_ROWS]]
+        if kind.is_listed and len(things) > _SHOWN_ROWS:
+            lines += ["", f"… and {len(things) - _SHOWN_ROWS} more."]
+    lines += ["", "**jobs**", "", "| of | jobs |", "|---|---|"]
+    lines += [_row(group, ", ".join(those)) for group, those in jobs.items()]
+    if change.without_target:
+        lines += ["", f"No target has {_code(_some(change.without_target))}."]
     return "\n".join(lines) + "\n"
 
 
@@ -115,6 +140,15 @@ def _drawn(node: str, thing: Thing | None, change: Change) -> str:
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(map(_code, cells))} |"
+
+
+def _code(text: str) -> str:
+    """As it is, whatever Markdown takes it for."""
+    return f"`{text.replace('`', "'").replace('|', '\\|')}`"
 
 
 def _some(files: Sequence[str]) -> str:

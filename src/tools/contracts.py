@@ -99,10 +99,11 @@ def diff(settings: DiffSettings, invocation: Invocation) -> int:
     from tools.contract_changes import compare
     from tools.contract_files import FOLDER, from_text
     from tools.contract_report import print_changes, print_json
-    from tools.repository import Revision, find_root, is_changed
+    from tools.history import find_base
+    from tools.repository import find_root, is_changed
 
     root = find_root()
-    revision = Revision.find(root, settings.since)
+    revision = find_base(root, settings.since)
     before = [
         from_text(text, f"{revision}: {FOLDER}/{name}")
         for name, text in revision.files(FOLDER).items()
@@ -204,10 +205,11 @@ Examples:
   ./pants run src/datasets:contracts -- diff
   ./pants run src/datasets:contracts -- diff --since v1.4 --json
 
-Compared are the working tree and the commit at which it parted from the revision. Breaking changes
-need the next major version, other changes of what a table may hold the next minor one, a change of
-words alone none; exits with 1 where a version was not raised so far. src/tools/contract_changes.py
-says which change breaks readers, and which breaks writers.
+Compared are the working tree and the commit at which it parted from the revision; a shallow clone
+fetches what it lacks of the history. Breaking changes need the next major version, other changes of
+what a table may hold the next minor one, a change of words alone none; exits with 1 where a version
+was not raised so far. src/tools/contract_changes.py says which change breaks readers, and which
+breaks writers.
 """,
     ),
 }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from config.errors import UserError
-from tools.repository import Revision, call_git, git, is_shallow
+from tools.repository import Revision, call_git, git, has_commit, is_shallow
 
 REMOTE = "origin"
 # Enough for most branches, then for nearly all.
@@ -36,6 +36,22 @@ def find_base(root: Path, since: str) -> Revision:
         f"HEAD and {revision} have no commit in common, so what changed since then cannot be said. "
         "Name a revision of this history with --since."
     )
+
+
+def commit_before(root: Path, since: str) -> str:
+    """Where HEAD parted from `since`; where it did not, the commit before HEAD, or HEAD itself.
+
+    Raises:
+        InputError: as `find_base`.
+        UserError: as `find_base`.
+    """
+    base = find_base(root, since).commit
+    if base != git(root, "rev-parse", "HEAD"):
+        return base
+    # In a shallow clone, whether there is one before is not known yet.
+    if is_shallow(root) or has_commit(root, "HEAD~1"):
+        return find_base(root, "HEAD~1").commit
+    return base
 
 
 def changed_files(root: Path, base: Revision) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ class Target:
     sources: tuple[str, ...] = ()
     globs: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
+    tags: frozenset[str] = frozenset()
 
     @classmethod
     def from_peek(cls, told: Mapping[str, Any]) -> Target:
@@ -32,6 +33,7 @@ class Target:
             sources=tuple(told.get("sources") or ()),
             globs=tuple(told.get("sources_raw") or ([single] if single else ())),
             dependencies=tuple(told.get("dependencies") or ()),
+            tags=frozenset(told.get("tags") or ()),
         )
 
     @cached_property

@@ -212,18 +212,28 @@ def test_a_clone_without_the_branch_has_that_of_its_origin(
     assert "No contract differs from origin/main (" in call(main, "diff").out
 
 
-def test_a_shallow_clone_is_told_how_to_get_the_rest(
+def test_a_shallow_clone_fetches_the_commit_that_it_is_compared_with(
     exported: Path, call: CallTask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     git("commit", "--quiet", "--allow-empty", "--message=More")
     git("clone", "--quiet", "--depth=1", exported.as_uri(), str(tmp_path / "clone"))
     monkeypatch.chdir(tmp_path / "clone")
     result = call(main, "diff", "--since", "HEAD~1")
-    assert result.code == 2
-    assert result.err == (
-        "Cannot compare with 'HEAD~1': this clone is shallow and may therefore lack it. "
-        '`git fetch --unshallow origin` mends that; in GitLab CI, GIT_DEPTH: "0".\n'
-    )
+    assert (result.code, result.err) == (0, "")
+    assert "No contract differs from HEAD~1 (" in result.out
+
+
+def test_a_shallow_clone_that_can_fetch_nothing_is_told_how_to_get_the_rest(
+    exported: Path, call: CallTask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    git("commit", "--quiet", "--allow-empty", "--message=More")
+    git("clone", "--quiet", "--depth=1", exported.as_uri(), str(tmp_path / "clone"))
+    monkeypatch.chdir(tmp_path / "clone")
+    git("remote", "set-url", "origin", str(tmp_path / "nothing"))
+    result = call(main, "diff", "--since", "HEAD~1")
+    assert (result.code, result.out) == (1, "")
+    assert "this clone is shallow and has not the commit where HEAD left it" in result.err
+    assert "`git fetch --unshallow origin` mends that" in result.err
 
 
 def test_an_unknown_revision_is_one_message(exported: Path, call: CallTask) -> None:
