@@ -126,15 +126,8 @@ class _Things:
 
 
 def _reached(file: str, owners: Iterable[str], graph: TargetGraph) -> dict[str, Cause]:
-    """Whatever depends on a file, each by a shortest path; always the same one of several."""
-    reached = {address: Cause(file, (address,)) for address in owners}
-    waiting = list(reached)
-    for address in waiting:
-        for dependent in graph.dependents.get(address, ()):
-            if dependent not in reached:
-                reached[dependent] = Cause(file, (*reached[address].path, dependent))
-                waiting.append(dependent)
-    return reached
+    """Whatever depends on a file, each by a shortest path."""
+    return {address: Cause(file, path) for address, path in graph.paths_from(owners).items()}
 
 
 def _makers(owners: Iterable[Iterable[str]], graph: TargetGraph) -> set[str]:

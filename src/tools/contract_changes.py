@@ -89,6 +89,8 @@ class ContractChange:
     before: Contract | None
     after: Contract | None
     changes: tuple[Change, ...]
+    # Of a contract that is gone: the models that used it, and nobody else, if they are gone too.
+    retired_with: tuple[str, ...] = ()
 
     @property
     def effect(self) -> Effect:
@@ -101,7 +103,8 @@ class ContractChange:
         """What the version, or a removal, lacks; empty where all is well."""
         if self.after is None:
             assert self.before is not None
-            return "" if self.before.deprecated else _REMOVED.format(name=self.name)
+            may_go = self.before.deprecated or self.retired_with
+            return "" if may_go else _REMOVED.format(name=self.name)
         if self.before is None:
             return ""
         return _version_problem(self.before.version, self.after.version, self.effect)
@@ -109,6 +112,8 @@ class ContractChange:
     @property
     def remark(self) -> str:
         """What is odd and no problem."""
+        if self.retired_with:
+            return f"retired with {', '.join(self.retired_with)}, which alone used it"
         if self.before is None or self.after is None or self.changes:
             return ""
         before, after = self.before.version, self.after.version

@@ -12,6 +12,7 @@ files to export), with 2 where it cannot say (no such contract, option or revisi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from pydantic import Field
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tools.contract import Contract
     from tools.contract_changes import ContractChange
     from tools.dependents import Dependents, Graph
+    from tools.repository import Revision
 
 PROG = "tools.contracts"
 EXPORT = "./pants run src/datasets:contracts -- export"
@@ -109,7 +111,8 @@ def diff(settings: DiffSettings, invocation: Invocation) -> int:
         for name, text in revision.files(FOLDER).items()
         if name.endswith(".yaml")
     ]
-    changes = compare({contract.name: contract for contract in before}, _contracts())
+    found = compare({contract.name: contract for contract in before}, _contracts())
+    changes = [_with_its_models(root, revision, change) for change in found]
     if not before:
         say(f"At {revision} there were no contracts in {FOLDER}.")
     if is_changed(root, "src/datasets"):
@@ -164,9 +167,28 @@ def _reached(graph: Graph, root: Path, change: ContractChange) -> Dependents:
     assert contract is not None
     if (root / contract.file).exists():
         return graph.reached_from([contract.file])
+    return graph.reached_from(files_with(root, _imports_of(contract)), with_them=True)
+
+
+def _with_its_models(root: Path, revision: Revision, change: ContractChange) -> ContractChange:
+    """A removal with the models that are gone too, where these alone used the contract."""
+    from tools.dependents import Dependents
+    from tools.repository import files_with
+
+    if change.before is None or change.after is not None:
+        return change
+    named = files_with(root, _imports_of(change.before), revision.commit)
+    users = [file for file in named if file.startswith("src/") and file != change.before.file]
+    models = Dependents.of_files(users).models
+    of_models = all(file.startswith("src/models/") and file.count("/") > 2 for file in users)
+    are_gone = not any((root / "src/models" / model).exists() for model in models)
+    return replace(change, retired_with=models) if of_models and are_gone else change
+
+
+def _imports_of(contract: Contract) -> str:
+    """Fits the lines that import a contract's module."""
     package, _, module = contract.module.rpartition(".")
-    pattern = rf"{package}\.{module}\b|from {package} import .*\b{module}\b"
-    return graph.reached_from(files_with(root, pattern), with_them=True)
+    return rf"{package}\.{module}\b|from {package} import .*\b{module}\b"
 
 
 def _current(count: int) -> str:

@@ -55,23 +55,19 @@ class NewModelSettings(Settings):
 
 def run(settings: NewModelSettings, invocation: Invocation) -> int:
     """Start a model, or say why not."""
-    from config.terminal import say
-    from tools.model_files import check_name, made, show_tree, write
-    from tools.questions import ask
+    from tools.new_files import check_name, start
+    from tools.questions import ask, model_answers
     from tools.repository import find_root
+    from tools.template import MODEL
 
     root = find_root()
     if not settings.name:
-        settings = ask(settings, root)
-    check_name(root, settings.name)
+        settings = ask(settings, model_answers(settings, root), command="new-model -- churn")
+    check_name(root, MODEL, settings.name)
     sample = _sample(settings)
-    say(f"{settings.name}: asking Copier for its files …")
-    with made(root, settings.name, sample) as folder:
-        if settings.dry_run:
-            show_tree(folder)
-            return 0
-        write(root, settings.name, folder)
-    _report(settings.name, sample)
+    dry_run = settings.dry_run
+    if start(root, MODEL, settings.name, sample.rows, sample.answers, dry_run=dry_run):
+        _report(settings.name, sample)
     return 0
 
 
@@ -101,6 +97,7 @@ def _sample(settings: NewModelSettings) -> Sample:
 
 def _report(name: str, sample: Sample) -> None:
     from config.terminal import say
+    from tools.new_files import say_left_out
 
     say(
         f"{name}: written, with {len(sample.rows):,} of {sample.total:,} rows; "
@@ -108,8 +105,7 @@ def _report(name: str, sample: Sample) -> None:
     )
     if sample.unlabelled:
         say(f"Left out: {sample.unlabelled:,} rows without a label.")
-    for one in sample.answers["left_out"]:
-        say(f"Left out: the column {one['name']}, which has {one['reason']}.")
+    say_left_out(sample.answers)
     print(f"grep -rn TODO src/models/{name} src/datasets/{name}.py")
     print(
         f"./pants lint check test src/models/{name}:: src/datasets/{name}.py tests/models/{name}::"

@@ -1,59 +1,131 @@
-"""What a new model needs to know, asked for one by one on a terminal."""
+"""What something new needs to know, asked for one by one on a terminal."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.prompt import Prompt
 
 from config.errors import InputError
+from config.settings import Settings
 from config.terminal import say
-from tools.model_files import check_name
+from tools.new_files import check_name
 from tools.sample import choose_target, read_sample
+from tools.table_sample import Place, choose_place
+from tools.template import MODEL, Template
 
 if TYPE_CHECKING:
+    from tools.new_feature_view import NewFeatureViewSettings
     from tools.new_model import NewModelSettings
 
+type Answered = Iterator[tuple[str, object]]
+type HasData = NewModelSettings | NewFeatureViewSettings
 
-def ask(settings: NewModelSettings, root: Path) -> NewModelSettings:
+
+def ask[S: Settings](settings: S, answers: Answered, *, command: str) -> S:
     """The settings with what a person answers; an answer that is refused is asked for again.
 
     Raises:
         InputError: there is no terminal, so nobody to ask, or the answers end too early.
     """
     if not sys.stdin.isatty():
-        raise InputError("Name the model: e.g. ./pants run src/tools:new-model -- churn --help")
+        raise InputError(f"Name what to start: e.g. ./pants run src/tools:{command}")
     try:
-        return settings.model_copy(update=_answers(settings, root))
+        return settings.model_copy(update=dict(answers))
     except EOFError:
         raise InputError("The answers ended before all was asked; nothing is written.") from None
 
 
-def _answers(settings: NewModelSettings, root: Path) -> dict[str, object]:
-    name = _asked("Name of the model, in snake_case", lambda name: check_name(root, name))
-    kind = settings.kind or Prompt.ask(
-        "What is the label", choices=["classification", "regression"], default="classification"
+def model_answers(settings: NewModelSettings, root: Path) -> Answered:
+    """What a new model needs to know."""
+    name = _name(root, MODEL)
+    yield "name", name
+    yield (
+        "kind",
+        settings.kind
+        or Prompt.ask(
+            "What is the label", choices=["classification", "regression"], default="classification"
+        ),
     )
-    data = settings.data or _asked(
-        "A sample with labels: a CSV, Parquet or JSON Lines file (empty: a made-up example)",
+    data = settings.data or _data("A sample with labels")
+    yield "data", data
+    if data:
+        columns = _columns(data)
+        yield (
+            "target",
+            settings.target
+            or _column("The column that is the label", columns, choose_target(columns, name)),
+        )
+        yield (
+            "id",
+            settings.id
+            or _column("The column that identifies what a row is about", columns, optional=True),
+        )
+
+
+def table_answers(data: str, root: Path, template: Template) -> Answered:
+    """What a new dataset needs to know, and a feature view first of all."""
+    yield "name", _name(root, template)
+    yield "data", data or _data("A sample of rows")
+
+
+def view_answers(settings: NewFeatureViewSettings, root: Path, template: Template) -> Answered:
+    """What a new feature view needs to know."""
+    given = dict(table_answers(settings.data, root, template))
+    yield from given.items()
+    if data := str(given["data"]):
+        rows = read_sample(Path(data))
+        columns = [str(column) for column in rows.columns]
+        place = choose_place(rows, Place(settings.keys, settings.timestamp, settings.available))
+        yield (
+            "key",
+            settings.key
+            or _column("The column that says about whom a row is", columns, *place.keys[:1]),
+        )
+        yield (
+            "timestamp",
+            settings.timestamp
+            or _column("The column that says when it happened", columns, place.timestamp),
+        )
+        yield (
+            "available",
+            settings.available
+            or _column(
+                "The column that says when it became known", columns, place.available, optional=True
+            ),
+        )
+
+
+def _name(root: Path, template: Template) -> str:
+    return _asked(
+        f"Name of {template.kind.replace('a ', 'the ')}, in snake_case",
+        lambda name: check_name(root, template, name),
+    )
+
+
+def _data(what: str) -> str:
+    return _asked(
+        f"{what}: a CSV, Parquet or JSON Lines file (empty: a made-up example)",
         lambda data: data and read_sample(Path(data)),
     )
-    given: dict[str, object] = {"name": name, "kind": kind, "data": data}
-    if data:
-        columns = [str(column) for column in read_sample(Path(data)).columns]
-        given["target"] = settings.target or Prompt.ask(
-            "The column that is the label", choices=columns, default=choose_target(columns, name)
-        )
-        given["id"] = settings.id or Prompt.ask(
-            "The column that identifies what a row is about (empty: none)",
+
+
+def _columns(data: str) -> list[str]:
+    return [str(column) for column in read_sample(Path(data)).columns]
+
+
+def _column(question: str, columns: list[str], default: str = "", *, optional: bool = False) -> str:
+    if optional:
+        return Prompt.ask(
+            f"{question} (empty: none)",
             choices=["", *columns],
-            default="",
+            default=default,
             show_choices=False,
         )
-    return given
+    return Prompt.ask(question, choices=columns, default=default or columns[0])
 
 
 def _asked(question: str, check: Callable[[str], object]) -> str:

@@ -105,10 +105,40 @@ def has_commit(root: Path, name: str) -> bool:
     return git(root, "cat-file", "-e", f"{name}^{{commit}}") is not None
 
 
-def files_with(root: Path, pattern: str) -> list[str]:
-    """Files in the working tree that have a line which fits an extended regular expression."""
-    found = git(root, "grep", "--untracked", "-lE", "-e", pattern, "--", "*.py", "*.ipynb")
-    return (found or "").splitlines()
+def files_with(root: Path, pattern: str, commit: str = "") -> list[str]:
+    """Python files and notebooks with a line that fits an extended regular expression.
+
+    In the working tree, or in a commit.
+    """
+    where = [commit] if commit else []
+    option = [] if commit else ["--untracked"]
+    found = git(root, "grep", *option, "-lE", "-e", pattern, *where, "--", "*.py", "*.ipynb")
+    return [line.removeprefix(f"{commit}:") for line in (found or "").splitlines()]
+
+
+def lines_with(root: Path, pattern: str, *paths: str) -> list[tuple[str, int, str]]:
+    """Lines of the working tree that fit an extended regular expression: file, number, text."""
+    options = ("--untracked", "-nIE", "--full-name", "--null")
+    found = git(root, "grep", *options, "-e", pattern, "--", *paths) or ""
+    lines = [line.split("\0", 2) for line in found.splitlines()]
+    return [(file, int(number), text) for file, number, text in lines]
+
+
+def uncommitted(root: Path, *paths: str) -> list[str]:
+    """Files below these paths that git does not hold as they are, ignored ones too."""
+    options = ("--porcelain", "--ignored", "--untracked-files=all", "--no-renames")
+    found = git(root, "status", *options, "--", *paths) or ""
+    return [line[3:] for line in found.splitlines() if "__pycache__" not in line]
+
+
+def lines_before(root: Path, folder: str, file: str) -> frozenset[str]:
+    """A file's lines in the commit before the first that had something in a folder.
+
+    In the last commit where none had; nothing where that is not in this clone.
+    """
+    log = git(root, "log", "--diff-filter=A", "--reverse", "--format=%H", "HEAD", "--", folder)
+    commit = f"{log.split()[0]}^" if log else "HEAD"
+    return frozenset((git(root, "show", f"{commit}:./{file}") or "").splitlines())
 
 
 def is_shallow(root: Path) -> bool:

@@ -1,9 +1,9 @@
-"""What a sample must be so that a model can learn from it at once."""
+"""What a sample must be: of any table, and so that a model can learn from it at once."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from config.errors import InputError
 from tools.code_names import FITTING, LONGEST, fits
+from tools.columns import is_text
 
 # Seven of ten rows train, in five folds that must all have each class.
 LEAST_OF_CLASS = 10
@@ -20,22 +21,34 @@ MOST_CLASSES = 30
 PROBABILITY = "probability_"
 
 
-def check_columns(rows: pd.DataFrame, source: str, chosen: Mapping[str, str]) -> None:
-    """Refuse columns that cannot be chosen, or cannot be named in code.
+def check_chosen(rows: pd.DataFrame, source: str, chosen: Mapping[str, Sequence[str]]) -> None:
+    """Refuse columns that cannot be chosen; `chosen` has them by the options that name them.
 
     Raises:
-        InputError: one that an option chose is not there, or a name is none.
+        InputError: one is not there, or is named twice.
     """
     columns = [str(name) for name in rows.columns]
-    for option, name in chosen.items():
-        if name and name not in columns:
-            close = difflib.get_close_matches(name, columns, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(columns)}."
-            raise InputError(f"{source}: {option}: there is no column {name!r}; {hint}")
-    target, identifier = chosen.values()
-    if target == identifier:
-        raise InputError(f"{source}: {target!r} cannot be both --target and --id.")
-    for name in columns:
+    options: dict[str, str] = {}
+    for option, names in chosen.items():
+        for name in names:
+            if name not in columns:
+                close = difflib.get_close_matches(name, columns, n=1)
+                hint = (
+                    f"did you mean {close[0]!r}?" if close else f"there are {', '.join(columns)}."
+                )
+                raise InputError(f"{source}: {option}: there is no column {name!r}; {hint}")
+            if name in options:
+                raise InputError(f"{source}: {name!r} cannot be both {options[name]} and {option}.")
+            options[name] = option
+
+
+def check_names(rows: pd.DataFrame, source: str) -> None:
+    """Refuse columns that cannot be named in code.
+
+    Raises:
+        InputError: a name is empty, long or not printable.
+    """
+    for name in map(str, rows.columns):
         if not fits(name):
             raise InputError(
                 f"{source}: column {name[:LONGEST]!r}: expected a name of {FITTING}. Rename it."
@@ -122,8 +135,3 @@ def check_identifier(column: pd.Series[Any], source: str) -> None:
         raise InputError(
             f"{where}: expected at least {LEAST_OF_CLASS} different ones, got {column.nunique()}."
         )
-
-
-def is_text(column: pd.Series[Any]) -> bool:
-    """Whether a column holds text."""
-    return isinstance(column.dtype, pd.StringDtype)

@@ -41,14 +41,14 @@ class Target:
         """The folder of the BUILD file that declares it."""
         # `tests/models/iris/a_test.py:../tests` is of a target in tests/models.
         path, _, name = self._address.partition(":")
-        folder = posixpath.dirname(path) if self._is_of_a_file else path
+        folder = posixpath.dirname(path) if self.is_of_a_file else path
         return posixpath.normpath(posixpath.join(folder, posixpath.dirname(name) or ".")).strip(".")
 
     @cached_property
     def generator(self) -> str:
         """The address of the target that makes it, if one does: one per file or requirement."""
         path, _, name = self._address.partition(":")
-        if self._is_of_a_file:
+        if self.is_of_a_file:
             name = posixpath.basename(name) or posixpath.basename(self.folder)
         elif "#" in self.address:
             name = name or posixpath.basename(path)
@@ -59,7 +59,7 @@ class Target:
     @cached_property
     def path(self) -> str:
         """The file that it stands for, else its folder with a slash at the end."""
-        return self.sources[0] if self._is_of_a_file else f"{self.folder}/"
+        return self.sources[0] if self.is_of_a_file else f"{self.folder}/"
 
     @property
     def _address(self) -> str:
@@ -67,7 +67,8 @@ class Target:
         return self.address.removeprefix("//").partition("@")[0].partition("#")[0]
 
     @property
-    def _is_of_a_file(self) -> bool:
+    def is_of_a_file(self) -> bool:
+        """Whether it stands for one file, and not for a folder or a package."""
         return self._address.partition(":")[0] in self.sources
 
     def would_own(self, file: str) -> bool:
@@ -100,6 +101,17 @@ class TargetGraph:
             for dependency in self.targets[address].dependencies:
                 found.setdefault(dependency, []).append(address)
         return {address: tuple(those) for address, those in found.items()}
+
+    def paths_from(self, addresses: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Whatever depends on targets, and they; each with a shortest path, always the same one."""
+        reached: dict[str, tuple[str, ...]] = {address: (address,) for address in addresses}
+        waiting = list(reached)
+        for address in waiting:
+            for dependent in self.dependents.get(address, ()):
+                if dependent not in reached:
+                    reached[dependent] = (*reached[address], dependent)
+                    waiting.append(dependent)
+        return reached
 
     @cached_property
     def generators(self) -> frozenset[str]:

@@ -221,6 +221,28 @@ def test_a_new_model_is_in_the_image_of_all_without_an_edit(workshop: Workshop) 
         workshop.package(IMAGES[MONOLITH])
 
 
+def test_a_started_model_trains_and_predicts_in_its_image_without_an_edit(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    workshop.commit()
+    new_model = ("run", "src/tools:new-model", "--", "churn", "--kind", "classification")
+    workshop.pants(*new_model)
+    try:
+        workshop.package("src/models/churn:image")
+        tmp_path.chmod(0o777)
+        workshop.run("models/churn", tmp_path, "models.churn.train")
+        predict = ("models.churn.predict", "--output", "predicted.csv")
+        workshop.run("models/churn", tmp_path, *predict)
+        with (tmp_path / "predicted.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == 300
+        assert {row["label"] for row in rows} == {"stays", "leaves"}
+    finally:
+        # All of it is new, and nothing else is.
+        clean = ["git", "clean", "--force", "--quiet", "-d", "src", "tests"]
+        subprocess.run(clean, cwd=workshop.root, check=True)
+
+
 def test_what_is_not_needed_to_run_is_not_there(workshop: Workshop) -> None:
     for image in IMAGES:
         told = workshop.inspect(image)["Config"]

@@ -1,4 +1,4 @@
-"""Models that `new-model` starts in a repository with a history, and a real Pants for them."""
+"""What is started, updated and retired in a repository with a history, and a real Pants for it."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ ADDRESSES = tuple(
     f"{folder}/{model}::"
     for folder in ("src/models", "tests/models")
     for model in ("churn", "rent")
+)
+# The folders have tests of other things, which the sandbox has not.
+TESTED = ("tests/datasets", "tests/feature_store")
+TABLES = (
+    "src/datasets::",
+    "src/feature_store/views::",
+    "src/feature_store/samples::",
+    *(f"{folder}::" for folder in TESTED),
 )
 PANTS_RACE = "Error launching process after 1 retry for ETXTBSY"
 TEMPLATE = "src/tools/templates/model/src/models/{{ name }}"
@@ -99,12 +107,20 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
         shutil.copy(ROOT / name, root / name)
     copy_test_support(root)
     write_sample(root / "sample.csv")
+    for folder in TESTED:
+        (root / folder).mkdir(parents=True)
+        (root / folder / "BUILD").write_text('python_tests(name="tests")\n')
     commit_all(root)
     repository = Repository(root)
     try:
         churn = ("churn", "--kind", "classification", "--data", "sample.csv", "--id", "id")
-        for arguments in (churn, ("rent", "--kind", "regression")):
-            made = repository.pants("run", "src/tools:new-model", "--", *arguments)
+        for tool, *arguments in (
+            ("new-model", *churn),
+            ("new-model", "rent", "--kind", "regression"),
+            ("new-dataset", "customers"),
+            ("new-feature-view", "subscriptions", "--data", "sample.csv", "--key", "id"),
+        ):
+            made = repository.pants("run", f"src/tools:{tool}", "--", *arguments)
             assert made.code == 0, made
         commit_all(root)
         yield repository
@@ -121,13 +137,16 @@ def repository(started: Repository) -> Iterator[Repository]:
 
 
 def test_all_that_a_change_has_to_pass_is_passed_at_once(repository: Repository) -> None:
-    built = repository.pants("tailor", "--check", "update-build-files", "--check", *ADDRESSES)
+    addresses = (*ADDRESSES, *TABLES)
+    built = repository.pants("tailor", "--check", "update-build-files", "--check", *addresses)
     assert built.code == 0, built
-    passed = repository.pants("lint", "check", "test", *ADDRESSES, "src/datasets::")
+    passed = repository.pants("lint", "check", "test", *addresses)
     assert passed.code == 0, (passed.out, passed.err)
     for test in (
         "tests/models/churn/churn_test.py:tests",
         "tests/models/rent/rent_test.py:tests",
+        "tests/datasets/customers_test.py:tests",
+        "tests/feature_store/subscriptions_test.py:tests",
         "src/models/churn/notebooks/exploration.ipynb",
         "src/models/rent/notebooks/exploration.ipynb",
     ):
@@ -154,6 +173,16 @@ def test_the_sample_is_what_it_is_trained_on_and_predicts(repository: Repository
     right = [row["churned"] == row["churned_input"] for row in rows]
     assert sum(right) > 0.75 * ROWS
     assert {row["said"] for row in rows} == {f"remark {number}" for number in range(ROWS)}
+
+
+def test_a_feature_view_is_extracted_at_once(repository: Repository) -> None:
+    argv = ("--view", "subscriptions", "--dst", "extracted.csv")
+    extracted = repository.pants("run", "src/feature_store:extract", "--", *argv)
+    assert extracted.code == 0, extracted
+    with (repository.root / "extracted.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 1_000
+    assert {"id", "since", "Monthly charge (€)", "class", "said"} <= rows[0].keys()
 
 
 def test_the_package_predicts(repository: Repository) -> None:
@@ -204,7 +233,7 @@ def test_an_update_brings_the_templates_changes_and_keeps_those_by_hand(
     repository.edit(definition, "    build_pipeline=", "    hold_out=0.4,\n    build_pipeline=")
     repository.edit(card, "# Churn\n", "# Customers who leave\n")
     change_template(repository)
-    updated = repository.pants("run", "src/tools:update-model", "--", "churn")
+    updated = repository.pants("run", "src/tools:update-from-template", "--", "churn")
     assert updated.code == 0, updated
     assert updated.out.splitlines() == ["src/models/churn/.copier-answers.yml", definition, card]
     text = (repository.root / definition).read_text()
@@ -216,7 +245,7 @@ def test_an_update_brings_the_templates_changes_and_keeps_those_by_hand(
     changed = repository.status().split()
     assert changed == [word for path in updated.out.splitlines() for word in ("M", path)]
     commit_all(repository.root)
-    again = repository.pants("run", "src/tools:update-model", "--", "churn")
+    again = repository.pants("run", "src/tools:update-from-template", "--", "churn")
     assert (again.code, again.out) == (0, ""), again
 
 
@@ -224,10 +253,70 @@ def test_an_update_leaves_a_conflict_to_a_person(repository: Repository) -> None
     definition = "src/models/churn/definition.py"
     repository.edit(definition, '"accuracy": "accuracy"', '"f1": "f1_macro"')
     change_template(repository)
-    updated = repository.pants("run", "src/tools:update-model", "--", "churn")
+    updated = repository.pants("run", "src/tools:update-from-template", "--", "churn")
     assert updated.code == 1, updated
     assert f"{definition}: in conflict, see its markers" in updated.out.splitlines()
     text = (repository.root / definition).read_text()
     ours, _, theirs = text.partition("=======")
     assert '"f1": "f1_macro"' in ours
     assert '"roc_auc": "roc_auc"' in theirs
+
+
+def test_an_update_is_for_tables_too(repository: Repository) -> None:
+    view = "src/feature_store/views/subscriptions.py"
+    template = "src/tools/templates/feature_view/src/feature_store/views/{{ name }}.py.jinja"
+    repository.edit(view, "TODO: what subscriptions tells, of what.", "Who ordered what.")
+    repository.edit(template, "    sample=_sample,\n", "    sample=_sample,  # Made up.\n")
+    commit_all(repository.root)
+    updated = repository.pants("run", "src/tools:update-from-template", "--", "subscriptions")
+    assert updated.code == 0, updated
+    answers = "src/feature_store/views/.subscriptions.copier-answers.yml"
+    assert updated.out.splitlines() == [answers, view]
+    text = (repository.root / view).read_text()
+    assert text.startswith('"""Who ordered what."""')
+    assert "sample=_sample,  # Made up.\n" in text
+
+
+def retire(repository: Repository, *arguments: str) -> Result:
+    return repository.pants("run", "src/tools:retire-model", "--", *arguments)
+
+
+def test_a_model_that_somebody_needs_is_not_retired(repository: Repository) -> None:
+    study = repository.root / "tests/feature_store/study_test.py"
+    study.write_text("from models.churn.definition import MODEL\n\nassert MODEL\n")
+    (repository.root / "page.md").write_text("Run `./pants run src/models/churn:predict`.\n")
+    before = repository.status()
+    refused = retire(repository, "churn")
+    assert refused.code == 1, refused
+    assert refused.out.splitlines() == [
+        "src/models/churn/definition.py → tests/feature_store/study_test.py:tests",
+        "page.md:1: Run `./pants run src/models/churn:predict`.",
+    ]
+    assert "2 files or lines depend on it" in refused.err
+    assert repository.status() == before
+    (repository.root / "page.md").unlink()
+
+
+def test_a_retired_model_leaves_nothing_behind(repository: Repository) -> None:
+    retired = retire(repository, "churn")
+    assert retired.code == 0, retired
+    left = repository.run("git", "grep", "-l", "churn", "--", "src/datasets", "src/models", "tests")
+    assert left.out == ""
+    commit_all(repository.root)
+    gone = ("src/models::", "tests/models::", *TABLES)
+    built = repository.pants("tailor", "--check", "update-build-files", "--check", *gone)
+    assert built.code == 0, built
+    passed = repository.pants("lint", "check", "test", *gone)
+    assert passed.code == 0, (passed.out, passed.err)
+    for command in (("export", "--check"), ("diff", "--since", "HEAD~1")):
+        current = repository.pants("run", "src/datasets:contracts", "--", *command)
+        assert current.code == 0, current
+
+
+def test_a_model_that_is_started_and_retired_was_never_there(repository: Repository) -> None:
+    before = repository.status()
+    made = repository.pants("run", "src/tools:new-model", "--", "brief", "--kind", "regression")
+    assert made.code == 0, made
+    forced = retire(repository, "brief", "--force")
+    assert forced.code == 0, forced
+    assert repository.status() == before

@@ -1,4 +1,4 @@
-"""What `new-model` and `update-model` refuse, and ask; tests/integration has what they write."""
+"""What starts and updates things refuses, and asks; tests/integration has what it writes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from support.tasks import CallTask
-from tools import new_model, update_model
-from tools.model_template import answers_file
+from tools import new_model, update_from_template
 from tools.new_model import NewModelSettings
-from tools.questions import ask
+from tools.questions import ask, model_answers
+from tools.template import MODEL
 
 ROWS = "usage,plan,churned\n" + "1.5,basic,no\n2.5,pro,yes\n" * 10
 KIND = ("--kind", "classification")
@@ -92,7 +92,7 @@ def test_a_sample_that_cannot_be_learnt_from_is_refused(
 
 
 def test_what_is_not_said_and_cannot_be_asked_is_refused(clone: Path, call: CallTask) -> None:
-    assert "Name the model" in refused(clone, call)
+    assert "Name what to start" in refused(clone, call)
     assert "--kind: say what the label is" in refused(clone, call, "churn")
     assert "name it with --data" in refused(clone, call, "churn", *KIND, "--target", "churned")
 
@@ -115,7 +115,7 @@ def test_a_terminal_is_asked_until_the_answers_fit(
 ) -> None:
     answers = ["iris", "churn", "classification", "gone.csv", "rows.csv", "", "plan"]
     monkeypatch.setattr("sys.stdin", Terminal("\n".join(answers) + "\n"))
-    asked = ask(NewModelSettings(), clone)
+    asked = ask(NewModelSettings(), model_answers(NewModelSettings(), clone), command="")
     assert asked == NewModelSettings(
         name="churn", kind="classification", data="rows.csv", target="churned", id="plan"
     )
@@ -141,19 +141,19 @@ def commit(root: Path) -> None:
 
 def test_an_update_names_what_it_lacks(clone: Path, call: CallTask) -> None:
     commit(clone)
-    assert "Name a model" in call(update_model.main).err
-    by_hand = call(update_model.main, "iris")
+    assert "Name what to update" in call(update_from_template.main).err
+    by_hand = call(update_from_template.main, "iris")
     assert (by_hand.code, by_hand.out) == (2, "")
-    assert "the model was not started by new-model" in by_hand.err
-    (clone / answers_file("iris")).write_text("_commit: abcd123\n")
-    unknown = call(update_model.main, "iris")
+    assert "it was not started from a template" in by_hand.err
+    (clone / MODEL.answers_file("iris")).write_text("_commit: abcd123\n")
+    unknown = call(update_from_template.main, "iris")
     assert unknown.code == 2
     assert "_commit: abcd123 is not in this clone. Fetch it" in unknown.err
 
 
 def test_an_update_wants_what_it_changes_to_be_committed(clone: Path, call: CallTask) -> None:
     commit(clone)
-    (clone / answers_file("iris")).write_text("_commit: HEAD\n")
-    result = call(update_model.main, "iris")
+    (clone / MODEL.answers_file("iris")).write_text("_commit: HEAD\n")
+    result = call(update_from_template.main, "iris")
     assert result.code == 2
     assert "src/models/iris: has changes that are not committed." in result.err

@@ -1,8 +1,8 @@
-"""Bring changes of the template to a model.
+"""Bring changes of a template to what was started from it.
 
 Copier's `update` takes a git repository as a whole: all of it has to be committed, all of it is
-compared with the template, and what comes of that is written file by file. So a model's text files
-go into a repository of their own, are updated there, and come back when that is done.
+compared with the template, and what comes of that is written file by file. So the text files of
+what was started go into a repository of their own, are updated there, and come back afterwards.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import yaml
 from config.errors import InputError
 from config.terminal import say
 from data_access_layer.atomic import staged
-from tools.model_template import TEMPLATE, answers_file, owned, update
 from tools.repository import has_commit, is_changed
+from tools.template import ALL, MODEL, Template, update
 
 MARKER = b"<<<<<<< "
 # Nobody's name, and no hooks or signatures of this machine.
 _GIT = (
-    *("git", "-c", "user.name=update-model", "-c", "user.email=update-model@localhost"),
+    *("git", "-c", "user.name=update", "-c", "user.email=update@localhost"),
     *("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null"),
 )
 
@@ -38,27 +38,54 @@ class Update:
     conflicts: tuple[str, ...]
 
 
-def updated(root: Path, name: str) -> Update:
-    """Update a model's files.
+def started_from(root: Path, name: str) -> Template:
+    """The template that something was started from.
 
     Raises:
-        InputError: the model has no answers file, is not committed as it is, or its template's
-            commit is not in this clone.
+        InputError: nothing of that name was.
+    """
+    for template in ALL:
+        if (root / template.answers_file(name)).is_file():
+            return template
+    known = sorted(started_names(root))
+    raise InputError(
+        f"{name!r}: there is no {MODEL.answers_file(name)}, nor one of a dataset or a feature "
+        "view: it was not started from a template, so there is nothing to update it from. "
+        f"Started so: {', '.join(known) or 'nothing yet'}."
+    )
+
+
+def started_names(root: Path) -> Iterator[str]:
+    """The names of all that was started from a template."""
+    for template in ALL:
+        before, _, after = template.answers.partition("{name}")
+        for file in root.glob(template.answers_file("*")):
+            yield file.relative_to(root).as_posix().removeprefix(before).removesuffix(after)
+
+
+def updated(root: Path, name: str) -> Update:
+    """Update the files of what was started under a name.
+
+    Raises:
+        InputError: it has no answers file, is not committed as it is, or its template's commit is
+            not in this clone.
         UserError: Copier fails; nothing was written.
     """
-    _check(root, name)
+    template = started_from(root, name)
+    _check(root, template, name)
     say(f"{name}: asking Copier for its files …")
+    answers = template.answers_file(name)
     with tempfile.TemporaryDirectory(prefix="update-") as temporary:
-        project = Path(temporary) / "model"
-        before = dict(_texts(root, name))
+        project = Path(temporary) / "project"
+        before = dict(_texts(root, template, name))
         for path, content in before.items():
             (project / path).parent.mkdir(parents=True, exist_ok=True)
             (project / path).write_bytes(content)
-        _point_to(root, project / answers_file(name))
+        _point_to(root, project / answers)
         _commit(project)
-        update(root, name, project)
-        _point_to(Path("."), project / answers_file(name))
-        after = dict(_texts(project, name))
+        update(root, template, name, project)
+        _point_to(Path("."), project / answers)
+        after = dict(_texts(project, template, name))
     changed = tuple(
         path for path in sorted({*before, *after}) if before.get(path) != after.get(path)
     )
@@ -68,20 +95,15 @@ def updated(root: Path, name: str) -> Update:
     return Update(changed, conflicts)
 
 
-def _check(root: Path, name: str) -> None:
-    file = answers_file(name)
-    if not (root / file).is_file():
-        raise InputError(
-            f"{name!r}: there is no {file}: the model was not started by new-model, so there is "
-            "nothing to update it from."
-        )
+def _check(root: Path, template: Template, name: str) -> None:
+    file = template.answers_file(name)
     commit = str(yaml.safe_load((root / file).read_text(encoding="utf-8"))["_commit"])
     if not has_commit(root, commit):
         raise InputError(
             f"{file}: _commit: {commit} is not in this clone. Fetch it; if nobody has it any more, "
-            f"write the commit of {TEMPLATE[1]} that the model is nearest to."
+            f"write the commit of {template.sources[-1]} that this is nearest to."
         )
-    for path in owned(name):
+    for path in template.paths(name):
         if is_changed(root, path):
             raise InputError(
                 f"{path}: has changes that are not committed. Commit or stash them first, so that "
@@ -89,9 +111,9 @@ def _check(root: Path, name: str) -> None:
             )
 
 
-def _texts(root: Path, name: str) -> Iterator[tuple[str, bytes]]:
-    """The text files of a model with their contents, by their paths from the root."""
-    for top in owned(name):
+def _texts(root: Path, template: Template, name: str) -> Iterator[tuple[str, bytes]]:
+    """The text files of what was started with their contents, by their paths from the root."""
+    for top in template.paths(name):
         place = root / top
         for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
             if file.is_file() and "__pycache__" not in file.parts:
@@ -111,7 +133,7 @@ def _commit(project: Path) -> None:
     for command in (
         ("init", "--quiet"),
         ("add", "--all", "--force"),
-        ("commit", "--quiet", "--message", "The model as it is"),
+        ("commit", "--quiet", "--message", "As it is"),
     ):
         subprocess.run([*_GIT, *command], cwd=project, check=True, capture_output=True)
 

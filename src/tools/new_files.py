@@ -1,4 +1,4 @@
-"""The files of a new model: made beside, checked, and put in their places together."""
+"""The files of what is started: made beside, checked, and put in their places together."""
 
 from __future__ import annotations
 
@@ -7,93 +7,106 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import pandas as pd
 import pandera.pandas as pa
 from rich.console import Console
 from rich.tree import Tree
 
 from config.errors import InputError
+from config.terminal import say
 from data_access_layer.atomic import staged
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_location
 from tools.contract import Contract, contract_of
 from tools.contract_files import FOLDER, file_name, to_text
-from tools.model_template import owned, render
-from tools.sample import Sample
+from tools.template import MODEL, Template, render
 
 SAMPLE = "sample.parquet"
 LONGEST_NAME = 30
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
-def check_name(root: Path, name: str) -> None:
-    """Refuse a name that no model can have.
+def check_name(root: Path, template: Template, name: str) -> None:
+    """Refuse a name that nothing of this kind can have.
 
     Raises:
         InputError: it is no name in snake_case, or something has it already.
     """
     if not _NAME.fullmatch(name) or keyword.iskeyword(name) or len(name) > LONGEST_NAME:
         raise InputError(
-            f"{name!r} cannot be a model's name: expected snake_case, such as churn or "
-            f"late_payment, at most {LONGEST_NAME} characters and none of Python's own words."
+            f"{name!r} cannot be {template.kind}'s name: expected snake_case, such as "
+            f"{template.example}, at most {LONGEST_NAME} characters and none of Python's own words."
         )
-    for path in (*owned(name), *_also_taken(name)):
+    for path in template.taken_paths(name):
         if (root / path).exists():
             raise InputError(f"{name!r}: {path} is there already. Choose another name.")
 
 
-def contract_paths(name: str) -> tuple[str, ...]:
-    """The exported contracts of a model's rows, from the root."""
-    return tuple(f"{FOLDER}/{file_name(one)}" for one in (name, f"labelled_{name}"))
+def start(
+    root: Path,
+    template: Template,
+    name: str,
+    rows: pd.DataFrame,
+    answers: Mapping[str, Any],
+    *,
+    dry_run: bool,
+) -> bool:
+    """Write all files of something new, or with `dry_run` show them; whether they are written.
+
+    `rows` keep its contracts; a model learns from them, and they are among its files.
+
+    Raises:
+        InputError: a place cannot be written.
+        UserError: Copier fails, or the disk is full; nothing was written.
+    """
+    with _made(root, template, name, rows, answers) as folder:
+        if dry_run:
+            _show_tree(folder)
+            return False
+        _write(root, template, name, folder)
+    return True
 
 
-def _also_taken(name: str) -> tuple[str, ...]:
-    return (
-        f"src/{name}",
-        f"src/models/{name}.py",
-        f"src/datasets/{name}",
-        f"tests/models/{name}_test.py",
-        *contract_paths(name),
-    )
+def say_left_out(answers: Mapping[str, Any]) -> None:
+    """Name the columns of a sample that are in no contract."""
+    for one in answers["left_out"]:
+        say(f"Left out: the column {one['name']}, which has {one['reason']}.")
 
 
 @contextmanager
-def made(root: Path, name: str, sample: Sample) -> Iterator[Path]:
-    """Yield a folder with all files of a new model, each where it will be from the root.
-
-    Raises:
-        UserError: Copier fails.
-    """
-    with tempfile.TemporaryDirectory(prefix="model-") as temporary:
+def _made(
+    root: Path, template: Template, name: str, rows: pd.DataFrame, answers: Mapping[str, Any]
+) -> Iterator[Path]:
+    """Yield a folder with all files of something new, each where it will be from the root."""
+    say(f"{name}: asking Copier for its files …")
+    with tempfile.TemporaryDirectory(prefix="new-") as temporary:
         folder = Path(temporary) / "new"
-        render(root, name, sample.answers, folder)
-        rows = open_location(str(folder / "src/models" / name / SAMPLE), StoreSettings())
-        rows.write(sample.rows)
+        render(root, template, name, answers, folder)
+        if template is MODEL:
+            sample = open_location(str(folder / "src/models" / name / SAMPLE), StoreSettings())
+            sample.write(rows)
         for model in _contracts(folder / f"src/datasets/{name}.py", f"datasets.{name}"):
-            model.validate(sample.rows, lazy=True)
+            model.validate(rows, lazy=True)
             _export(contract_of(model), folder / FOLDER)
         yield folder
 
 
-def write(root: Path, name: str, folder: Path) -> None:
-    """Put all files in their places.
-
-    Raises:
-        InputError: a place cannot be written.
-        UserError: the disk is full; nothing was written.
-    """
+def _write(root: Path, template: Template, name: str, folder: Path) -> None:
+    """Put all files in their places."""
     with ExitStack() as stack:
-        for path in (*owned(name), *contract_paths(name)):
+        for path in (*template.paths(name), *template.contract_paths(name)):
             staging = stack.enter_context(staged(root / path, option="folder"))
             copy = shutil.copytree if (folder / path).is_dir() else shutil.copy
             copy(folder / path, staging)
 
 
-def show_tree(folder: Path) -> None:
+def _show_tree(folder: Path) -> None:
     """Print the files below a folder."""
     trees = {folder: Tree(".")}
     for path in sorted(folder.rglob("*")):

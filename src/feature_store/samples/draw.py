@@ -1,0 +1,82 @@
+"""Made-up values, column by column, for samples of feature views."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from feature_store.checks import dtypes_of
+
+SEED = 20_250_101
+_SECONDS_A_DAY = 86_400
+
+
+class Draw:
+    """Values of one column, each by itself; from a stream of its own, which its name starts.
+
+    So a further column leaves the others as they are. `missing` is the share of missing values.
+    """
+
+    def __init__(self, column: str, *, rows: int, seed: int, missing: float = 0) -> None:
+        self.column = column
+        self.rows = rows
+        self.missing = missing
+        seeds = [seed, zlib.crc32(column.encode())]
+        self._stream = np.random.Generator(np.random.PCG64(seeds))
+
+    def numbers(self, low: float, high: float) -> pd.Series[Any]:
+        """Any number from `low` to `high`, each as probable."""
+        return self._with_gaps(
+            self._stream.uniform(low, high, self.rows).clip(low, high), "float64"
+        )
+
+    def integers(self, low: int, high: int) -> pd.Series[Any]:
+        """Any whole number from `low` to `high`."""
+        whole = self._stream.integers(low, high, self.rows, endpoint=True)
+        return self._with_gaps(whole, "Int64")
+
+    def choices(self, *values: str) -> pd.Series[Any]:
+        """One of these texts."""
+        return self._with_gaps(self._stream.choice(values, self.rows), "str")
+
+    def texts(self, different: int) -> pd.Series[Any]:
+        """So many different texts: the column's name, and a number."""
+        return self.choices(*(f"{self.column} {number}" for number in range(1, different + 1)))
+
+    def flags(self) -> pd.Series[Any]:
+        """True as often as false."""
+        return self._with_gaps(self._stream.random(self.rows) < 0.5, "boolean")
+
+    def moments(self, low: str, high: str) -> pd.Series[Any]:
+        """A second from `low` to a day after `high`; with a time zone where they have one."""
+        start = pd.Timestamp(low)
+        days = (pd.Timestamp(high) - start) / pd.Timedelta(days=1) + 1
+        return self._with_gaps(start + self._delays(days), None)
+
+    def later(self, moments: pd.Series[Any], days: float) -> pd.Series[Any]:
+        """Up to so many days after other moments."""
+        return moments + self._delays(days)
+
+    def _delays(self, days: float) -> pd.Series[Any]:
+        seconds = self._stream.integers(0, round(days * _SECONDS_A_DAY), self.rows)
+        return pd.Series(seconds.astype("timedelta64[s]"))
+
+    def _with_gaps(self, values: Any, dtype: str | None) -> pd.Series[Any]:
+        drawn = pd.Series(values, dtype=dtype)
+        return drawn.mask(self._stream.random(self.rows) < self.missing) if self.missing else drawn
+
+
+def table_of(
+    contract: type[pa.DataFrameModel],
+    columns: Mapping[str, pd.Series[Any]],
+    *,
+    order: Sequence[str],
+) -> pd.DataFrame:
+    """The columns as rows of a contract, in this order; no two rows have the same place in it."""
+    rows = pd.DataFrame(columns).astype(dtypes_of(contract.to_schema()))
+    return rows.drop_duplicates(list(order)).sort_values(list(order), ignore_index=True)

@@ -1,0 +1,78 @@
+"""Start a dataset: the contract of a table, with its test, from a sample of rows.
+
+Examples:
+  ./pants run src/tools:new-dataset
+  ./pants run src/tools:new-dataset -- customers --data customers.csv
+  ./pants run src/tools:new-dataset -- customers --dry-run
+
+On a terminal, a call without a name asks for all of it. Without --data the contract is that of a
+made-up example. Types, missing values and ranges are the sample's; `grep -rn TODO` finds what a
+person must decide. No row of the sample is kept: of its values, the contract and its test name the
+least and the greatest, and the texts of columns with few of them. Exits with 2 and writes nothing
+where the name is taken or the sample cannot be read.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar
+
+from pydantic import Field
+from pydantic_settings import CliPositionalArg
+
+from config import task
+from config.settings import Settings
+from config.task import Invocation
+
+PROG = "tools.new_dataset"
+
+
+class NewDatasetSettings(Settings):
+    """What to start with."""
+
+    section: ClassVar[str] = "new_dataset"
+
+    name: CliPositionalArg[str] = Field("", description="the table's name, in snake_case")
+    data: str = Field("", description="a sample: a CSV, Parquet or JSON Lines file")
+    dry_run: bool = Field(False, description="show the files, and write none")
+
+
+def run(settings: NewDatasetSettings, invocation: Invocation) -> int:
+    """Start a dataset, or say why not."""
+    from tools.example import example_rows
+    from tools.new_files import check_name, start
+    from tools.questions import ask, table_answers
+    from tools.repository import find_root
+    from tools.sample import read_rows
+    from tools.table_sample import describe_table
+    from tools.template import DATASET
+
+    root = find_root()
+    if not settings.name:
+        answers = table_answers(settings.data, root, DATASET)
+        settings = ask(settings, answers, command="new-dataset -- customers")
+    name = settings.name
+    check_name(root, DATASET, name)
+    rows, source = read_rows(settings.data, lambda: example_rows("regression"))
+    sample = describe_table(rows, source=source)
+    if start(root, DATASET, name, sample.rows, sample.answers, dry_run=settings.dry_run):
+        _report(name, len(rows), sample.answers)
+    return 0
+
+
+def _report(name: str, rows: int, answers: dict[str, object]) -> None:
+    from config.terminal import say
+    from tools.new_files import say_left_out
+
+    say(f"{name}: written, as {rows:,} rows are.")
+    say_left_out(answers)
+    file = f"src/datasets/{name}.py"
+    print(f"grep -n TODO {file}")
+    print(f"./pants lint check test {file} tests/datasets/{name}_test.py")
+    print(f"./pants run src/datasets:contracts -- show {name}")
+
+
+main = partial(task.main, NewDatasetSettings, run, prog=PROG, doc=__doc__)
+
+if __name__ == "__main__":
+    main()
