@@ -60,7 +60,7 @@ def ci(clone: Clone, *arguments: str, variables: tuple[str, ...] = MERGE_REQUEST
     """Call gitlab-ci-local as for a merge request."""
     given = [part for one in variables for part in ("--variable", one)]
     ignored = ("--ignore-predefined-vars", ",".join(one.partition("=")[0] for one in variables))
-    command = (sys.executable, GITLAB_CI_LOCAL.resolve(), *given, *ignored, *arguments)
+    command = (sys.executable, str(GITLAB_CI_LOCAL.resolve()), *given, *ignored, *arguments)
     return Result.of(start(*command, cwd=clone.root), timeout=900)
 
 
