@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except subprocess.CalledProcessError as error:
         print(f"{LOCK} cannot be installed:\n{error.stderr.strip()}", file=sys.stderr)
         return 1
-    _become(node, str(program), *arguments)
+    return _become(node, str(program), *arguments)
 
 
 def _become(node: Path, *arguments: str) -> NoReturn:
