@@ -188,16 +188,23 @@ def _is_image(target: Target) -> bool:
 
 
 def _model(target: Target) -> str:
-    """The model that it belongs to, as code, test or notebook; empty where none."""
+    """The model that it belongs to, as code, test or notebook, if there is one; else empty."""
     fits = _OF_A_MODEL.fullmatch(target.path) if target.folder else None
     return fits["name"] if fits else ""
+
+
+def _known_models(graph: TargetGraph) -> frozenset[str]:
+    """A folder of tests alone (tests/models/tasks) is no model's."""
+    code = (target for target in graph.targets.values() if target.path.startswith("src/"))
+    return frozenset(map(_model, code)) - {""}
 
 
 def _models(change: Change, graph: TargetGraph, affected: Iterable[str]) -> frozenset[str]:
     """The models with a group of jobs: those affected, and those with an affected test."""
     tests = _those(graph, affected, _is_test)
     names = {_model(graph.targets[address]) for address in tests}
-    return frozenset({thing.name for thing in change.of_kind(MODELS)} | names) - {""}
+    names |= {thing.name for thing in change.of_kind(MODELS)}
+    return _known_models(graph) & names
 
 
 def _deployed(

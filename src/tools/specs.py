@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 
 from tools.target_graph import Target
 
@@ -24,7 +24,7 @@ def specs_of(
 def _spec(
     address: str,
     every: Mapping[str, Target],
-    taken: Collection[str],
+    taken: Set[str],
     others: Collection[str],
     least_depth: int,
 ) -> str:

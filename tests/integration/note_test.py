@@ -56,7 +56,7 @@ def server() -> Iterator[Server]:
             self.end_headers()
             self.wfile.write(json.dumps(told).encode())
 
-        do_GET = do_POST = do_PUT = handle_one
+        do_GET = do_POST = do_PUT = handle_one  # noqa: N815
 
         def log_message(self, *arguments: object) -> None:
             pass

@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -60,7 +61,7 @@ def ci(clone: Clone, *arguments: str, variables: tuple[str, ...] = MERGE_REQUEST
     """Call gitlab-ci-local as for a merge request."""
     given = [part for one in variables for part in ("--variable", one)]
     ignored = ("--ignore-predefined-vars", ",".join(one.partition("=")[0] for one in variables))
-    command = (sys.executable, GITLAB_CI_LOCAL.resolve(), *given, *ignored, *arguments)
+    command = (sys.executable, str(GITLAB_CI_LOCAL.resolve()), *given, *ignored, *arguments)
     return Result.of(start(*command, cwd=clone.root), timeout=900)
 
 
@@ -89,6 +90,12 @@ def listed(clone: Clone, *variables: str) -> list[str]:
     assert made.code == 0, made.out + made.err
     rows = [line.split(";") for line in made.out.splitlines() if ";" in line]
     return [row[0] for row in rows[1:]]
+
+
+def preview(clone: Clone) -> dict[str, dict[str, Any]]:
+    """Each job with all that its template says of it."""
+    jobs: dict[str, dict[str, Any]] = yaml.safe_load(ci(clone, "--file", JOBS, "--preview").out)
+    return jobs
 
 
 def run_by(clone: Clone, jobs: dict[str, list[str]]) -> list[str]:
@@ -125,6 +132,11 @@ def test_a_change_of_one_model_runs_its_jobs_and_deploys_it_once_merged(clone: C
     assert jobs["tulip:test"] == ["./pants test tests/models/tulip::"]
     summary = (clone.root / SUMMARY).read_text()
     assert f"| `tulip` | `{TULIP}/schema.py` |" in summary
+    for environment in ("staging", "prod"):
+        deploy = preview(clone)[f"tulip:{environment}"]
+        assert (deploy["retry"], deploy["interruptible"]) == (0, False)
+        assert deploy["resource_group"] == environment
+        assert deploy["environment"]["name"] == f"{environment}/tulip"
     # On the default branch, none is left out.
     everything = plan(clone, "--everything")
     assert run_by(clone, everything) == sorted(clone.pants("list", IS_TEST, "::").out.split())

@@ -60,6 +60,7 @@ GRAPH = TargetGraph.from_peek(
         ),
         told(ALL_IMAGE, ALL, target_type="model_image"),
         unit_test("tests/models/metrics_test.py", "src/models/metrics.py"),
+        unit_test("tests/models/tasks/task_test.py", "src/models/tulip/train.py"),
         unit_test("tests/config/task_test.py"),
         unit_test(
             "tests/integration/images_test.py", "src/models/iris:image", tags=["integration"]
@@ -104,7 +105,7 @@ def test_a_change_of_one_model_runs_its_jobs_and_no_other_models() -> None:
 
 
 def test_a_change_of_what_models_share_runs_the_jobs_of_all_that_depend_on_it() -> None:
-    shared = {"shared-code:test": "./pants test tests/models/metrics_test.py"}
+    shared = {"shared-code:test": "./pants test tests/models/metrics_test.py tests/models/tasks::"}
     assert scripts([METRICS]) == of_one("iris") | of_one("tulip") | shared | OF_ALL
 
 
@@ -139,7 +140,7 @@ def test_on_the_default_branch_everything_is_tested_and_what_changed_is_deployed
     assert found["iris:test"] == "./pants test src/models/iris:: tests/models/iris::"
     assert found["shared-code:test"] == (
         "./pants test src/models/tulip:: tests/config:: tests/models/metrics_test.py "
-        "tests/models/tulip::"
+        "tests/models/tasks:: tests/models/tulip::"
     )
     assert found["shared-code:package"] == f"./pants package src/models/tulip:train {ALL}"
     assert [name for name in found if name.endswith((":staging", ":prod"))] == [

