@@ -33,7 +33,7 @@ _HEADER = re.compile(
 )
 # `The user requested (constraint) mlflow-tracing==3.17.2`
 _IN_THE_WAY = re.compile(r"The user requested (?:\(constraint\) )?([\w.-]+)")
-_OF_PIP = re.compile(r"^pip: +(.*)", re.M)
+_OF_PIP = re.compile(r"^\s*pip: +(.*)", re.M)
 _MOST_TRIES = 12
 
 

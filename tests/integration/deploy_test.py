@@ -22,8 +22,8 @@ from integration.mlflow_server import MLflowServer
 PASSWORD = "correct-horse-planted"  # pragma: allowlist secret
 TULIP = {
     "__init__.py": "",
-    "definition.py": '"""Needs no packages, so that its image is made in seconds."""\n',
-    "predict.py": 'print("one")\n',
+    "definition.py": '"""Needs one small package, so that its image is made in seconds."""\n',
+    "predict.py": 'import packaging\n\nprint("one")\n',
     "dag.toml": 'schedule = "@daily"\nowner = "tests"\nstart_date = 2026-01-01\n',
     "BUILD": """\
 python_sources()
@@ -159,7 +159,7 @@ def test_deploy_again_deploy_another_and_roll_back(workplace: Workplace) -> None
     again = workplace.call("deploy")
     assert again.out == "tulip in staging: nothing to do, this is release 1 already.\n"
 
-    workplace.write("src/models/tulip", {"predict.py": 'print("two")\n'})
+    workplace.write("src/models/tulip", {"predict.py": 'import packaging\n\nprint("two")\n'})
     refused = workplace.call("deploy", "--yes", code=2)
     assert "src/models/tulip/predict.py: is not committed." in refused.err
     commit_all(workplace.root)
