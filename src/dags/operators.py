@@ -33,7 +33,7 @@ def process(step: Step, settings: DagsSettings, **details: Any) -> BaseOperator:
     from airflow.providers.standard.operators.bash import BashOperator
 
     variables = {f"TASK_{number}": text for number, text in enumerate(step.arguments)}
-    command = f"exec {settings.python} -m {shlex.quote(step.module)}"
+    command = f"exec {settings.python} {_program(step.module, settings)}"
     return BashOperator(
         bash_command=" ".join([command, *(f'"${name}"' for name in variables)]),
         env={**step.environment, **variables},
@@ -44,6 +44,13 @@ def process(step: Step, settings: DagsSettings, **details: Any) -> BaseOperator:
         do_xcom_push=False,
         **details,
     )
+
+
+def _program(module: str, settings: DagsSettings) -> str:
+    if not settings.packages:
+        return f"-m {shlex.quote(module)}"
+    folder, _, name = module.rpartition(".")
+    return shlex.quote(str(Path(settings.packages, f"src.{folder}", f"{name}.pex")))
 
 
 def container(step: Step, settings: DagsSettings, **details: Any) -> BaseOperator:

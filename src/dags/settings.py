@@ -21,9 +21,11 @@ class DagsSettings(Settings):
         "",
         description="Where tasks read and write files; default: Airflow's current folder.",
     )
-    python: str = Field(
-        "python",
-        description="For processes: a command that runs `-m MODULE` of ours, such as a PEX.",
+    python: str = Field("python", description="For processes: what runs packages, or modules.")
+    packages: str = Field(
+        "",
+        description="For processes: the folder of what `./pants package` made of the tasks; "
+        "default: `python` finds our modules by itself.",
     )
     registry: str = Field(
         "", description="What stands before the names of images, where no release names one."

@@ -18,7 +18,6 @@ import pytest
 
 from integration.commands import ROOT, Result, start
 
-PACKAGES = ROOT / "src.dags"
 # In Airflow's own environment, and to be seen nowhere.
 HIDDEN = "hidden"
 CHAIN = ["train", "evaluate", "gate", "predict", "export"]
@@ -98,27 +97,28 @@ class Airflow:
     def work(self) -> Path:
         return self.folder / "work"
 
-    def _run(self, package: str, *arguments: str, env: Mapping[str, str]) -> Result:
+    def _run(self, *arguments: str, env: Mapping[str, str]) -> Result:
         environment = {
             "AIRFLOW_HOME": str(self.folder / "home"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.folder / "bundle"),
             "DATASCIENCE_DAGS_FOLDER": str(self.work),
-            "DATASCIENCE_DAGS_PYTHON": f"{_python()} {PACKAGES / 'tasks.pex'}",
+            "DATASCIENCE_DAGS_PYTHON": _python(),
+            "DATASCIENCE_DAGS_PACKAGES": str(ROOT),
             "MLFLOW_TRACKING_URI": "",
             "PYTHONPATH": "",
         }
-        command: tuple[str | Path, ...] = (_python(), PACKAGES / package, *arguments)
+        command: tuple[str | Path, ...] = (_python(), ROOT / "src.dags/airflow.pex", *arguments)
         # The first call installs what is packaged.
         return Result.of(start(*command, cwd=self.work, env={**environment, **env}), timeout=600)
 
     def __call__(self, *arguments: str) -> Result:
-        return self._run("airflow.pex", *arguments, env={})
+        return self._run(*arguments, env={})
 
     def parsed(self, **settings: str) -> dict[str, Any]:
         env = {f"DATASCIENCE_DAGS_{name.upper()}": value for name, value in settings.items()}
         interpreter = {"PEX_INTERPRETER": "1", "DATASCIENCE_UNKNOWN": HIDDEN, **env}
-        result = self._run("airflow.pex", "-c", PROBE, env=interpreter)
+        result = self._run("-c", PROBE, env=interpreter)
         assert result.code == 0, result.err
         assert HIDDEN not in result.out
         found: dict[str, Any] = json.loads(result.out.splitlines()[-1])
@@ -136,7 +136,7 @@ def _python() -> str:
 @pytest.fixture
 def airflow(tmp_path: Path) -> Airflow:
     (tmp_path / "work").mkdir()
-    with tarfile.open(PACKAGES / "bundle.tar.gz") as archive:
+    with tarfile.open(ROOT / "src.dags/bundle.tar.gz") as archive:
         archive.extractall(tmp_path / "bundle", filter="data")
     return Airflow(tmp_path)
 
