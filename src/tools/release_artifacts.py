@@ -141,10 +141,11 @@ def publish(root: Path, image: Image, host: str) -> None:
     Raises:
         UserError: the registry does not take it.
     """
-    registries = json.dumps({"deployment": {"address": host, "default": True}})
+    registries = {"deployment": {"address": host, "default": True}}
     say(f"Publishing {image.target} …")
     try:
-        ask(root, [f"--docker-registries={registries}", "publish", image.target])
+        # Pants reads a Python literal.
+        ask(root, [f"--docker-registries={registries!r}", "publish", image.target])
     except PantsError as error:
         raise UserError(str(error)) from error
 
