@@ -300,7 +300,9 @@ def test_a_model_that_somebody_needs_is_not_retired(repository: Repository) -> N
 def test_a_retired_model_leaves_nothing_behind(repository: Repository) -> None:
     retired = retire(repository, "churn")
     assert retired.code == 0, retired
-    left = repository.run("git", "grep", "-l", "churn", "--", "src/datasets", "src/models", "tests")
+    left = repository.run(
+        "git", "grep", "-lw", "churn", "--", "src/datasets", "src/models", "tests"
+    )
     assert left.out == ""
     commit_all(repository.root)
     gone = ("src/models::", "tests/models::", *TABLES)
