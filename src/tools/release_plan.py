@@ -66,7 +66,9 @@ class Plan:
     def show(self) -> None:
         """Print it."""
         rows = [
-            (row.name, row.present, row.new if row.is_change else "(the same)") for row in self.rows
+            (row.name, row.present, row.new if row.is_change else "(the same)")
+            for row in self.rows
+            if (row.present, row.new) != (NOTHING, NOTHING)
         ]
         show_table(self.title, ("", "present", "new"), rows)
         for line in self.details:
