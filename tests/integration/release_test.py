@@ -5,8 +5,10 @@ No Pants: deploy_test.py has one, which builds what is made up here.
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import pty
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from config.errors import UserError
+from config.errors import InputError, UserError
 from config.task import Invocation
 from config.tracking import TrackingSettings
 from data_access_layer.folders import Folder, open_folder
@@ -28,7 +30,7 @@ from integration.servers import S3, free_port
 from tools.model_versions import ModelVersions
 from tools.release import DeployedBundle
 from tools.release_artifacts import Artifacts, Image, Registry
-from tools.release_plan import Plan, plan_deployment, plan_rollback
+from tools.release_plan import Plan, agreed, plan_deployment, plan_rollback
 from tools.release_site import Site
 from tools.rollback import RollbackSettings
 from tools.rollback import run as roll_back_by_command
@@ -224,6 +226,25 @@ def test_nothing_is_deployed_by_a_plan(deployed: Deployed) -> None:
     assert deployed.state()["release"] is None
     assert deployed.folder.names(f"releases/{deployed.model}") == []
     assert deployed.site.versions.aliased() is None
+
+
+def test_nobody_is_asked_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert agreed(yes=True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y"))
+    with pytest.raises(InputError, match="Nothing was done; --yes does it unasked"):
+        agreed(yes=False)
+
+
+@pytest.mark.parametrize(("answer", "is_agreed"), [("y", True), ("n", False), ("", False)])
+def test_a_person_on_a_terminal_decides(
+    monkeypatch: pytest.MonkeyPatch, answer: str, is_agreed: bool
+) -> None:
+    ours, its = pty.openpty()
+    with os.fdopen(its) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        os.write(ours, f"{answer}\n".encode())
+        assert agreed(yes=False) is is_agreed
+    os.close(ours)
 
 
 def stop_registry(deployed: Deployed) -> Callable[[], None]:
