@@ -48,8 +48,13 @@ NUMERIC: Final = {Kind.NUMBER, Kind.CONDITION}
 
 
 def _power(base: Values, exponent: Values) -> Values:
-    """Unlike in IEEE 754, missing ** 0 and 1 ** missing are missing."""
-    return np.where(np.isnan(base) | np.isnan(exponent), np.nan, np.power(base, exponent))
+    """Unlike in IEEE 754, missing ** 0 and 1 ** missing are missing.
+
+    A square is a product, as where numexpr computes it: on some processors NumPy's power is off by
+    a bit.
+    """
+    power = np.where(np.equal(exponent, 2), np.multiply(base, base), np.power(base, exponent))
+    return np.where(np.isnan(base) | np.isnan(exponent), np.nan, power)
 
 
 VECTORISED: Final[dict[str, Callable[..., Values]]] = {
