@@ -6,7 +6,7 @@
 One prediction of iris' 150 flowers, from the start of the process to its end. All ways predict with
 the same champion and hold the same packages, and take turns in every round:
 
-- venv: `python -m models.iris.predict` in a virtual environment that is made of the package; the peer
+- venv: `python -m models.iris.predict` in a virtual environment made of the package; the peer
 - package, cold: with an empty PEX_ROOT, as the first time on a machine
 - package, warm: any other time
 - image, cold (`--image`): `docker load` of the archive, and the first container
@@ -122,14 +122,14 @@ class Ways:
         return self._timed("docker", "load", f"--input={self._archive}") + self.image()
 
     def imports(self) -> Counter[str]:
-        """Seconds that the virtual environment's Python spends on each package's own modules."""
+        """Microseconds that the virtual environment's Python spends on each package's modules."""
         told = call(self._venv / "bin/python", "-X", "importtime", "-m", MODULE, cwd=self._work)
         spent: Counter[str] = Counter()
         for line in told.splitlines():
             own, _, rest = line.removeprefix("import time:").partition("|")
             if line.startswith("import time:") and own.strip().isdigit():
                 module = rest.partition("|")[2].strip()
-                spent[module.partition(".")[0]] += int(own) / 1_000_000
+                spent[module.partition(".")[0]] += int(own)
         return spent
 
 
@@ -142,7 +142,7 @@ def report(seconds: Mapping[str, Sequence[float]], imports: Counter[str]) -> Non
     largest = imports.most_common(SHOWN_PACKAGES)
     parts = ", ".join(f"{name} {spent / total:.0%}" for name, spent in largest)
     ours = sum(imports[path.name] for path in (ROOT / "src").iterdir())
-    print(f"imports, {total:.1f} s: {parts}; our own modules {ours / total:.0%}")
+    print(f"imports, {total / 1e6:.1f} s: {parts}; our own modules {ours / total:.0%}")
 
 
 def main() -> None:
