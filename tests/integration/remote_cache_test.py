@@ -1,4 +1,4 @@
-"""What Pants does with a real remote cache: one that works, and one that fails in each way a server can."""
+"""What Pants does with a real remote cache that works, and with those that fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,7 @@ def test_greet() -> None:
         time.sleep(0.1)
     assert greet("you") == "Hello you"
 """
+ALL = ("test", "package")
 # A warning about what prints the counters.
 IGNORED = "+['Please run with `--plugins=hdrhistogram`']"
 
@@ -87,12 +88,13 @@ class Clone:
     def write(self, name: str, text: str) -> None:
         (self.root / "src/greeting" / name).write_text(text)
 
-    def start(self, address: str, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self, address: str, *goals: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         return start(
             self.root / "pants",
             "--stats-log",
-            "test",
-            "package",
+            *goals,
             "src/greeting::",
             cwd=self.root,
             env={
@@ -106,12 +108,19 @@ class Clone:
                 "PANTS_REMOTE_STORE_ADDRESS": address,
                 "PANTS_REMOTE_CACHE_READ": "true",
                 "PANTS_REMOTE_CACHE_WRITE": "true",
-                **environment,
+                **(environment or {}),
             },
         )
 
-    def build(self, address: str, **environment: str) -> Build:
-        return Build.of(self.start(address, **environment))
+    def package(self, address: str) -> Build:
+        """What is soonest done, since it installs nothing."""
+        return Build.of(self.start(address, "package"))
+
+
+@dataclass(frozen=True)
+class Ran:
+    build: Build
+    greet: bytes
 
 
 @pytest.fixture(scope="module")
@@ -141,46 +150,54 @@ def cache() -> Iterator[BuildGrid]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def ran(origin: Path, cache: BuildGrid, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """What one clone ran, of which the cache has all."""
+    clone = Clone.of(origin, tmp_path_factory.mktemp("first") / "clone")
+    return Ran(Build.of(clone.start(cache.address, *ALL)), clone.greet)
+
+
 @pytest.fixture
 def clone(origin: Path, tmp_path: Path) -> Clone:
     return Clone.of(origin, tmp_path / "clone")
 
 
 def assert_one_warning(build: Build, address: str) -> None:
-    """The build ended well, and said once, and not more, that the cache did not do all of its part."""
+    """The build, which ended well, said once that the cache failed, and nothing else."""
     assert len(build.warnings) == 1, build.warnings
     assert build.warnings[0].startswith(f"The remote cache {address} failed: ")
 
 
 def test_what_one_clone_ran_runs_in_no_other(
-    origin: Path, cache: BuildGrid, tmp_path: Path
+    cache: BuildGrid, ran: Ran, clone: Clone, tmp_path: Path
 ) -> None:
-    first = Clone.of(origin, tmp_path / "first")
-    ran = first.build(cache.address)
-    assert ran.warnings == []
+    first = ran.build
+    assert first.warnings == []
     # At least: pytest installed, the test run, the package made.
-    assert ran["requests"] == ran["requests_uncached"] == ran["write_successes"] >= 3
+    assert first["requests"] == first["requests_uncached"] == first["write_successes"] >= 3
 
     # Whatever it knows after that, it has on disk.
     cache.kill()
     cache.start()
 
-    second = Clone.of(origin, tmp_path / "second")
-    found = second.build(cache.address, PANTS_NAMED_CACHES_DIR=str(tmp_path / "named"))
-    assert found.warnings == []
-    assert found["requests"] == found["requests_cached"] == ran["requests"]
-    # A process starts beside the question for its result, and is stopped by the answer: none of them ended.
-    assert found["speculation_remote_completed_first"] == ran["requests"]
-    assert found["speculation_local_completed_first"] == found["write_attempts"] == 0
-    assert second.greet == first.greet
+    # Nothing that is kept beside the local store is of help either.
+    other = {"PANTS_NAMED_CACHES_DIR": str(tmp_path / "named")}
+    second = Build.of(clone.start(cache.address, *ALL, environment=other))
+    assert second.warnings == []
+    assert second["requests"] == second["requests_cached"] == first["requests"]
+    # A process starts beside the question for its result, and is stopped by the answer: none ended.
+    assert second["speculation_remote_completed_first"] == first["requests"]
+    assert second["speculation_local_completed_first"] == second["write_attempts"] == 0
+    assert clone.greet == ran.greet
 
 
+@pytest.mark.usefixtures("ran")
 def test_a_cache_that_goes_away_costs_one_warning(
     cache: BuildGrid, clone: Clone, tmp_path: Path
 ) -> None:
     started, go_on = tmp_path / "started", tmp_path / "go_on"
     clone.write("greeting_test.py", WAITING_TEST.format(started=started, go_on=go_on))
-    process = clone.start(cache.address)
+    process = clone.start(cache.address, *ALL)
     while not started.exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
@@ -197,9 +214,10 @@ def test_a_cache_that_goes_away_costs_one_warning(
     assert clone.greet
 
 
+@pytest.mark.usefixtures("ran")
 def test_a_cache_whose_disk_is_rotten_costs_one_warning(cache: BuildGrid, clone: Clone) -> None:
     assert cache.spoil() > 0
-    build = clone.build(cache.address)
+    build = clone.package(cache.address)
     assert_one_warning(build, cache.address)
     assert build["requests_cached"] == 0
     assert build["read_errors"] > 0
@@ -208,7 +226,7 @@ def test_a_cache_whose_disk_is_rotten_costs_one_warning(cache: BuildGrid, clone:
 
 def test_a_cache_that_is_not_there_costs_one_warning(clone: Clone) -> None:
     address = f"grpc://127.0.0.1:{free_port()}"
-    build = clone.build(address)
+    build = clone.package(address)
     assert_one_warning(build, address)
     assert build["read_errors"] == build["requests"] > 0
     assert build["write_errors"] == build["write_attempts"] > 0
@@ -249,7 +267,7 @@ def test_a_server_that_is_no_cache_costs_one_warning(
     clone: Clone, answer: Callable[[socket.socket], None]
 ) -> None:
     with _server(answer) as address:
-        build = clone.build(address)
+        build = clone.package(address)
     assert_one_warning(build, address)
     assert build["requests_cached"] == build["write_successes"] == 0
     assert build["requests"] > 0
