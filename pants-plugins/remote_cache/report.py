@@ -1,7 +1,7 @@
 """One warning about a remote cache, however often and however it failed during a run.
 
-Pants' own warnings (`remote_cache_warnings`) are counted for each error's text, reads and writes apart: never
-fewer than two where a cache is down, and more where it fails in more than one way.
+Pants' own warnings (`remote_cache_warnings`) are counted for each error's text, reads and writes
+apart: never fewer than two where a cache is down, and more where it fails in more than one way.
 """
 
 from __future__ import annotations
@@ -26,18 +26,20 @@ logger = logging.getLogger(__name__)
 
 
 def failures_of(counters: Mapping[str, int], address: str) -> str | None:
-    """What to say of a run with these counters of Pants, None where the cache did all that was asked."""
+    """What to say of a run with these counters of Pants, None where all went well."""
     asked = counters.get("remote_cache_requests", 0)
     unread = counters.get("remote_cache_read_errors", 0)
     written = counters.get("remote_cache_write_attempts", 0)
-    # Those too that were under way when `session_end_tasks_timeout` had passed, which are no errors to Pants.
+    # Those too that `session_end_tasks_timeout` cut off, which are no errors to Pants.
     unwritten = written - counters.get("remote_cache_write_successes", 0)
     if not unread and not unwritten:
         return None
     return (
-        f"The remote cache {address} failed: {unread} of {asked} reads, {unwritten} of {written} writes. "
-        "Nothing else did: what could not be read ran on this machine. `-ldebug` says why; "
-        "PANTS_REMOTE_CACHE_READ=false PANTS_REMOTE_CACHE_WRITE=false goes without the cache."
+        f"The remote cache {address} failed: "
+        f"{unread} of {asked} reads, {unwritten} of {written} writes. "
+        "Nothing fails because of that: what could not be read ran on this machine. "
+        "`-ldebug` says why; PANTS_REMOTE_CACHE_READ=false PANTS_REMOTE_CACHE_WRITE=false "
+        "goes without the cache."
     )
 
 

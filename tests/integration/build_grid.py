@@ -20,7 +20,7 @@ from integration.servers import answers, free_port
 # Pants builds it into the sandbox. Its first start installs what is packaged.
 BUILDGRID = ROOT / "tests.integration/buildgrid.pex"
 SECONDS_TO_START = 180
-# Of BuildGrid's indexes, those of one machine forget when it ends; in Redis it is there after a restart.
+# Of BuildGrid's indexes, the one in memory forgets when it ends; in Redis it is there afterwards.
 CONFIGURATION = """\
 server:
   - !channel
@@ -104,7 +104,7 @@ class BuildGrid:
             time.sleep(0.1)
 
     def spoil(self) -> int:
-        """Overwrite what is stored by as many other bytes, under the same digests; how many blobs."""
+        """Overwrite each blob with as many other bytes; how many there were."""
         blobs = [path for path in self._blobs.rglob("*") if path.is_file() and path.stat().st_size]
         for path in blobs:
             path.write_bytes(os.urandom(path.stat().st_size))
