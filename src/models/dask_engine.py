@@ -35,6 +35,9 @@ from models.loading import find_version
 from models.scoring import Outcome, Part, Scorer
 from models.tracking import Registry
 
+LOOPBACK = "127.0.0.1"
+# A terminal sends Ctrl-C to all processes; that of the task ends the others.
+IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 SECONDS_TO_CONNECT = 10
 SECONDS_TO_HAVE_A_WORKER = 60
 SECONDS_BETWEEN_LOOKS = 5.0
@@ -93,10 +96,12 @@ def _here(workers: int | None, parts: int) -> Iterator[Client]:
         LocalCluster(
             n_workers=count,
             threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address=None,
-            worker_dashboard_address=None,
+            host=LOOPBACK,
+            # Each serves its metrics; by default on all interfaces, and the scheduler on one port.
+            dashboard_address=f"{LOOPBACK}:0",
+            worker_dashboard_address=f"{LOOPBACK}:0",
             local_directory=folder,
+            preload=[IGNORE_INTERRUPTS],
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,
