@@ -139,7 +139,7 @@ def _elsewhere(scheduler: str) -> Iterator[Client]:
 
 
 def _outcomes(
-    client: Client, futures: Sequence[Future], parts: Sequence[Part]
+    client: Client, futures: Sequence[Future[Outcome]], parts: Sequence[Part]
 ) -> Iterator[tuple[int, Outcome]]:
     names = {future.key: part.table.name for future, part in zip(futures, parts, strict=True)}
     for future in _ready(client, futures):
@@ -157,7 +157,7 @@ def _outcomes(
         yield outcome.tally.rows, outcome
 
 
-def _ready(client: Client, futures: Sequence[Future]) -> Iterator[Future]:
+def _ready(client: Client, futures: Sequence[Future[Outcome]]) -> Iterator[Future[Outcome]]:
     """Each as it is done. Dask itself would wait for ever where all workers are gone."""
     waiting = as_completed(futures)
     seen = looked = time.monotonic()
