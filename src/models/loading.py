@@ -37,6 +37,23 @@ def load_model(
         NoChampionError: no number was given and there is no champion.
         MismatchError: what the version was trained with differs from what is here.
     """
+    version = find_version(definition, registry, number=number, allow_mismatch=allow_mismatch)
+    return version, registry.load(version, definition)
+
+
+def find_version(
+    definition: ModelDefinition,
+    registry: Registry,
+    *,
+    number: str | None = None,
+    allow_mismatch: bool = False,
+) -> ModelVersion:
+    """The version that `load_model` would load; this code can load it.
+
+    Raises:
+        NoChampionError: no number was given and there is no champion.
+        MismatchError: what the version was trained with differs from what is here.
+    """
     version = (
         registry.version(definition.name, number) if number else registry.champion(definition.name)
     )
@@ -50,7 +67,7 @@ def load_model(
         raise MismatchError(_refusal(version, differences))
     if differences:
         say(f"Loading {version.name} version {version.version} although {'; '.join(differences)}.")
-    return version, registry.load(version, definition)
+    return version
 
 
 def mismatch(definition: ModelDefinition, version: ModelVersion) -> list[str]:

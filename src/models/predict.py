@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def run(definition: ModelDefinition, settings: PredictSettings, load_settings: LoadSettings) -> int:
     """Predict one table and show a summary."""
-    from models.scoring import predict
+    from models.predicting import predict
 
     predict(definition, settings, load_settings)
     return 0

@@ -1,15 +1,15 @@
-"""Prediction: read batches, check, predict, check, write; one batch in memory at a time."""
+"""Prediction of tables: read a batch, check, predict, check, write; one batch in memory at a time.
+
+Where that runs, and of which tables, is for others to say.
+"""
 
 from __future__ import annotations
 
 import math
-import shutil
-import sys
-import tempfile
-import time
+import uuid
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,39 +19,21 @@ from pandera.errors import SchemaErrors
 from sklearn.pipeline import Pipeline
 
 from config.errors import InputError, UserError
-from config.terminal import say, show_table, with_progress
-from config.tracking import TrackingSettings
-from data_access_layer.atomic import staged
-from data_access_layer.files import (
-    FORMATS,
-    MANIFEST_SUFFIX,
-    STANDARD_STREAM,
-    file_sha256,
-    format_of,
-    manifest_path,
-    standard_input_file,
-    table_files,
-)
-from data_access_layer.reader import Batch, FrameTable, Table, TableFile, prefetched
+from config.terminal import with_progress
+from data_access_layer.files import file_sha256, format_of
+from data_access_layer.reader import Batch, Table, prefetched
 from data_access_layer.writer import TableWriter
 from data_exports.manifest import Manifest
-from data_exports.staged_table import staged_table
 from models.compatibility import git_commit
 from models.definition import ModelDefinition
-from models.loading import NoChampionError, load_model
-from models.settings import PredictSettings, TrainSettings
-from models.tracking import Registry
-from models.training import train
-from validation.contract import FailureCollector, contract_dtypes
+from validation.contract import ContractError, FailureCollector
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from pandera.typing import DataFrame
 
-    from config.task import LoadSettings
-
-DEFAULT_OUTPUT = "predictions/{model}.parquet"
-WRITTEN = ("parquet", "csv")
+# Below a folder of parts: what is being written. A worker that is killed leaves it there.
+ATTEMPTS = ".attempts"
 
 
 @dataclass
@@ -70,6 +52,13 @@ class Numbers:
         self.least = min(self.least, float(values.min()))
         self.most = max(self.most, float(values.max()))
 
+    def merge(self, other: Numbers) -> None:
+        """Add what another one counted."""
+        self.count += other.count
+        self.total += other.total
+        self.least = min(self.least, other.least)
+        self.most = max(self.most, other.most)
+
     def summary(self) -> list[tuple[str, str]]:
         """Mean, least and most."""
         facts = {"mean": self.total / self.count, "least": self.least, "most": self.most}
@@ -77,33 +66,108 @@ class Numbers:
 
 
 @dataclass
+class Tally:
+    """What became of rows: how many, predicted as what, and the rules of the contract broken."""
+
+    rows: int = 0
+    classes: Counter[str] = field(default_factory=Counter)
+    numbers: Numbers = field(default_factory=Numbers)
+    failures: FailureCollector = field(default_factory=FailureCollector)
+
+    def add(self, target: pd.Series[Any]) -> None:
+        """Count some more predictions."""
+        self.rows += len(target)
+        if isinstance(target.dtype, pd.CategoricalDtype):
+            self.classes.update({str(k): int(v) for k, v in target.value_counts().items()})
+        else:
+            self.numbers.add(target)
+
+    def merge(self, other: Tally) -> None:
+        """Add what another one counted, of other tables."""
+        self.rows += other.rows
+        self.classes.update(other.classes)
+        self.numbers.merge(other.numbers)
+        self.failures.merge(other.failures)
+
+    def summary(self) -> list[tuple[str, str]]:
+        """What was predicted, in lines of a name and a value."""
+        if self.numbers.count:
+            return self.numbers.summary()
+        return [(name, f"{count:,}") for name, count in sorted(self.classes.items())]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A table, and the file in a folder of parts that its predictions become."""
+
+    table: Table
+    path: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a part: a file with this manifest, or the failures that the tally holds."""
+
+    part: Part
+    tally: Tally
+    manifest: Manifest | None = None
+
+
+@dataclass(frozen=True)
 class Scorer:
-    """Predicts tables with one version of a model, and counts what it predicted."""
+    """Predicts tables with one version of a model."""
 
     definition: ModelDefinition
     version: ModelVersion
     model: Pipeline
     batch_rows: int
-    rows: int = 0
-    classes: Counter[str] = field(default_factory=Counter)
-    numbers: Numbers = field(default_factory=Numbers)
+    shows_progress: bool = True
 
-    def write(self, tables: Sequence[Table], path: Path, destination: Path) -> Manifest:
-        """Predict `tables` into one file at `path`, which is to become `destination`."""
-        before = self.rows
+    def score(self, part: Part, *, only_check: bool = False) -> Outcome:
+        """Predict a part, or only see whether it keeps the contract.
+
+        The file appears whole, and under a name of its own until then: of a part that is predicted
+        twice at the same time, one of two equal files stays.
+        """
+        tally = Tally()
+        attempt = part.path.parent / ATTEMPTS / f"{uuid.uuid4().hex}{part.path.suffix}"
+        try:
+            if only_check:
+                for _ in self._checked([part.table], tally):
+                    pass
+                return Outcome(part, tally)
+            manifest = self.write([part.table], attempt, part.path, tally)
+        except ContractError:
+            return Outcome(part, tally)
+        attempt.replace(part.path)
+        return Outcome(part, tally, manifest)
+
+    def write(
+        self, tables: Sequence[Table], path: Path, destination: Path, tally: Tally
+    ) -> Manifest:
+        """Predict `tables` into one file at `path`, which is to become `destination`.
+
+        Raises:
+            ContractError: rows break the input contract; `tally` has all that do.
+        """
         frame = pd.DataFrame()
-        counts = [table.row_count() for table in tables]
+        counts = [table.row_count() for table in tables] if self.shows_progress else []
         total = None if None in counts else sum(count or 0 for count in counts)
         # Three threads at most: one reads and checks, one predicts, this one writes.
         with (
-            closing(prefetched(self._scored(prefetched(self._checked(tables))))) as scored,
+            closing(prefetched(self._scored(prefetched(self._checked(tables, tally))))) as scored,
             TableWriter(str(path), format=format_of(destination)) as writer,
         ):
-            for frame in with_progress(scored, total, what="predicting"):
+            frames = (
+                with_progress(scored, total, what="predicting")
+                if self.shows_progress
+                else (frame for _, frame in scored)
+            )
+            for frame in frames:
                 writer.write(frame)
-                self._count(frame)
+                tally.add(frame[self.definition.target])
         return Manifest(
-            rows=self.rows - before,
+            rows=tally.rows,
             columns={str(name): str(dtype) for name, dtype in frame.dtypes.items()},
             sha256=file_sha256(path),
             source=", ".join(table.name for table in tables),
@@ -132,9 +196,9 @@ class Scorer:
             if name not in columns
         }
 
-    def _checked(self, tables: Sequence[Table]) -> Iterator[pd.DataFrame]:
+    def _checked(self, tables: Sequence[Table], tally: Tally) -> Iterator[pd.DataFrame]:
         """Yield what keeps the input contract; at the end, raise what all other batches break."""
-        failures = FailureCollector()
+        failures = tally.failures
         for batch in self._batches(tables):
             try:
                 rows = self.definition.input_contract.validate(batch.frame, lazy=True)
@@ -163,88 +227,6 @@ class Scorer:
         clashing = {name: f"{name}_input" for name in kept if name in predictions}
         return pd.concat([kept.rename(columns=clashing), predictions], axis=1)
 
-    def _count(self, frame: pd.DataFrame) -> None:
-        self.rows += len(frame)
-        target = frame[self.definition.target]
-        if isinstance(target.dtype, pd.CategoricalDtype):
-            self.classes.update({str(k): int(v) for k, v in target.value_counts().items()})
-        else:
-            self.numbers.add(target)
-
-    def summary(self) -> list[tuple[str, str]]:
-        """What was predicted, in lines of a name and a value."""
-        if self.definition.kind == "regression":
-            return self.numbers.summary()
-        return [(name, f"{count:,}") for name, count in sorted(self.classes.items())]
-
-
-def predict(
-    definition: ModelDefinition, settings: PredictSettings, load_settings: LoadSettings
-) -> None:
-    """Predict a table, write it whole or not at all, and show a summary.
-
-    Raises:
-        InputError: the input cannot be read or breaks its contract, or the output cannot be there.
-        UserError: there is no model to use, or it was made with other code, or the disk is full.
-    """
-    started = time.monotonic()
-    output = settings.output or DEFAULT_OUTPUT.format(model=definition.name)
-    with ExitStack() as stack:
-        tables = _input_tables(definition, settings.input, load_settings, stack)
-        _check_output(output)
-        version, model = _model(definition, settings, load_settings)
-        scorer = Scorer(definition, version, model, settings.batch_rows)
-        if output == STANDARD_STREAM:
-            _write_standard_output(scorer, tables)
-        elif _is_folder(output):
-            _write_folder(scorer, tables, Path(output))
-        else:
-            _write_file(scorer, tables, Path(output))
-    _show(scorer, output, time.monotonic() - started)
-
-
-def _input_tables(
-    definition: ModelDefinition,
-    location: str | None,
-    load_settings: LoadSettings,
-    stack: ExitStack,
-) -> Sequence[Table]:
-    if location is None:
-        return [FrameTable(_own_input(definition, load_settings), f"{definition.name} sample data")]
-    dtypes = contract_dtypes(definition.input_contract)
-    if location == STANDARD_STREAM:
-        return [TableFile(stack.enter_context(standard_input_file()), dtypes, "standard input")]
-    return [TableFile(file, dtypes, str(file)) for file in table_files(Path(location))]
-
-
-def _own_input(definition: ModelDefinition, load_settings: LoadSettings) -> pd.DataFrame:
-    if definition.load_input:
-        return definition.load_input(load_settings)
-    return definition.load_labelled(load_settings)[definition.input_columns()]
-
-
-def _model(
-    definition: ModelDefinition, settings: PredictSettings, load_settings: LoadSettings
-) -> tuple[ModelVersion, Pipeline]:
-    registry = Registry.connect(load_settings(TrackingSettings))
-
-    def load() -> tuple[ModelVersion, Pipeline]:
-        return load_model(
-            definition,
-            registry,
-            number=settings.version,
-            allow_mismatch=settings.allow_mismatch,
-        )
-
-    try:
-        return load()
-    except NoChampionError:
-        if not settings.train_if_missing:
-            raise
-        say(f"{definition.name} has no champion yet: training one first.")
-        train(definition, load_settings(TrainSettings), registry, load_settings=load_settings)
-        return load()
-
 
 def _check_same(given: tuple[str, dict[str, str]], expected: tuple[str, dict[str, str]]) -> None:
     (source, columns), (first, wanted) = given, expected
@@ -255,80 +237,3 @@ def _check_same(given: tuple[str, dict[str, str]], expected: tuple[str, dict[str
                 f"{source}: column {name!r}: {here}, but {there} in {first}, and one "
                 "file takes one set of columns. Make them the same, or let --output be a folder."
             )
-
-
-def _is_folder(output: str) -> bool:
-    return Path(output).suffix.lower() not in FORMATS
-
-
-def _check_output(output: str) -> None:
-    """Refuse early what could only fail after all the work."""
-    if output == STANDARD_STREAM:
-        return
-    path = Path(output)
-    if not _is_folder(output):
-        if format_of(path) not in WRITTEN:
-            raise InputError(
-                f"{path}: predictions are written as Parquet or CSV. Choose one of them, and "
-                "export it: ./pants run src/data_exports:export -- --help"
-            )
-        if path.is_dir():
-            raise InputError(f"{path}: is a folder; --output names a file by its ending.")
-        return
-    if path.exists() and not path.is_dir():
-        raise InputError(
-            f"{path}: is no folder, and its ending is none of {', '.join(FORMATS)}. "
-            "Give --output one of these endings, or the name of a folder."
-        )
-    foreign = [
-        entry
-        for entry in (path.iterdir() if path.exists() else ())
-        if not (entry.name.endswith(MANIFEST_SUFFIX) or manifest_path(entry).exists())
-    ]
-    if foreign:
-        raise InputError(
-            f"{path}: the folder would be replaced, and holds {foreign[0].name}, which no "
-            "prediction wrote. Choose another --output."
-        )
-
-
-def _write_file(scorer: Scorer, tables: Sequence[Table], destination: Path) -> None:
-    with staged_table(destination) as table:
-        table.manifest = scorer.write(tables, table.path, destination)
-
-
-def _write_folder(scorer: Scorer, tables: Sequence[Table], destination: Path) -> None:
-    names = [Path(table.name).stem for table in tables]
-    if len(set(names)) < len(names):
-        names = [Path(table.name).name for table in tables]
-    with staged(destination) as folder:
-        folder.mkdir()
-        for table, name in zip(tables, names, strict=True):
-            part = folder / f"{name}.parquet"
-            scorer.write([table], part, part).write(manifest_path(part))
-
-
-def _write_standard_output(scorer: Scorer, tables: Sequence[Table]) -> None:
-    """As CSV, after the last row is checked: a pipe gets all rows or none."""
-    with tempfile.TemporaryDirectory(prefix="predictions-") as folder:
-        part = Path(folder) / "standard-output.csv"
-        scorer.write(tables, part, part)
-        with part.open("rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
-        sys.stdout.flush()
-
-
-def _show(scorer: Scorer, output: str, seconds: float) -> None:
-    facts = [
-        ("rows", f"{scorer.rows:,}"),
-        *((f"  {name}", value) for name, value in scorer.summary()),
-        ("seconds", f"{seconds:.1f}"),
-        ("model version", f"{scorer.version.name} {scorer.version.version}"),
-        ("output", "standard output" if output == STANDARD_STREAM else output),
-    ]
-    show_table(
-        f"{scorer.version.name}: predicted",
-        ["", ""],
-        facts,
-        stderr=output == STANDARD_STREAM,
-    )

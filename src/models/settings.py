@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -93,3 +93,16 @@ class PredictSettings(Settings):
     allow_mismatch: bool = Field(False, description="Load a version made with other code.")
     batch_rows: int = Field(262_144, gt=0, description="Rows that are in memory at a time.")
     train_if_missing: bool = Field(True, description="Train a champion where there is none.")
+    engine: Literal["local", "dask"] = Field(
+        "local",
+        description="Where the files of a folder are predicted: one after another in this process, "
+        "or several at a time by the worker processes of Dask.",
+    )
+    workers: int | None = Field(
+        None, ge=1, description="Dask's worker processes here; default: one for each core."
+    )
+    scheduler: str | None = Field(
+        None,
+        description="Dask's scheduler elsewhere, such as tcp://host:8786, whose workers see input "
+        "and output under the same paths; default: worker processes here.",
+    )

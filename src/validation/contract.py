@@ -83,6 +83,10 @@ class FailureCollector:
             room = SHOWN_ROWS - len(failure.rows)
             failure.rows += [first_row + int(row) for row in cases["index"].iloc[:room]]
 
+    def merge(self, other: FailureCollector) -> None:
+        """Add what another one gathered, of other tables."""
+        self._failures |= other._failures
+
     def error(self) -> ContractError:
         """All failures as one error, those of one column together."""
         return ContractError(

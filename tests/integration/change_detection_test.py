@@ -122,7 +122,8 @@ class Upgrade:
 
 # Whatever loads or stores a model.
 USERS_OF_SKOPS = (
-    *("tracking.py", "loading.py", "training.py", "evaluation.py", "scoring.py"),
+    *("tracking.py", "loading.py", "training.py", "evaluation.py", "predicting.py"),
+    "dask_engine.py",
     *("gating.py", "judging.py"),
     *("report.py", "stages.py", "tuning.py"),
     *(f"{task}.py" for task in SHARED_TASKS),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -295,3 +296,25 @@ def test_an_unknown_model_lists_the_known_ones(repository: Path, call: CallTask)
     assert result.err.count("\n") == 1
     assert "'tulips' (choose from " in result.err
     assert "'iris'" in result.err
+
+
+def test_failures_of_all_files_of_a_folder_are_one_message(write: Write, call: CallTask) -> None:
+    write(FLOWERS, "flowers/a.parquet")
+    assert call(main, "--input", "flowers", "--output", "species", definition=IRIS).code == 0
+    before = file_sha256(Path("species/a.parquet"))
+    write(FLOWERS.assign(petal_width_cm=[1, -2.0, 3]), "flowers/a.parquet")
+    write(FLOWERS, "flowers/b.parquet")
+    write(FLOWERS.assign(petal_width_cm=[-1, 2.0, -3]), "flowers/c.parquet")
+    messages = []
+    for output in ("species", "species.parquet"):
+        result = call(main, "--input", "flowers", "--output", output, definition=IRIS)
+        assert (result.code, result.out) == (2, "")
+        messages.append(result.err)
+    assert messages[0] == messages[1]
+    assert re.findall(r"(\S+): column .* in (.*)\.", messages[0]) == [
+        ("flowers/a.parquet", "1 row: 2"),
+        ("flowers/c.parquet", "2 rows: 1, 3"),
+    ]
+    assert sorted(os.listdir("species")) == ["a.parquet", "a.parquet.manifest.json"]
+    assert file_sha256(Path("species/a.parquet")) == before
+    assert sorted(os.listdir()) == [".mlflow", "flowers", "pants.toml", "species"]

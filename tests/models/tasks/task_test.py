@@ -12,7 +12,17 @@ from models.predict import main
 from support.iris import IRIS
 from support.tasks import CallTask
 
-HEAVY = {"matplotlib", "mlflow", "pandas", "pandera", "pyarrow", "scipy", "skops", "sklearn"}
+HEAVY = {
+    "distributed",
+    "matplotlib",
+    "mlflow",
+    "pandas",
+    "pandera",
+    "pyarrow",
+    "scipy",
+    "skops",
+    "sklearn",
+}
 
 
 def loaded(statements: str, *argv: str) -> set[str]:
@@ -38,7 +48,7 @@ def test_neither_import_nor_help_loads_a_heavy_library(package: str, task: str) 
 @pytest.mark.usefixtures("repository")
 def test_prediction_draws_nothing_even_when_it_trains_first() -> None:
     for _ in ("trains first", "has a champion"):
-        assert loaded(RUN, "models.iris.predict") == HEAVY - {"matplotlib"}
+        assert loaded(RUN, "models.iris.predict") == HEAVY - {"distributed", "matplotlib"}
 
 
 def test_help_names_every_option_with_its_default(repository: Path, call: CallTask) -> None:
