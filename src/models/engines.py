@@ -60,9 +60,10 @@ def chosen_engine(settings: PredictSettings, model: str) -> Engine | None:
         if error.name not in (DASK, "distributed", "dask"):
             raise
         raise InputError(
-            "--engine dask: Dask is not in this package. To have it there, write "
-            'dynamic_dependencies=["src/models/dask_engine.py"] into pex_binary(name="predict", …) '
-            f"of src/models/{model}/BUILD; or choose --engine local."
+            "--engine dask: Dask is not in this package. It is in that of all models: "
+            f"./pants run src/models:predict -- --model {model} --engine dask. To have it in this "
+            'one, write dynamic_dependencies=["src/models/dask_engine.py"] into '
+            f'pex_binary(name="predict", …) of src/models/{model}/BUILD.'
         ) from error
     run = partial(module.run, workers=settings.workers, scheduler=settings.scheduler)
     return cast("Engine", run)

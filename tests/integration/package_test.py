@@ -21,18 +21,16 @@ sepal_length_cm,sepal_width_cm,petal_length_cm,petal_width_cm,garden
 5.1,3.5,1.4,0.2,north
 6.7,3.0,5.2,2.3,south
 """
-# The line before the last is MLflow's client, with what its embedded store loads by name.
+# The last line is MLflow's client, with what its embedded store loads by name.
 IMPORTED = {
     *("numpy", "pandas", "pandera", "scikit-learn", "scipy", "skops", "pyarrow"),
     *("pydantic", "pydantic-settings", "rich"),
     *("mlflow-skinny", "sqlalchemy", "alembic", "packaging"),
-    # Because the model's BUILD file says so.
-    "distributed",
 }
 # What else this repository asks for, and what comes with it.
 UNUSED = {
     *("matplotlib", "contourpy", "pillow", "jupyterlab", "notebook-shim", "ipykernel", "ipython"),
-    *("mlflow", "flask", "graphene", "docker", "pytest", "apache-airflow"),
+    *("mlflow", "flask", "graphene", "docker", "pytest", "psutil", "apache-airflow"),
 }
 
 

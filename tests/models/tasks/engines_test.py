@@ -24,9 +24,10 @@ def test_where_dask_is_not_in_the_package_is_said_how_it_comes_there(
     result = call(main, "--engine", "dask", *INPUT, "--output", "species", definition=IRIS)
     assert (result.code, result.out) == (2, "")
     assert result.err == (
-        "--engine dask: Dask is not in this package. To have it there, write "
-        'dynamic_dependencies=["src/models/dask_engine.py"] into pex_binary(name="predict", …) '
-        "of src/models/iris/BUILD; or choose --engine local.\n"
+        "--engine dask: Dask is not in this package. It is in that of all models: "
+        "./pants run src/models:predict -- --model iris --engine dask. To have it in this one, "
+        'write dynamic_dependencies=["src/models/dask_engine.py"] into pex_binary(name="predict", …) '
+        "of src/models/iris/BUILD.\n"
     )
     assert "species" not in os.listdir()
 
