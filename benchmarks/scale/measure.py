@@ -227,7 +227,8 @@ class Scale:
         self.goal("dependencies", "dependencies", "--transitive", "::")
 
     def change(self) -> None:
-        """What a change touches, asked of a daemon."""
+        """What a change touches, asked of a daemon that has been asked before."""
+        self.warm.pants("dependencies", "--transitive", "::")
         for what, file in TOUCHED.items():
 
             def edit_and_list(file: str = file) -> dict[str, float]:
