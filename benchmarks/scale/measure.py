@@ -143,7 +143,7 @@ class Repository:
         """Megabytes that the daemon holds."""
         lines = Path(f"/proc/{self.daemon()}/status").read_text().splitlines()
         (resident,) = [line.split()[1] for line in lines if line.startswith("VmRSS:")]
-        return int(resident) / 1000
+        return int(resident) * 1024 / 1e6
 
     def time(self, *arguments: str) -> dict[str, float]:
         start, cpu = time.perf_counter(), self.cpu()

@@ -1,7 +1,7 @@
 """Tables and a picture of what Pants costs against the number of models.
 
     ./pants run benchmarks/scale/report.py
-    ./pants run benchmarks/scale/report.py -- --results scale.json --picture docs/pages/benchmarks/scale.svg
+    ./pants run benchmarks/scale/report.py -- --picture dist/benchmarks/scale.svg
 
 Reads what `measure.py` wrote. The tables are Markdown; a figure that was not measured is empty.
 """

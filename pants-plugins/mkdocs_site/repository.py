@@ -89,8 +89,8 @@ def owns(target: Target, files: frozenset[str]) -> bool:
     return bool(matcher.matches(tuple(files)))
 
 
-# Pants' own `Owners` holds each file against each target: of a site that reads all sources, the square
-# of their number.
+# Pants' own `Owners` holds each file against each target: of a site that reads all
+# sources, the square of their number.
 @rule(desc="Infer what a site shows", level=LogLevel.DEBUG)
 async def infer_reads(request: InferSiteReads, targets: AllTargets) -> InferredDependencies:
     field_set = request.field_set
