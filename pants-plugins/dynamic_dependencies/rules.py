@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pants.backend.python.dependency_inference import module_mapper
+from pants.backend.python.dependency_inference.module_mapper import AllPythonTargets
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.target_types import PythonResolveField, PythonSourceField
 from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import PathGlobs, Paths
-from pants.engine.internals.graph import Owners, OwnersRequest
 from pants.engine.rules import Get, MultiGet, collect_rules, rule
 from pants.engine.target import (
     FieldSet,
@@ -15,9 +17,9 @@ from pants.engine.target import (
     InferredDependencies,
     InvalidFieldException,
     Target,
-    Targets,
 )
 from pants.engine.unions import UnionRule
+from pants.util.frozendict import FrozenDict
 from pants.util.logging import LogLevel
 
 from dynamic_dependencies.field import DynamicDependenciesField
@@ -33,6 +35,14 @@ class DynamicDependenciesFieldSet(FieldSet):
 
 class InferDynamicDependencies(InferDependenciesRequest):
     infer_from = DynamicDependenciesFieldSet
+
+
+class PythonTargetsByFile(FrozenDict[str, tuple]):
+    """The targets of each Python source, by its path from the build root.
+
+    Pants' own `Owners` holds each file of a request against each target below the files' folders:
+    with a glob over all models, that grows with the square of their number.
+    """
 
 
 class UnmatchedGlobError(InvalidFieldException):
@@ -58,14 +68,25 @@ def python_sources(targets: Iterable[Target], *, resolve: str, setup: PythonSetu
     return Addresses(
         target.address
         for target in targets
-        if target.has_field(PythonSourceField)
-        and target[PythonResolveField].normalized_value(setup) == resolve
+        if target[PythonResolveField].normalized_value(setup) == resolve
     )
+
+
+@rule(desc="Find the targets of each Python source", level=LogLevel.DEBUG)
+def map_python_targets(every: AllPythonTargets) -> PythonTargetsByFile:
+    by_file: dict[str, list[Target]] = defaultdict(list)
+    for target in every.first_party:
+        path = target[PythonSourceField].file_path
+        if path is not None:
+            by_file[path].append(target)
+    return PythonTargetsByFile({path: tuple(targets) for path, targets in by_file.items()})
 
 
 @rule(desc="Match modules that are imported at run time", level=LogLevel.DEBUG)
 async def infer_dynamic_dependencies(
-    request: InferDynamicDependencies, python_setup: PythonSetup
+    request: InferDynamicDependencies,
+    python_setup: PythonSetup,
+    targets_by_file: PythonTargetsByFile,
 ) -> InferredDependencies:
     field_set = request.field_set
     globs = with_exclusions(field_set.modules.value or ())
@@ -73,10 +94,15 @@ async def infer_dynamic_dependencies(
     for glob, matched in zip(globs, paths):
         if not matched.files:
             raise UnmatchedGlobError(field_set.address, glob, "file")
-    owners = await MultiGet(Get(Owners, OwnersRequest(matched.files)) for matched in paths)
-    targets = await MultiGet(Get(Targets, Addresses(addresses)) for addresses in owners)
     resolve = field_set.resolve.normalized_value(python_setup)
-    sources = [python_sources(group, resolve=resolve, setup=python_setup) for group in targets]
+    sources = [
+        python_sources(
+            (target for file in matched.files for target in targets_by_file.get(file, ())),
+            resolve=resolve,
+            setup=python_setup,
+        )
+        for matched in paths
+    ]
     for glob, addresses in zip(globs, sources):
         if not addresses:
             expected = f"Python source of the resolve `{resolve}`"
@@ -85,4 +111,8 @@ async def infer_dynamic_dependencies(
 
 
 def rules():
-    return (*collect_rules(), UnionRule(InferDependenciesRequest, InferDynamicDependencies))
+    return (
+        *collect_rules(),
+        *module_mapper.rules(),
+        UnionRule(InferDependenciesRequest, InferDynamicDependencies),
+    )

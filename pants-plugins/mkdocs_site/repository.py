@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pants.backend.python.target_types import PythonSourceField
 from pants.engine.addresses import Addresses
 from pants.engine.fs import CreateDigest, Digest, FileContent, PathGlobs, Paths
-from pants.engine.internals.graph import Owners, OwnersRequest
 from pants.engine.rules import Get, MultiGet, collect_rules, rule
 from pants.engine.target import (
     AllTargets,
@@ -20,6 +19,7 @@ from pants.engine.target import (
     InferDependenciesRequest,
     InferredDependencies,
     SingleSourceField,
+    SourcesField,
     SourcesPaths,
     SourcesPathsRequest,
     Target,
@@ -82,16 +82,31 @@ async def describe_repository(
     )
 
 
+def owns(target: Target, files: frozenset[str]) -> bool:
+    if target.has_field(SingleSourceField):
+        return target[SingleSourceField].file_path in files
+    matcher = target[SourcesField].filespec_matcher
+    return bool(matcher.matches(tuple(files)))
+
+
+# Pants' own `Owners` holds each file against each target: of a site that reads all
+# sources, the square of their number.
 @rule(desc="Infer what a site shows", level=LogLevel.DEBUG)
-async def infer_reads(request: InferSiteReads) -> InferredDependencies:
+async def infer_reads(request: InferSiteReads, targets: AllTargets) -> InferredDependencies:
     field_set = request.field_set
     # Some of the pages may be notebooks, which are targets of their own.
     sources, read = await MultiGet(
         Get(SourcesPaths, SourcesPathsRequest(field_set.sources)),
         Get(Paths, PathGlobs(field_set.reads.value or ())),
     )
-    owners = await Get(Owners, OwnersRequest((*sources.files, *read.files)))
-    return InferredDependencies(address for address in owners if address != field_set.address)
+    files = frozenset((*sources.files, *read.files))
+    return InferredDependencies(
+        target.address
+        for target in targets
+        if target.has_field(SourcesField)
+        and target.address != field_set.address
+        and owns(target, files)
+    )
 
 
 def rules():

@@ -1,0 +1,1 @@
+"""Models by the hundred, and what Pants costs with them."""

@@ -1,0 +1,104 @@
+"""Tables and a picture of what Pants costs against the number of models.
+
+    ./pants run benchmarks/scale/report.py
+    ./pants run benchmarks/scale/report.py -- --picture dist/benchmarks/scale.svg
+
+Reads what `measure.py` wrote. The tables are Markdown; a figure that was not measured is empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+type Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
+
+# The same bytes of the same figures: a picture in git changes only where a figure did.
+mpl.rcParams["svg.hashsalt"] = "scale"
+
+WARM = ("list, warm", "dependencies, warm")
+CHANGES = tuple(
+    f"change of {what}, warm" for what in ("leaf", "shared feature", "base config", "requirement")
+)
+JOB = ("start of Pants, CI job", "change of leaf, CI job", "change of base config, CI job")
+ONE = ("test of one model", "package of one model")
+ALL = ("test of everything", "pytest of everything", "pytest of one model")
+TIMED = ("list, cold", "dependencies, cold", *WARM, *CHANGES, *JOB, *ONE, *ALL)
+SIZES = ("memory of the daemon", "local store")
+# What a developer waits for, and what changed nothing may cost: the lines of the picture.
+DRAWN = (
+    "change of leaf, warm",
+    "change of base config, warm",
+    "change of leaf, CI job",
+    "test of one model",
+    "package of one model",
+    "test of everything",
+    "pytest of everything",
+)
+
+
+def cell(figure: Mapping[str, float], key: str) -> str:
+    value = figure.get(key)
+    return "" if value is None else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
+
+
+def table(figures: Figures, names: Iterable[str], key: str, unit: str) -> str:
+    """A line for each figure, a column for each number of models."""
+    counts = sorted(figures, key=int)
+    lines = [
+        f"| {unit} | " + " | ".join(f"{int(count):,}" for count in counts) + " |",
+        "|---|" + "---|" * len(counts),
+    ]
+    for name in names:
+        cells = [cell(figures[count].get(name, {}), key) for count in counts]
+        if any(cells):
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def draw(figures: Figures, file: Path) -> None:
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    for name in DRAWN:
+        points = sorted(
+            (int(count), measured[name]["cpu"])
+            for count, measured in figures.items()
+            if name in measured
+        )
+        if points:
+            axes.plot(*zip(*points, strict=True), marker="o", label=name)
+    axes.set(xscale="log", yscale="log", xlabel="models", ylabel="processor seconds")
+    axes.set_title("Cost against the number of models")
+    axes.grid(visible=True, which="major", alpha=0.3)
+    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # With a date in it the picture would be another one each day.
+    figure.savefig(file, metadata={"Date": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, default=Path("dist/benchmarks/scale.json"))
+    parser.add_argument("--picture", type=Path, help="an SVG file to draw")
+    options = parser.parse_args()
+    if not options.results.exists():
+        parser.error(f"--results: there is no {options.results}: run benchmarks/scale/measure.py.")
+    known = json.loads(options.results.read_text())
+    print(", ".join(f"{key} {value}" for key, value in known["machine"].items()), end="\n\n")
+    print(table(known["figures"], TIMED, "cpu", "processor seconds"), end="\n\n")
+    print(table(known["figures"], TIMED, "seconds", "seconds"), end="\n\n")
+    print(table(known["figures"], CHANGES, "targets", "targets touched"), end="\n\n")
+    print(table(known["figures"], SIZES, "megabytes", "megabytes"))
+    if options.picture:
+        draw(known["figures"], options.picture)
+
+
+if __name__ == "__main__":
+    main()

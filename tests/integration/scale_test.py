@@ -1,0 +1,66 @@
+"""The models that `benchmarks/scale` generates, in a repository of the real build definition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from integration.clones import Clone
+from integration.commands import commit_all, copy_repository, copy_test_support, stop_pantsd
+from scale.generate import generate
+from scale.shapes import ESTIMATORS, Shape
+
+# The fewest that have every way to share features, and every estimator.
+MODELS = 4 * len(ESTIMATORS)
+LAST = Shape(MODELS - 1).name
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    clone = Clone(tmp_path_factory.mktemp("clone"))
+    copy_repository(clone.root)
+    copy_test_support(clone.root)
+    generate(clone.root, 0, MODELS)
+    commit_all(clone.root)
+    try:
+        yield clone
+    finally:
+        stop_pantsd(clone.root)
+
+
+def needed(clone: Clone, model: str) -> set[str]:
+    """All that a model's prediction depends on."""
+    return set(
+        clone.pants("dependencies", "--transitive", f"src/models/{model}:predict").out.split()
+    )
+
+
+def test_models_share_features_with_many_with_few_and_with_none(clone: Clone) -> None:
+    folder = "src/feature_store/derived_features"
+    by_shares = {
+        Shape(number).shares: {
+            target for target in needed(clone, Shape(number).name) if target.startswith(folder)
+        }
+        for number in range(3)
+    }
+    assert f"{folder}/row_features.py" in by_shares["many"]
+    assert by_shares["few"] == {f"{folder}/generated_few_000.py", f"{folder}/__init__.py"}
+    assert by_shares["none"] == set()
+
+
+def test_models_need_several_sets_of_requirements(clone: Clone) -> None:
+    own = {
+        estimator.requirement
+        for number, estimator in zip(range(0, MODELS, 4), ESTIMATORS, strict=True)
+        if any(
+            target.endswith(f"#{estimator.requirement}")
+            for target in needed(clone, Shape(number).name)
+        )
+    }
+    assert own == {estimator.requirement for estimator in ESTIMATORS}
+    assert not any(target.endswith("#feature-engine") for target in needed(clone, Shape(0).name))
+
+
+def test_a_generated_models_own_tests_run_and_pass(clone: Clone) -> None:
+    clone.pants("test", f"tests/models/{LAST}::")
