@@ -10,7 +10,7 @@ processor time. Backends that lie in the repository (`pythonpath`) are not of th
 from __future__ import annotations
 
 import sys
-from typing import Callable
+from collections.abc import Callable
 
 from pants.init import options_initializer
 from pants.init.bootstrap_scheduler import BootstrapScheduler

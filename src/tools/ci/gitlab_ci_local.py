@@ -91,7 +91,7 @@ def _install(folder: Path, node: Path) -> None:
 def _environment(node: Path) -> Mapping[str, str]:
     kept = {name: it for name, it in os.environ.items() if not name.startswith(_NOT_INHERITED)}
     if "SSL_CERT_FILE" in kept:
-        # The certificates that pip and git trust here; Node.js knows the variable by this name only.
+        # The certificates that pip trusts here; Node.js knows the variable by this name only.
         kept.setdefault("NODE_EXTRA_CA_CERTS", kept["SSL_CERT_FILE"])
     return {**kept, "PATH": f"{node.parent}{os.pathsep}{kept.get('PATH', os.defpath)}"}
 

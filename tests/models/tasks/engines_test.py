@@ -26,8 +26,8 @@ def test_where_dask_is_not_in_the_package_is_said_how_it_comes_there(
     assert result.err == (
         "--engine dask: Dask is not in this package. It is in that of all models: "
         "./pants run src/models:predict -- --model iris --engine dask. To have it in this one, "
-        'write dynamic_dependencies=["src/models/dask_engine.py"] into pex_binary(name="predict", …) '
-        "of src/models/iris/BUILD.\n"
+        'write dynamic_dependencies=["src/models/dask_engine.py"] into '
+        'pex_binary(name="predict", …) of src/models/iris/BUILD.\n'
     )
     assert "species" not in os.listdir()
 
