@@ -225,14 +225,14 @@ def test_a_started_model_trains_and_predicts_in_its_image_without_an_edit(
     workshop: Workshop, tmp_path: Path
 ) -> None:
     workshop.commit()
-    new_model = ("run", "src/tools:new-model", "--", "churn", "--kind", "classification")
+    new_model = ("run", "src/tools:new-model", "--", "late_payment", "--kind", "classification")
     workshop.pants(*new_model)
     try:
-        workshop.package("src/models/churn:image")
+        workshop.package("src/models/late_payment:image")
         tmp_path.chmod(0o777)
-        workshop.run("models/churn", tmp_path, "models.churn.train")
-        predict = ("models.churn.predict", "--output", "predicted.csv")
-        workshop.run("models/churn", tmp_path, *predict)
+        workshop.run("models/late_payment", tmp_path, "models.late_payment.train")
+        predict = ("models.late_payment.predict", "--output", "predicted.csv")
+        workshop.run("models/late_payment", tmp_path, *predict)
         with (tmp_path / "predicted.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         assert len(rows) == 300
