@@ -84,16 +84,18 @@ def map_python_targets(every: AllPythonTargets) -> PythonTargetsByFile:
 
 @rule(desc="Match modules that are imported at run time", level=LogLevel.DEBUG)
 async def infer_dynamic_dependencies(
-    request: InferDynamicDependencies,
-    python_setup: PythonSetup,
-    targets_by_file: PythonTargetsByFile,
+    request: InferDynamicDependencies, python_setup: PythonSetup
 ) -> InferredDependencies:
     field_set = request.field_set
     globs = with_exclusions(field_set.modules.value or ())
+    if not globs:
+        # Most binaries: no reason to look at every target.
+        return InferredDependencies(())
     paths = await MultiGet(Get(Paths, PathGlobs(group)) for group in globs.values())
     for glob, matched in zip(globs, paths):
         if not matched.files:
             raise UnmatchedGlobError(field_set.address, glob, "file")
+    targets_by_file = await Get(PythonTargetsByFile)
     resolve = field_set.resolve.normalized_value(python_setup)
     sources = [
         python_sources(
