@@ -24,7 +24,7 @@ COMMANDS = (
     "./pants run src/tools:new-model -- churn --kind classification --data customers.csv --id id",
     "git add --all && git commit --quiet --message 'A model of churn'",
     "./pants tailor --check update-build-files --check ::",
-    "./pants --changed-since=HEAD~1 lint check test",
+    "./pants lint check test src/models/churn:: src/datasets/churn.py tests/models/churn::",
     "./pants run src/datasets:contracts -- export --check",
     "./pants run src/models/churn:train",
     "./pants run src/models/churn:predict -- --input customers.csv --output predicted.csv",
@@ -35,7 +35,7 @@ IMAGE = "./pants package src/models/churn:image"
 
 def write_sample(file: Path) -> None:
     """Customers, and whether they left: the dearer, the likelier."""
-    draw = random.Random(1)
+    draw = random.Random(2)
     with file.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened)
         writer.writerow(["id", "plan", "monthly_charge", "calls", "since", "churn"])
