@@ -62,7 +62,6 @@ def test_a_change_of_one_model_touches_that_model_and_the_binaries_with_all_mode
         *shared(*SHARED_BINARIES),
         IMAGE_OF_ALL,
         "tests/models/tulip/schema_test.py:tests",
-        "tests/models/tulip:tests",
     }
 
 
