@@ -68,7 +68,8 @@ def change_of(
     changed = tuple(sorted(set(files)))
     things = _Things.of(graph, kinds, names or {})
     owners = {file: graph.owners(file) for file in changed}
-    passed_over = _makers(owners.values(), graph)
+    # A target that stands for all of its sources, where some of these are changed; as in Pants.
+    passed_over = graph.generators - {owner for some in owners.values() for owner in some}
     targets: set[str] = set()
     without_target = []
     for file in changed:
@@ -128,12 +129,6 @@ class _Things:
 def _reached(file: str, owners: Iterable[str], graph: TargetGraph) -> dict[str, Cause]:
     """Whatever depends on a file, each by a shortest path."""
     return {address: Cause(file, path) for address, path in graph.paths_from(owners).items()}
-
-
-def _makers(owners: Iterable[Iterable[str]], graph: TargetGraph) -> set[str]:
-    """Targets that stand for all of their sources, where some of these are changed; as in Pants."""
-    changed = {owner for some in owners for owner in some}
-    return {graph.targets[owner].generator for owner in changed} - changed
 
 
 def _thing(kind: str, name: str, causes: Iterable[Cause]) -> Thing:

@@ -62,7 +62,6 @@ def test_a_change_of_one_model_touches_that_model_and_the_binaries_with_all_mode
         *shared(*SHARED_BINARIES),
         IMAGE_OF_ALL,
         "tests/models/tulip/schema_test.py:tests",
-        "tests/models/tulip:tests",
     }
 
 
@@ -84,8 +83,6 @@ def test_a_change_of_a_shared_module_touches_what_imports_it_in_both_models(clon
         *of_models(
             "definition.py", "evaluate.py", "gate.py", "predict.py", "train.py", *BINARIES, IMAGE
         ),
-        *of_model("iris", ":iris"),
-        *of_model("tulip", ":tulip"),
         *shared("metrics.py", *SHARED_BINARIES),
         IMAGE_OF_ALL,
     }
@@ -109,9 +106,7 @@ class Upgrade:
                 *(f":{task}" for task in self.tasks),
                 IMAGE,
             ),
-            *of_model("iris", ":iris"),
-            *of_model("tulip", ":tulip"),
-            *shared(*self.modules, ":models"),
+            *shared(*self.modules),
             *shared(*(f":{task}" for task in self.shared_tasks)),
         }
         return {

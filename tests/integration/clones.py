@@ -20,6 +20,11 @@ from models.{model}.schema import SpeciesPredictions
 def test_a_flower_is_one_of_three_species() -> None:
     assert len(SpeciesPredictions.to_schema().columns) == 1 + 3
 """
+# Depends on nothing that a test changes, in the folder of one that does.
+SIBLING_TEST = """\
+def test_that_nothing_is_something() -> None:
+    assert not None
+"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Clone:
         for model in MODELS:
             clone.write(f"tests/models/{model}/BUILD", 'python_tests(name="tests")\n')
             clone.write(f"tests/models/{model}/schema_test.py", SCHEMA_TEST.format(model=model))
+            clone.write(f"tests/models/{model}/sibling_test.py", SIBLING_TEST)
         commit_all(root)
         return clone
 
