@@ -9,7 +9,8 @@ the same champion and hold the same packages, and take turns in every round:
 - venv: `python -m models.iris.predict` in a virtual environment made of the package; the peer
 - package, cold: with an empty PEX_ROOT, as the first time on a machine
 - package, warm: any other time
-- image, cold (`--image`): `docker load` of the archive, and the first container
+- image, cold (`--image`): `docker load` of its archive, where the engine has the third-party layers
+  already, and the first container
 - image, warm: any other container
 
 `--image` needs a Docker engine, and builds the image with `./pants package`. At the end stands what
