@@ -40,7 +40,8 @@ def replace_delta(folder: Path, rows: Path, metadata: dict[str, str]) -> None:
     Raises:
         UserError: the library could not write it; the version before is untouched.
     """
-    file = pq.ParquetFile(rows)
+    # As in `reader`: nothing is held back.
+    file = pq.ParquetFile(rows, pre_buffer=False)
     reader = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())
     try:
         write_deltalake(

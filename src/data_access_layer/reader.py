@@ -305,7 +305,8 @@ def _open_json(path: Path, types: Mapping[str, pa.DataType]) -> pa_json.JSONStre
 
 def _parquet(path: Path, name: str) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path)
+        # With a buffer Arrow would hold all that was read of the file until the last batch.
+        return pq.ParquetFile(path, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         raise InputError(_damaged(name, error)) from error
 

@@ -186,6 +186,20 @@ def test_a_whole_number_that_a_float_cannot_hold_is_told_not_rounded(parquet: Pa
     assert "9007199254740993" in message
 
 
+def test_what_was_read_of_parquet_is_let_go(tmp_path: Path) -> None:
+    """Memory that grew with the file would only show where a file is large."""
+    file, groups, rows = tmp_path / "large.parquet", 30, 50_000
+    draw = np.random.default_rng(0)
+    with pq.ParquetWriter(file, pa.schema([("x", pa.float64())])) as writer:
+        for _ in range(groups):
+            writer.write_batch(pa.record_batch({"x": draw.random(rows)}))
+    before, most = pa.total_allocated_bytes(), 0
+    for _ in TableFile(file, {"x": "float64"}, "large").batches(rows):
+        most = max(most, pa.total_allocated_bytes() - before)
+    # A third of the file, which is a dozen batches; what is read at a time is one of them.
+    assert most < file.stat().st_size / 3
+
+
 def test_an_index_of_pandas_is_a_column_and_rows_are_numbered_anew(parquet: Path) -> None:
     pd.DataFrame({"size": [1.0, 2.0]}, index=pd.Index(["x", "y"], name="id")).to_parquet(parquet)
     ids = as_arrow(["x", "y"], pa.large_string())
