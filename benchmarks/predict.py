@@ -28,7 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -61,15 +61,20 @@ class Round:
     checks_cpu: float
 
 
-def run(module: str, *arguments: str, folder: Path) -> tuple[Cost, str]:
-    """One process from its start to its end, with all that it needs from MLflow in `folder`."""
+def run(
+    module: str, *arguments: str, folder: Path, more: Mapping[str, str] | None = None
+) -> tuple[Cost, str]:
+    """One process from its start to its end, with all that it needs from MLflow in `folder`.
+
+    `more` are further variables of its environment.
+    """
     log = folder / "log"
     started = time.perf_counter()
     with log.open("w") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=folder,
-            env=environment(),
+            env={**environment(), **(more or {})},
             stdout=file,
             stderr=subprocess.STDOUT,
         )

@@ -1,4 +1,4 @@
-"""The processes that predict.py starts beside the real command: `python -m predict_peers WHAT ...`.
+"""The processes beside the command of predict.py and throughput.py: `-m predict_peers WHAT …`.
 
 Heavy imports are made late: predict.py imports this module, and the memory of a process that starts
 another counts as that one's own until it is replaced.
@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -22,22 +25,30 @@ SEED = 0
 
 
 def flowers(rows: str, path: str) -> None:
+    """Write noisy flowers as Parquet or CSV, as the file's ending says."""
+    from data_access_layer.files import format_of
+    from data_access_layer.writer import TableWriter
+
+    with TableWriter(path, format=format_of(Path(path))) as writer:
+        for chunk in _flowers(int(rows)):
+            writer.write(chunk)
+
+
+def _flowers(rows: int) -> Iterator[pd.DataFrame]:
     """The 150 real flowers, drawn with seeded noise, to a tenth of a millimetre."""
     import numpy as np
     import pandas as pd
 
-    from data_access_layer.writer import TableWriter
     from models.iris.dataset import load_flowers
     from models.iris.definition import MODEL
 
     real = load_flowers()[MODEL.input_columns()]
     random = np.random.default_rng(SEED)
-    with TableWriter(path, format="parquet") as writer:
-        for start in range(0, int(rows), CHUNK_ROWS):
-            count = min(CHUNK_ROWS, int(rows) - start)
-            drawn = real.to_numpy()[random.integers(len(real), size=count)]
-            noisy = (drawn + random.normal(0, NOISE_CM, drawn.shape)).clip(0.01).round(2)
-            writer.write(pd.DataFrame(noisy, columns=real.columns))
+    for start in range(0, rows, CHUNK_ROWS):
+        count = min(CHUNK_ROWS, rows - start)
+        drawn = real.to_numpy()[random.integers(len(real), size=count)]
+        noisy = (drawn + random.normal(0, NOISE_CM, drawn.shape)).clip(0.01).round(2)
+        yield pd.DataFrame(noisy, columns=real.columns)
 
 
 def areas(rows: pd.DataFrame) -> pd.DataFrame:
@@ -48,12 +59,8 @@ def areas(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def bare(path: str) -> None:
-    """One `predict_proba` of the champion on the whole frame; only that call is timed.
-
-    The frame is in memory before, and nothing is checked or written after.
-    """
-    import pandas as pd
+def bare_model() -> tuple[Any, Any]:
+    """The definition and the champion of iris, whose features check no contracts."""
     from sklearn.preprocessing import FunctionTransformer
 
     from config.tracking import TrackingSettings
@@ -62,16 +69,122 @@ def bare(path: str) -> None:
     from models.tracking import Registry
 
     _, model = load_model(MODEL, Registry.connect(TrackingSettings.load()))
-    frame = pd.read_parquet(path)
-    checked = MODEL.predict(model, cast("DataFrame[Any]", frame.head(1000)))
+    few = next(iter(_flowers(1_000)))
+    checked = MODEL.predict(model, cast("DataFrame[Any]", few))
     model.set_params(features=FunctionTransformer(areas))
     expected = checked.filter(like="probability_").to_numpy()
-    if not (model.predict_proba(frame.head(1000)) == expected).all():
+    if not (model.predict_proba(few) == expected).all():
         raise AssertionError("The bare pipeline does not predict what the model predicts.")
+    return MODEL, model
+
+
+def bare(path: str) -> None:
+    """One `predict_proba` of the champion on the whole frame; only that call is timed.
+
+    The frame is in memory before, and nothing is checked or written after.
+    """
+    import pandas as pd
+
+    _, model = bare_model()
+    frame = pd.read_parquet(path)
     wall, cpu = time.perf_counter(), time.process_time()
     probabilities = model.predict_proba(frame)
     model.classes_.take(probabilities.argmax(axis=1))
     print(json.dumps({"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}))
+
+
+def batches(path: str, rows: str) -> None:
+    """The same call on batches as large as the command's, which are in memory before."""
+    import pandas as pd
+
+    from models.settings import PredictSettings
+
+    _, model = bare_model()
+    frame = pd.read_parquet(path)
+    size = PredictSettings().batch_rows
+    parts = [frame.iloc[start : start + size] for start in range(0, int(rows), size)]
+    wall, cpu = time.perf_counter(), time.process_time()
+    for part in parts:
+        probabilities = model.predict_proba(part)
+        model.classes_.take(probabilities.argmax(axis=1))
+    print(json.dumps({"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}))
+
+
+class Clocks:
+    """Processor time by stage; a stage within another one counts for itself alone."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+        self._open = threading.local()
+
+    def around(self, owner: Any, name: str, stage: str) -> None:
+        """Let a clock run while a function of `owner` does."""
+        function = getattr(owner, name)
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            with self.running(stage):
+                return function(*args, **kwargs)
+
+        setattr(owner, name, timed)
+
+    def around_items(self, owner: Any, name: str, stage: str) -> None:
+        """Let a clock run while what a function of `owner` yields is made."""
+        function = getattr(owner, name)
+
+        def timed(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            items = function(*args, **kwargs)
+            while True:
+                with self.running(stage):
+                    item = next(items, None)
+                if item is None:
+                    return
+                yield item
+
+        setattr(owner, name, timed)
+
+    @contextmanager
+    def running(self, stage: str) -> Iterator[None]:
+        """The thread's own clock: neither another thread's work nor waiting for a core counts."""
+        within: list[float] = self._open.__dict__.setdefault("within", [])
+        within.append(0.0)
+        start = time.thread_time()
+        try:
+            yield
+        finally:
+            took = time.thread_time() - start
+            self.spent[stage] = self.spent.get(stage, 0.0) + took - within.pop()
+            if within:
+                within[-1] += took
+
+
+def stages(source: str, output: str) -> None:
+    """The command, with a clock for each kind of work."""
+    from pandera.api.pandas.container import DataFrameSchema
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.preprocessing import FunctionTransformer
+
+    from data_access_layer.reader import TableFile
+    from data_access_layer.writer import TableWriter
+    from models import predict
+
+    clocks = Clocks()
+    clocks.around_items(TableFile, "batches", "read")
+    clocks.around(DataFrameSchema, "validate", "contracts")
+    clocks.around(FunctionTransformer, "transform", "features")
+    clocks.around(RandomForestClassifier, "predict_proba", "model")
+    clocks.around(TableWriter, "write", "write")
+    clocks.around(TableWriter, "__exit__", "write")
+    run_to_its_end(predict.main, source, output)
+    order = ("read", "contracts", "features", "model", "write")
+    print(json.dumps({stage: clocks.spent[stage] for stage in order}))
+
+
+def run_to_its_end(main: Callable[..., Any], source: str, output: str) -> None:
+    try:
+        main("models.iris.definition", argv=["--input", source, "--output", output])
+    except SystemExit as end:
+        if end.code:
+            raise
 
 
 def checks(source: str, output: str) -> None:
@@ -95,16 +208,18 @@ def checks(source: str, output: str) -> None:
             spent.append(time.thread_time() - start)
 
     DataFrameSchema.validate = timed  # type: ignore[method-assign, assignment]
-    try:
-        predict.main("models.iris.definition", argv=["--input", source, "--output", output])
-    except SystemExit as end:
-        if end.code:
-            raise
+    run_to_its_end(predict.main, source, output)
     wall, cpu = started[0]
     took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
     print(json.dumps({**took, "checks_cpu": sum(spent)}))
 
 
 if __name__ == "__main__":
-    peers: dict[str, Callable[..., None]] = {"flowers": flowers, "bare": bare, "checks": checks}
+    peers: dict[str, Callable[..., None]] = {
+        "bare": bare,
+        "batches": batches,
+        "checks": checks,
+        "flowers": flowers,
+        "stages": stages,
+    }
     peers[sys.argv[1]](*sys.argv[2:])

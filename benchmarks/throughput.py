@@ -1,0 +1,138 @@
+"""Rows per second of `predict` with iris, beside the bare model and beside MLflow.
+
+Examples:
+  ./pants run benchmarks/throughput.py
+  ./pants run benchmarks/throughput.py -- --rows 1000000 10000000 100000000 --csv-rows 1000000
+  ./pants run benchmarks/throughput.py -- --picture docs/pages/benchmarks/throughput.svg
+
+Flowers are drawn with noise and streamed into one Parquet file; one command predicts it into
+another. Beside it, one after the other:
+
+- the bare model: the same champion's `predict_proba` and argmax without contracts, on batches that
+  are in memory already, of as many rows as the smallest file. Nothing is read, checked, written;
+- `mlflow models predict`, MLflow's own batch scoring of a CSV file (it gives the species and no
+  probabilities), beside our command from CSV to CSV.
+
+Then the command once more on the smallest file, with a clock around reading, contracts, features,
+model and writing: which takes how much processor time. Peak memory is each process's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+import predict_peers
+from models.iris import predict as command
+from predict import Cost, run, say
+
+PEERS = predict_peers.__name__
+MLFLOW = "mlflow"
+URI = "models:/iris@champion"
+AIM_BARE, AIM_MLFLOW = 1.3, 5.0
+
+
+def write_flowers(rows: int, path: Path, folder: Path) -> None:
+    say(f"writing {rows:,} flowers as {path.suffix[1:]}")
+    run(PEERS, "flowers", str(rows), str(path), folder=folder)
+
+
+def bare_rate(rows: int, batch: Path, folder: Path) -> float:
+    """Rows per second of the bare model, on one batch over and over."""
+    _, told = run(PEERS, "batches", str(batch), str(rows), folder=folder)
+    seconds = json.loads(told.splitlines()[-1])["wall"]
+    return float(rows / seconds)
+
+
+def predicted(rows: Path, output: Path, folder: Path) -> Cost:
+    cost, _ = run(command.__name__, "--input", str(rows), "--output", str(output), folder=folder)
+    say(f"{rows.name} to {output.name}: {cost}, {cost.peak:.0f} MiB")
+    return cost
+
+
+def beside_mlflow(rows: int, folder: Path) -> None:
+    """Both from CSV to CSV."""
+    flowers, output = folder / "rows.csv", folder / "mlflow.csv"
+    write_flowers(rows, flowers, folder)
+    ours = predicted(flowers, folder / "out.csv", folder)
+    arguments = ("models", "predict", "--model-uri", URI, "--content-type", "csv")
+    files = ("--input-path", str(flowers), "--output-path", str(output))
+    tracking = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/.mlflow/mlflow.db"}
+    theirs, _ = run(
+        MLFLOW, *arguments, *files, "--env-manager", "local", folder=folder, more=tracking
+    )
+    print(
+        f"{rows:,} rows of CSV: ours {ours.wall:.1f} s, {ours.peak:.0f} MiB; mlflow models predict "
+        f"{theirs.wall:.1f} s, {theirs.peak:.0f} MiB; ours is {theirs.wall / ours.wall:.2f} times "
+        f"as fast (aim: {AIM_MLFLOW:.0f})",
+        flush=True,
+    )
+
+
+def stages(rows: Path, folder: Path) -> dict[str, float]:
+    _, told = run(PEERS, "stages", str(rows), str(folder / "out.parquet"), folder=folder)
+    return dict(json.loads(told.splitlines()[-1]))
+
+
+def draw(spent: Mapping[str, float], file: Path) -> None:
+    figure = Figure(figsize=(8, 1.8), layout="constrained")
+    axes = figure.add_subplot()
+    total, left = sum(spent.values()), 0.0
+    for name, seconds in spent.items():
+        share = 100 * seconds / total
+        axes.barh([0], [share], left=left, label=f"{name} {share:.1f} %")
+        left += share
+    axes.set(yticks=[], xlim=(0, 100), xlabel="% of processor time, without the start")
+    axes.legend(
+        fontsize="small", ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # With a date in it the picture would be another one each day.
+    figure.savefig(file, metadata={"Date": None})
+
+
+def main(counts: list[int], csv_rows: int, picture: Path | None) -> None:
+    with tempfile.TemporaryDirectory(prefix="throughput-") as name:
+        folder = Path(name).resolve()
+        say("training a champion")
+        run(command.__name__, folder=folder)
+        output, smallest = folder / "out.parquet", folder / "smallest.parquet"
+        write_flowers(min(counts), smallest, folder)
+        bare = bare_rate(min(counts), smallest, folder)
+        print(f"bare model: {bare:,.0f} rows/s", flush=True)
+        for count in counts:
+            rows = folder / "rows.parquet"
+            write_flowers(count, rows, folder)
+            cost = predicted(rows, output, folder)
+            print(
+                f"{count:,} rows: {cost.wall:.1f} s, {count / cost.wall:,.0f} rows/s, "
+                f"{cost.peak:.0f} MiB; {cost.wall * bare / count:.2f} times the bare model's own "
+                f"time (aim: {AIM_BARE})",
+                flush=True,
+            )
+        spent = stages(smallest, folder)
+        total = sum(spent.values())
+        print(", ".join(f"{stage} {seconds / total:.1%}" for stage, seconds in spent.items()))
+        if picture:
+            draw(spent, picture)
+        beside_mlflow(csv_rows, folder)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000_000, 100_000_000])
+    parser.add_argument("--csv-rows", type=int, default=1_000_000, help="default: 1000000")
+    parser.add_argument("--picture", type=Path, help="an SVG file to draw: where the time goes")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    given = arguments()
+    main(given.rows, given.csv_rows, given.picture)
