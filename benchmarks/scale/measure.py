@@ -3,7 +3,6 @@
     python3 benchmarks/scale/measure.py
     python3 benchmarks/scale/measure.py --models 1 10 50 281 --rounds 3
     python3 benchmarks/scale/measure.py --models 1000 --only list dependencies change
-    python3 benchmarks/scale/measure.py --models 281 --peer ~/venv/bin/python
 
 Works in clones of the last commit, below --folder, and never in this repository. Each figure is in
 --results as soon as it is known; the same call again goes on where it was ended. `report.py` makes
@@ -44,6 +43,10 @@ TOUCHED = {
     "requirement": "3rdparty/python/closures/default/feature-engine.txt",
 }
 LEAF = TOUCHED["leaf"]
+# Of `interpreter_constraints` in pants.toml, for the peer's environment.
+PYTHON = "3.13"
+# A package has some 150 MB: of more models, not all are packaged.
+PACKAGED = 50
 # In a CI job, where each figure takes Pants' whole start: the least and the most.
 TOUCHED_IN_JOB = ("leaf", "base config")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -262,16 +265,20 @@ class Scale:
 
     def one(self) -> None:
         """Test and package of one model after an edit of it, all else being there."""
-        package = f"src/models/{Shape(0).name}:predict"
-        self.warm.pants("test", f"tests/models/{Shape(0).name}::")
-        self.warm.pants("package", package)
+        package, tests = f"src/models/{Shape(0).name}:predict", f"tests/models/{Shape(0).name}::"
+        with self.warm.edited(LEAF):
+            self.warm.pants(*CHANGED, "test")
+            self.warm.pants("package", package)
 
         def edit(*arguments: str) -> dict[str, float]:
             with self.warm.edited(LEAF):
                 return self.warm.time(*arguments)
 
+        self.figure("test of one model", lambda: median(self.rounds, lambda: edit("test", tests)))
+        # The same, and what else depends on the model: the documentation.
         self.figure(
-            "test of one model", lambda: median(self.rounds, lambda: edit(*CHANGED, "test"))
+            "all tests of one model's change",
+            lambda: median(self.rounds, lambda: edit(*CHANGED, "test")),
         )
         self.figure(
             "package of one model", lambda: median(self.rounds, lambda: edit("package", package))
@@ -279,19 +286,46 @@ class Scale:
         self.figure("memory of the daemon", lambda: {"megabytes": self.warm.memory()})
 
     def everything(self) -> None:
-        """All generated tests after an edit of what all models share; each has its own process."""
-        tests = [f"tests/models/{Shape(number).name}::" for number in range(self.models)]
+        """Tests and packages of all models after an edit of what they share."""
+        names = [Shape(number).name for number in range(self.models)]
+        tests = [f"tests/models/{name}::" for name in names]
+        packages = [f"src/models/{name}:predict" for name in names]
         self.warm.pants("test", tests[0])
+        self.warm.pants("package", packages[0])
 
-        def edit() -> dict[str, float]:
+        def edit(*arguments: str) -> dict[str, float]:
             with self.warm.edited(TOUCHED["base config"]):
-                return self.warm.time("test", *tests)
+                return self.warm.time(*arguments)
 
-        self.figure("test of everything", edit)
+        self.figure("test of everything", lambda: edit("test", *tests))
+        if self.models <= PACKAGED:
+            self.figure("package of everything", lambda: edit("package", *packages))
+            shutil.rmtree(self.warm.root / "dist")
         self.figure("local store", lambda: {"megabytes": folder_megabytes(self.store)})
 
-    def peer(self, python: Path) -> None:
+    def environment(self) -> Path:
+        """The Python of one environment for everybody, made by uv of the wheels in its cache."""
+        folder = self.folder.parent / "uv"
+        uv, python = folder / "tool/bin/uv", folder / "environment/bin/python"
+        requirements = sorted((ROOT / "3rdparty/python").glob("*.txt"))
+        files = [word for file in requirements for word in ("--requirements", file)]
+
+        def make() -> dict[str, float]:
+            start, cpu = time.perf_counter(), children_cpu()
+            run(uv, "venv", "--clear", "--python", PYTHON, folder / "environment", cwd=ROOT)
+            run(uv, "pip", "install", "--python", python, "pytest", *files, cwd=ROOT)
+            return {"seconds": time.perf_counter() - start, "cpu": children_cpu() - cpu}
+
+        if not python.exists():
+            run(sys.executable, "-m", "venv", folder / "tool", cwd=ROOT)
+            run(folder / "tool/bin/pip", "install", "--quiet", "uv", cwd=ROOT)
+            make()
+        self.figure("uv: one environment", make)
+        return python
+
+    def peer(self) -> None:
         """Plain pytest in one environment: all tests, and those of the one model that changed."""
+        python = self.environment()
         env = {**os.environ, "PYTHONPATH": f"{self.warm.root}/src:{self.warm.root}/tests"}
         pytest = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider")
         tests = [f"tests/models/{Shape(number).name}" for number in range(self.models)]
@@ -305,15 +339,11 @@ class Scale:
         self.figure("pytest of everything", lambda: timed(tests))
         self.figure("pytest of one model", lambda: median(self.rounds, lambda: timed(tests[:1])))
 
-    def run(self, only: Sequence[str], python: Path | None) -> None:
+    def run(self, only: Sequence[str]) -> None:
         try:
             for group in GROUPS:
-                if group not in only:
-                    continue
-                if group != "peer":
+                if group in only:
                     getattr(self, group)()
-                elif python is not None:
-                    self.peer(python)
         finally:
             self.warm.stop()
 
@@ -338,7 +368,6 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS, help="what to measure")
     parser.add_argument("--folder", type=Path, default=Path("/tmp/benchmark-scale"))
     parser.add_argument("--results", type=Path, default=ROOT / "dist/benchmarks/scale.json")
-    parser.add_argument("--peer", type=Path, help="a Python with pytest and all requirements")
     return parser.parse_args(argv)
 
 
@@ -348,9 +377,7 @@ def main() -> None:
     results.machine = machine()
     for models in options.models:
         try:
-            Scale(models, options.folder.resolve(), results, options.rounds).run(
-                options.only, options.peer and options.peer.absolute()
-            )
+            Scale(models, options.folder.resolve(), results, options.rounds).run(options.only)
         except CommandFailedError as error:
             sys.exit(f"{error}\nWhat was measured is in {options.results}; the same call goes on.")
 

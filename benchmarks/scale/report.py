@@ -26,9 +26,10 @@ CHANGES = tuple(
     f"change of {what}, warm" for what in ("leaf", "shared feature", "base config", "requirement")
 )
 JOB = ("start of Pants, CI job", "change of leaf, CI job", "change of base config, CI job")
-ONE = ("test of one model", "package of one model")
-ALL = ("test of everything", "pytest of everything", "pytest of one model")
-TIMED = ("list, cold", "dependencies, cold", *WARM, *CHANGES, *JOB, *ONE, *ALL)
+ONE = ("test of one model", "all tests of one model's change", "package of one model")
+ALL = ("test of everything", "package of everything")
+PEER = ("uv: one environment", "pytest of everything", "pytest of one model")
+TIMED = ("list, cold", "dependencies, cold", *WARM, *CHANGES, *JOB, *ONE, *ALL, *PEER)
 SIZES = ("memory of the daemon", "local store")
 # What a developer waits for, and what changed nothing may cost: the lines of the picture.
 DRAWN = (

@@ -1,0 +1,80 @@
+"""A module depends on the `__init__.py` files above it that have content, found in one pass.
+
+What `[python-infer].init_files = "content_only"` does, which pants.toml turns off: Pants 2.17 asks
+for each file's ancestors, and holds each of these against all targets of the folders above it. That
+was a fifth of the time of a first change detection with 281 models.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from pants.backend.python.dependency_inference import module_mapper
+from pants.backend.python.dependency_inference.module_mapper import AllPythonTargets
+from pants.backend.python.subsystems.setup import PythonSetup
+from pants.backend.python.target_types import PythonResolveField, PythonSourceField
+from pants.engine.addresses import Address
+from pants.engine.fs import DigestContents, PathGlobs
+from pants.engine.rules import Get, collect_rules, rule
+from pants.engine.target import FieldSet, InferDependenciesRequest, InferredDependencies
+from pants.engine.unions import UnionRule
+from pants.util.frozendict import FrozenDict
+from pants.util.logging import LogLevel
+
+NAMES = ("__init__.py", "__init__.pyi")
+
+
+@dataclass(frozen=True)
+class InitFilesFieldSet(FieldSet):
+    required_fields = (PythonSourceField, PythonResolveField)
+
+    source: PythonSourceField
+    resolve: PythonResolveField
+
+
+class InferInitFiles(InferDependenciesRequest):
+    infer_from = InitFilesFieldSet
+
+
+class InitFiles(FrozenDict[tuple, tuple]):
+    """The addresses of the `__init__.py` files with content, by resolve and folder."""
+
+
+@rule(desc="Find `__init__.py` files with content", level=LogLevel.DEBUG)
+async def find_init_files(every: AllPythonTargets, setup: PythonSetup) -> InitFiles:
+    paths = {target.address: target[PythonSourceField].file_path for target in every.first_party}
+    there = await Get(
+        DigestContents, PathGlobs(path for path in paths.values() if PurePath(path).name in NAMES)
+    )
+    with_content = {file.path for file in there if file.content.strip()}
+    found: dict[tuple[str, str], list[Address]] = defaultdict(list)
+    for target in every.first_party:
+        path = paths[target.address]
+        if path in with_content:
+            resolve = target[PythonResolveField].normalized_value(setup)
+            found[resolve, str(PurePath(path).parent)].append(target.address)
+    return InitFiles({key: tuple(addresses) for key, addresses in found.items()})
+
+
+@rule(desc="Infer dependencies on `__init__.py` files", level=LogLevel.DEBUG)
+async def infer_init_files(
+    request: InferInitFiles, setup: PythonSetup, init_files: InitFiles
+) -> InferredDependencies:
+    field_set = request.field_set
+    resolve = field_set.resolve.normalized_value(setup)
+    return InferredDependencies(
+        address
+        for folder in PurePath(field_set.source.file_path).parents
+        for address in init_files.get((resolve, str(folder)), ())
+        if address != field_set.address
+    )
+
+
+def rules():
+    return (
+        *collect_rules(),
+        *module_mapper.rules(),
+        UnionRule(InferDependenciesRequest, InferInitFiles),
+    )
