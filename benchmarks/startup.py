@@ -31,6 +31,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from interpreter import python
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "src/models/iris:predict"
 PEX = ROOT / "dist/src.models.iris/predict.pex"
@@ -60,17 +62,6 @@ def clean_environment() -> dict[str, str]:
     """Ours, but no other MLflow and no other settings."""
     ours = ("DATASCIENCE_", "MLFLOW_", "PEX_", "PYTHON")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-
-
-def python() -> Path:
-    """The interpreter that `./pants` runs our code on."""
-    found = shutil.which("python3.13")
-    pyenv = sorted(Path.home().glob(".pyenv/versions/3.13.*/bin/python3.13"))
-    if not found and not pyenv:
-        sys.exit(
-            "There is no CPython 3.13. Which one is missing, ./pants run src/tools:doctor says."
-        )
-    return Path(found) if found and not pyenv else pyenv[-1]
 
 
 class Ways:

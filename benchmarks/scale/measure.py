@@ -28,6 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from interpreter import python as interpreter
 from scale.generate import generate
 from scale.shapes import Shape
 
@@ -43,8 +44,6 @@ TOUCHED = {
     "requirement": "3rdparty/python/closures/default/feature-engine.txt",
 }
 LEAF = TOUCHED["leaf"]
-# Of `interpreter_constraints` in pants.toml, for the peer's environment.
-PYTHON = "3.13"
 # A package has some 150 MB: of more models, not all are packaged.
 PACKAGED = 50
 # In a CI job, where each figure takes Pants' whole start: the least and the most.
@@ -309,18 +308,22 @@ class Scale:
         uv, python = folder / "tool/bin/uv", folder / "environment/bin/python"
         requirements = sorted((ROOT / "3rdparty/python").glob("*.txt"))
         files = [word for file in requirements for word in ("--requirements", file)]
+        install = (uv, "pip", "install", "--python", python, "pytest", *files)
 
         def make() -> dict[str, float]:
             start, cpu = time.perf_counter(), children_cpu()
-            run(uv, "venv", "--clear", "--python", PYTHON, folder / "environment", cwd=ROOT)
-            run(uv, "pip", "install", "--python", python, "pytest", *files, cwd=ROOT)
-            return {"seconds": time.perf_counter() - start, "cpu": children_cpu() - cpu}
+            run(uv, "venv", "--clear", "--python", interpreter(), python.parents[1], cwd=ROOT)
+            run(*install, cwd=ROOT)
+            figure = {"seconds": time.perf_counter() - start, "cpu": children_cpu() - cpu}
+            # Not by the first test, and not at all where PYTHONDONTWRITEBYTECODE is set.
+            run(*install, "--compile-bytecode", cwd=ROOT)
+            return figure
 
         if not python.exists():
             run(sys.executable, "-m", "venv", folder / "tool", cwd=ROOT)
             run(folder / "tool/bin/pip", "install", "--quiet", "uv", cwd=ROOT)
             make()
-        self.figure("uv: one environment", make)
+            self.figure("uv: one environment", make)
         return python
 
     def peer(self) -> None:

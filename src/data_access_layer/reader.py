@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
-import queue
 import re
-import threading
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -240,51 +238,6 @@ def even_batches(batches: Iterable[RecordBatch], rows: int) -> Iterator[RecordBa
         yield _joined(waiting)
     elif not total and batch is not None:
         yield batch
-
-
-def prefetched[T](items: Iterable[T], depth: int = 2) -> Generator[T]:
-    """Yield `items`, of which a thread fetches up to `depth` ahead.
-
-    An error of the thread is raised at its place in the order. Who leaves early calls `close`,
-    which waits for the thread: the garbage collector might do so in the thread itself.
-    """
-    ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
-    stopped = threading.Event()
-
-    def put(entry: tuple[T | None, BaseException | None]) -> None:
-        while not stopped.is_set():
-            try:
-                ready.put(entry, timeout=0.1)
-            except queue.Full:
-                continue
-            return
-
-    def fetch() -> None:
-        try:
-            for item in items:
-                put((item, None))
-                if stopped.is_set():
-                    return
-            put((None, StopIteration()))
-        except BaseException as error:  # handed over to the consumer, which raises it
-            put((None, error))
-        finally:
-            if isinstance(items, Generator):
-                items.close()
-
-    thread = threading.Thread(target=fetch, name="prefetch", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = ready.get()
-            if isinstance(error, StopIteration):
-                return
-            if error is not None:
-                raise error
-            yield cast("T", item)
-    finally:
-        stopped.set()
-        thread.join()
 
 
 def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:

@@ -21,7 +21,8 @@ from data_access_layer.files import (
     standard_input_file,
     table_files,
 )
-from data_access_layer.reader import RecordBatch, TableFile, even_batches, prefetched
+from data_access_layer.reader import RecordBatch, TableFile, even_batches
+from data_access_layer.threads import prefetched
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_location, open_table
 from data_access_layer.table import StoredTable

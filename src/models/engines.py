@@ -49,6 +49,8 @@ def chosen_engine(settings: PredictSettings, model: str) -> Engine | None:
         if given:
             raise InputError(f"--{given[0]} is for --engine dask; the engine is local.")
         return None
+    if settings.jobs > 1:
+        raise InputError("--jobs is for --engine local; how many work for Dask, --workers says.")
     if len(given) > 1:
         raise InputError(
             "--workers starts worker processes here, and --scheduler uses those that are "

@@ -61,7 +61,8 @@ class _Chosen:
     def scorer(self) -> Scorer:
         """For this process."""
         model = self.registry.load(self.version, self.definition)
-        return Scorer(self.definition, self.version, model, self.settings.batch_rows)
+        settings = self.settings
+        return Scorer(self.definition, self.version, model, settings.batch_rows, settings.jobs)
 
     def job(self) -> Job:
         """For other processes."""

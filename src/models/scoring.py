@@ -21,7 +21,8 @@ from sklearn.pipeline import Pipeline
 from config.errors import InputError, UserError
 from config.terminal import with_progress
 from data_access_layer.files import file_sha256, format_of
-from data_access_layer.reader import Batch, Table, prefetched
+from data_access_layer.reader import Batch, Table
+from data_access_layer.threads import mapped, prefetched
 from data_access_layer.writer import TableWriter
 from data_exports.manifest import Manifest
 from models.compatibility import git_commit
@@ -121,6 +122,7 @@ class Scorer:
     version: ModelVersion
     model: Pipeline
     batch_rows: int
+    jobs: int = 1
     shows_progress: bool = True
 
     def score(self, part: Part, *, only_check: bool = False) -> Outcome:
@@ -153,7 +155,7 @@ class Scorer:
         frame = pd.DataFrame()
         counts = [table.row_count() for table in tables] if self.shows_progress else []
         total = None if None in counts else sum(count or 0 for count in counts)
-        # Three threads at most: one reads and checks, one predicts, this one writes.
+        # One thread reads and checks, `jobs` predict, this one writes.
         with (
             closing(prefetched(self._scored(prefetched(self._checked(tables, tally))))) as scored,
             TableWriter(str(path), format=format_of(destination)) as writer,
@@ -212,10 +214,9 @@ class Scorer:
 
     def _scored(self, batches: Generator[pd.DataFrame]) -> Generator[tuple[int, pd.DataFrame]]:
         with closing(batches):
-            for rows in batches:
-                yield len(rows), self._predicted(rows)
+            yield from mapped(self._predicted, batches, self.jobs)
 
-    def _predicted(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def _predicted(self, rows: pd.DataFrame) -> tuple[int, pd.DataFrame]:
         columns = self.definition.input_columns()
         try:
             predictions = self.definition.predict(self.model, cast("DataFrame[Any]", rows[columns]))
@@ -225,7 +226,7 @@ class Scorer:
             raise UserError(f"{failures.error()} The model is at fault, not the input.") from errors
         kept = rows.drop(columns=columns)
         clashing = {name: f"{name}_input" for name in kept if name in predictions}
-        return pd.concat([kept.rename(columns=clashing), predictions], axis=1)
+        return len(rows), pd.concat([kept.rename(columns=clashing), predictions], axis=1)
 
 
 def _check_same(given: tuple[str, dict[str, str]], expected: tuple[str, dict[str, str]]) -> None:

@@ -92,6 +92,12 @@ class PredictSettings(Settings):
     version: str | None = Field(None, description=VERSION)
     allow_mismatch: bool = Field(False, description="Load a version made with other code.")
     batch_rows: int = Field(262_144, gt=0, description="Rows that are in memory at a time.")
+    jobs: int = Field(
+        1,
+        ge=1,
+        description="Batches that are predicted at the same time, by a thread each; the output is "
+        "the same.",
+    )
     train_if_missing: bool = Field(True, description="Train a champion where there is none.")
     engine: Literal["local", "dask"] = Field(
         "local",

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import re
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from pandas.testing import assert_frame_equal
 
 from config.errors import InputError
 from data_access_layer import reader
-from data_access_layer.reader import FrameTable, Table, TableFile, even_batches, prefetched
+from data_access_layer.reader import FrameTable, Table, TableFile, even_batches
 
 DTYPES = {"size": "float64", "count": "int64", "label": "str"}
 
@@ -344,60 +342,6 @@ def test_files_of_one_folder_keep_their_own_columns(tmp_path: Path) -> None:
     second = pd.DataFrame({"other": as_arrow(["x"]), "size": [3.0]})
     assert_frame_equal(rows(tmp_path / "a.csv"), first)
     assert_frame_equal(rows(tmp_path / "b.parquet"), second)
-
-
-def test_prefetched_keeps_the_order_and_is_as_long() -> None:
-    assert list(prefetched(range(100))) == list(range(100))
-    assert list(prefetched([])) == []
-
-
-def test_prefetched_reads_ahead_of_its_consumer() -> None:
-    second = threading.Event()
-
-    def items() -> Iterator[int]:
-        yield 1
-        second.set()
-        yield 2
-
-    ahead = prefetched(items())
-    assert next(ahead) == 1
-    assert second.wait(timeout=10)
-    assert list(ahead) == [2]
-
-
-def test_prefetched_raises_an_error_at_its_place() -> None:
-    def items() -> Iterator[int]:
-        yield 1
-        yield 2
-        raise InputError("the third")
-
-    got: list[int] = []
-    with pytest.raises(InputError, match="the third"):
-        got.extend(prefetched(items()))
-    seen = prefetched(items())
-    assert [next(seen), next(seen)] == [1, 2]
-    with pytest.raises(InputError, match="the third"):
-        next(seen)
-
-
-def test_leaving_early_stops_the_threads_and_closes_what_they_read() -> None:
-    closed: list[str] = []
-
-    def items() -> Iterator[int]:
-        try:
-            while True:
-                time.sleep(0.001)
-                yield 1
-        finally:
-            closed.append("source")
-
-    before = set(threading.enumerate())
-    twice = prefetched(prefetched(items()))
-    assert next(twice) == 1
-    assert len(set(threading.enumerate()) - before) == 2
-    twice.close()
-    assert set(threading.enumerate()) == before
-    assert closed == ["source"]
 
 
 def test_json_lines_are_read_as_their_contract_says(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ numexpr is handed its own expression nodes, never a text: its way from text to n
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -247,13 +248,22 @@ class Program:
 _TYPES: Final = {Kind.NUMBER: double, Kind.CONDITION: bool}
 
 
-@lru_cache(maxsize=64)
 def compiled(formula: str | tuple[str, ...], kinds: tuple[tuple[str, Kind | None], ...]) -> Program:
-    """The program of formulas for columns of these kinds.
+    """The program of formulas for columns of these kinds, for this thread alone.
+
+    One of numexpr's programs has one set of registers: two threads that ran the same one would
+    write into each other's.
 
     Raises:
         FormulaError: the formulas are not right, or not for these columns.
     """
+    return _compiled(formula, kinds, threading.get_ident())
+
+
+@lru_cache(maxsize=256)
+def _compiled(
+    formula: str | tuple[str, ...], kinds: tuple[tuple[str, Kind | None], ...], _thread: int
+) -> Program:
     formulas = parse_formulas(formula)
     try:
         return Program(typed(formulas, dict(kinds)))

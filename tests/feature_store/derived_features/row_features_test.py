@@ -1,6 +1,7 @@
 import doctest
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
 from types import ModuleType
@@ -412,3 +413,19 @@ def test_skops_keeps_it(formula: Any) -> None:
     assert set(skops.io.get_untrusted_types(data=stored)) == set(TRUSTED_TYPES)
     loaded = skops.io.loads(stored, trusted=list(TRUSTED_TYPES))
     assert_frame_equal(loaded.transform(frame), fitted.transform(frame))
+
+
+def test_threads_may_transform_at_the_same_time() -> None:
+    random = np.random.default_rng(0)
+    frames = [
+        pd.DataFrame({"x": random.random(rows), "y": random.random(rows)})
+        for rows in random.integers(1, 3_000, size=200)
+    ]
+    transformer = FormulaTransformer(["a = log1p(x) + y * y", "b = where(x > y, x / y, 0.5)"])
+    expected = [transformer.fit_transform(frame) for frame in frames]
+    for _ in range(5):
+        with ThreadPoolExecutor(8) as threads:
+            for given, wanted in zip(
+                threads.map(transformer.transform, frames), expected, strict=True
+            ):
+                assert_frame_equal(given, wanted)

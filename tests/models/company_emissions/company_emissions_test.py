@@ -89,6 +89,17 @@ def test_every_company_is_estimated_as_it_is_known_now(store: Path, call: CallTa
     assert ((lower <= point) & (point <= upper) & (lower > 0)).all()
 
 
+def test_batches_that_are_estimated_at_the_same_time_are_estimated_alike(
+    store: Path, call: CallTask
+) -> None:
+    tables = []
+    for jobs in ("1", "4"):
+        argv = ("--output", "now.parquet", "--batch-rows", "50", "--jobs", jobs)
+        assert call(predict.main, *argv, definition=EMISSIONS).code == 0
+        tables.append(Path("now.parquet").read_bytes())
+    assert tables[0] == tables[1]
+
+
 def test_a_company_of_which_nothing_is_known_gets_an_estimate(store: Path, call: CallTask) -> None:
     Path("gaps.csv").write_text(
         "name,country,industry,revenue,employees\n"

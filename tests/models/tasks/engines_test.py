@@ -39,6 +39,10 @@ def test_where_dask_is_not_in_the_package_is_said_how_it_comes_there(
         (("--workers", "2"), "--workers is for --engine dask; the engine is local."),
         (("--scheduler", "tcp://h:1"), "--scheduler is for --engine dask; the engine is local."),
         (
+            ("--engine", "dask", "--jobs", "2"),
+            "--jobs is for --engine local; how many work for Dask, --workers says.",
+        ),
+        (
             ("--engine", "dask", "--workers", "2", "--scheduler", "tcp://h:1"),
             "--workers starts worker processes here, and --scheduler uses those that are "
             "elsewhere: choose one.",

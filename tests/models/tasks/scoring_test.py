@@ -194,6 +194,19 @@ def test_extra_columns_are_kept_with_their_types_however_large_the_batches(
     assert outputs[0].column_names == [*kept.column_names, *PREDICTED]
 
 
+def test_the_output_is_the_same_however_many_batches_are_predicted_at_a_time(
+    write: Write, call: CallTask
+) -> None:
+    write(pd.concat([FLOWERS] * 40, ignore_index=True), "flowers.parquet")
+    outputs = []
+    for jobs in ("1", "4"):
+        argv = ("--input", "flowers.parquet", "--output", "out.parquet", "--batch-rows", "7")
+        result = call(main, *argv, "--jobs", jobs, definition=IRIS)
+        assert result.code == 0, result.err
+        outputs.append(Path("out.parquet").read_bytes())
+    assert outputs[0] == outputs[1]
+
+
 def test_an_index_of_pandas_is_a_column_like_others(write: Write, call: CallTask) -> None:
     write(FLOWERS.set_index(pd.Index(["x", "y", "z"], name="flower")), "flowers.parquet")
     argv = ("--input", "flowers.parquet", "--output", "out.parquet", "--batch-rows", "2")
