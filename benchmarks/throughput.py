@@ -13,6 +13,8 @@ another. Beside it, one after the other:
 - `mlflow models predict`, MLflow's own batch scoring of a CSV file (it gives the species and no
   probabilities), beside our command from CSV to CSV.
 
+Ours is timed with one job, and once more with as many (`--jobs`) as there are cores.
+
 Then the command once more on the smallest file, with a clock around reading, contracts, features,
 model and writing: which takes how much processor time. Peak memory is each process's own.
 """
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +37,8 @@ from predict import Cost, run, say
 PEERS = predict_peers.__name__
 MLFLOW = "mlflow"
 URI = "models:/iris@champion"
+# One, and as many as there are cores.
+JOBS = tuple(sorted({1, os.process_cpu_count() or 1}))
 AIM_BARE, AIM_MLFLOW = 1.3, 5.0
 
 
@@ -49,29 +54,42 @@ def bare_rate(rows: int, batch: Path, folder: Path) -> float:
     return float(rows / seconds)
 
 
-def predicted(rows: Path, output: Path, folder: Path) -> Cost:
-    cost, _ = run(command.__name__, "--input", str(rows), "--output", str(output), folder=folder)
-    say(f"{rows.name} to {output.name}: {cost}, {cost.peak:.0f} MiB")
+def predicted(rows: Path, output: Path, jobs: int, folder: Path) -> Cost:
+    files = ("--input", str(rows), "--output", str(output))
+    cost, _ = run(command.__name__, *files, "--jobs", str(jobs), folder=folder)
+    say(f"{rows.name} to {output.name}, {jobs} jobs: {cost}, {cost.peak:.0f} MiB")
     return cost
+
+
+def beside_bare(count: int, rows: Path, jobs: int, bare: float, folder: Path) -> None:
+    """`bare` is in rows per second."""
+    cost = predicted(rows, folder / "out.parquet", jobs, folder)
+    print(
+        f"{count:,} rows, {jobs} jobs: {cost.wall:.1f} s, {count / cost.wall:,.0f} rows/s, "
+        f"{cost.peak:.0f} MiB; {cost.wall * bare / count:.2f} times the bare model's own "
+        f"time (aim: {AIM_BARE})",
+        flush=True,
+    )
 
 
 def beside_mlflow(rows: int, folder: Path) -> None:
     """Both from CSV to CSV."""
     flowers, output = folder / "rows.csv", folder / "mlflow.csv"
     write_flowers(rows, flowers, folder)
-    ours = predicted(flowers, folder / "out.csv", folder)
+    every = [(jobs, predicted(flowers, folder / "out.csv", jobs, folder)) for jobs in JOBS]
     arguments = ("models", "predict", "--model-uri", URI, "--content-type", "csv")
     files = ("--input-path", str(flowers), "--output-path", str(output))
     tracking = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/.mlflow/mlflow.db"}
     theirs, _ = run(
         MLFLOW, *arguments, *files, "--env-manager", "local", folder=folder, more=tracking
     )
-    print(
-        f"{rows:,} rows of CSV: ours {ours.wall:.1f} s, {ours.peak:.0f} MiB; mlflow models predict "
-        f"{theirs.wall:.1f} s, {theirs.peak:.0f} MiB; ours is {theirs.wall / ours.wall:.2f} times "
-        f"as fast (aim: {AIM_MLFLOW:.0f})",
-        flush=True,
-    )
+    for jobs, ours in every:
+        print(
+            f"{rows:,} rows of CSV, {jobs} jobs: ours {ours.wall:.1f} s, {ours.peak:.0f} MiB; "
+            f"mlflow models predict {theirs.wall:.1f} s, {theirs.peak:.0f} MiB; ours is "
+            f"{theirs.wall / ours.wall:.2f} times as fast (aim: {AIM_MLFLOW:.0f})",
+            flush=True,
+        )
 
 
 def stages(rows: Path, folder: Path) -> dict[str, float]:
@@ -101,20 +119,15 @@ def main(counts: list[int], csv_rows: int, picture: Path | None) -> None:
         folder = Path(name).resolve()
         say("training a champion")
         run(command.__name__, folder=folder)
-        output, smallest = folder / "out.parquet", folder / "smallest.parquet"
+        smallest = folder / "smallest.parquet"
         write_flowers(min(counts), smallest, folder)
         bare = bare_rate(min(counts), smallest, folder)
         print(f"bare model: {bare:,.0f} rows/s", flush=True)
         for count in counts:
             rows = folder / "rows.parquet"
             write_flowers(count, rows, folder)
-            cost = predicted(rows, output, folder)
-            print(
-                f"{count:,} rows: {cost.wall:.1f} s, {count / cost.wall:,.0f} rows/s, "
-                f"{cost.peak:.0f} MiB; {cost.wall * bare / count:.2f} times the bare model's own "
-                f"time (aim: {AIM_BARE})",
-                flush=True,
-            )
+            for jobs in JOBS:
+                beside_bare(count, rows, jobs, bare, folder)
         spent = stages(smallest, folder)
         total = sum(spent.values())
         print(", ".join(f"{stage} {seconds / total:.1%}" for stage, seconds in spent.items()))
