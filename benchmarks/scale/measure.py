@@ -315,8 +315,8 @@ class Scale:
             run(uv, "venv", "--clear", "--python", interpreter(), python.parents[1], cwd=ROOT)
             run(*install, cwd=ROOT)
             figure = {"seconds": time.perf_counter() - start, "cpu": children_cpu() - cpu}
-            # Not by the first test, and not at all where PYTHONDONTWRITEBYTECODE is set.
-            run(*install, "--compile-bytecode", cwd=ROOT)
+            # A test would, but for PYTHONDONTWRITEBYTECODE; uv does it only of what it installs.
+            run(*install, "--reinstall", "--compile-bytecode", cwd=ROOT)
             return figure
 
         if not python.exists():

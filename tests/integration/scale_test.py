@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from integration.clones import Clone
-from integration.commands import commit_all, copy_repository, copy_test_support, stop_pantsd
+from integration.commands import ROOT, commit_all, copy_repository, copy_test_support, stop_pantsd
 from scale.generate import generate
 from scale.shapes import ESTIMATORS, Shape
 
@@ -21,6 +22,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     clone = Clone(tmp_path_factory.mktemp("clone"))
     copy_repository(clone.root)
     copy_test_support(clone.root)
+    shutil.copytree(ROOT / "docs", clone.root / "docs")
+    shutil.copy(ROOT / "README.md", clone.root)
     generate(clone.root, 0, MODELS)
     commit_all(clone.root)
     try:
@@ -64,3 +67,24 @@ def test_models_need_several_sets_of_requirements(clone: Clone) -> None:
 
 def test_a_generated_models_own_tests_run_and_pass(clone: Clone) -> None:
     clone.pants("test", f"tests/models/{LAST}::")
+
+
+@pytest.mark.parametrize(
+    ("file", "made_again"),
+    [
+        (f"src/models/{LAST}/features.py", False),
+        # That it is there is shown, and so is what all models share.
+        (f"src/models/{LAST}/__init__.py", True),
+        ("src/models/predict.py", True),
+    ],
+)
+def test_the_documentation_is_made_again_where_it_shows_what_changed(
+    file: str, made_again: bool, clone: Clone
+) -> None:
+    clone.append(file)
+    try:
+        touched = clone.touched()
+    finally:
+        clone.discard_changes()
+    assert ("docs:site" in touched) is made_again
+    assert f"src/models/{LAST}:predict" in touched
