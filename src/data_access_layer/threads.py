@@ -58,9 +58,9 @@ def prefetched[T](items: Iterable[T], depth: int = 2) -> Generator[T]:
 def mapped[T, R](function: Callable[[T], R], items: Iterable[T], jobs: int) -> Generator[R]:
     """Yield `function` of each item, in order, of which `jobs` threads compute one each.
 
-    An error of `function` is raised at its place in the order. At most `jobs` items are begun and not yet asked
-    for, so that memory does not grow where the consumer is slow: `Executor.map` would begin all
-    of them (its `buffersize` comes with Python 3.14), and joblib's generators do.
+    An error of `function` is raised at its place in the order. At most `jobs` items are begun and
+    not yet asked for, so that memory does not grow where the consumer is slow: `Executor.map`
+    would begin all of them (its `buffersize` comes with Python 3.14), and joblib's generators do.
     """
     if jobs == 1:
         yield from map(function, items)

@@ -22,11 +22,11 @@ from data_access_layer.files import (
     table_files,
 )
 from data_access_layer.reader import RecordBatch, TableFile, even_batches
-from data_access_layer.threads import prefetched
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_location, open_table
 from data_access_layer.table import StoredTable
 from data_access_layer.text import formula_like
+from data_access_layer.threads import prefetched
 from data_exports.destinations import Destination, Origin
 from data_exports.manifest import Manifest, manifest_of
 from data_exports.places import destination_of
