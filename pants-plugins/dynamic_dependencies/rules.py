@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pants.backend.python.dependency_inference import module_mapper
-from pants.backend.python.dependency_inference.module_mapper import AllPythonTargets
 from pants.backend.python.subsystems.setup import PythonSetup
-from pants.backend.python.target_types import PythonResolveField, PythonSourceField
+from pants.backend.python.target_types import PythonResolveField
 from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import PathGlobs, Paths
 from pants.engine.rules import Get, MultiGet, collect_rules, rule
@@ -19,10 +16,11 @@ from pants.engine.target import (
     Target,
 )
 from pants.engine.unions import UnionRule
-from pants.util.frozendict import FrozenDict
 from pants.util.logging import LogLevel
 
+from dynamic_dependencies import targets_by_file
 from dynamic_dependencies.field import DynamicDependenciesField
+from dynamic_dependencies.targets_by_file import PythonTargetsByFile
 
 
 @dataclass(frozen=True)
@@ -35,14 +33,6 @@ class DynamicDependenciesFieldSet(FieldSet):
 
 class InferDynamicDependencies(InferDependenciesRequest):
     infer_from = DynamicDependenciesFieldSet
-
-
-class PythonTargetsByFile(FrozenDict[str, tuple]):
-    """The targets of each Python source, by its path from the build root.
-
-    Pants' own `Owners` holds each file of a request against each target below the files' folders:
-    with a glob over all models, that grows with the square of their number.
-    """
 
 
 class UnmatchedGlobError(InvalidFieldException):
@@ -72,16 +62,6 @@ def python_sources(targets: Iterable[Target], *, resolve: str, setup: PythonSetu
     )
 
 
-@rule(desc="Find the targets of each Python source", level=LogLevel.DEBUG)
-def map_python_targets(every: AllPythonTargets) -> PythonTargetsByFile:
-    by_file: dict[str, list[Target]] = defaultdict(list)
-    for target in every.first_party:
-        path = target[PythonSourceField].file_path
-        if path is not None:
-            by_file[path].append(target)
-    return PythonTargetsByFile({path: tuple(targets) for path, targets in by_file.items()})
-
-
 @rule(desc="Match modules that are imported at run time", level=LogLevel.DEBUG)
 async def infer_dynamic_dependencies(
     request: InferDynamicDependencies, python_setup: PythonSetup
@@ -95,11 +75,11 @@ async def infer_dynamic_dependencies(
     for glob, matched in zip(globs, paths):
         if not matched.files:
             raise UnmatchedGlobError(field_set.address, glob, "file")
-    targets_by_file = await Get(PythonTargetsByFile)
+    targets = await Get(PythonTargetsByFile)
     resolve = field_set.resolve.normalized_value(python_setup)
     sources = [
         python_sources(
-            (target for file in matched.files for target in targets_by_file.get(file, ())),
+            (target for file in matched.files for target in targets.get(file, ())),
             resolve=resolve,
             setup=python_setup,
         )
@@ -115,6 +95,6 @@ async def infer_dynamic_dependencies(
 def rules():
     return (
         *collect_rules(),
-        *module_mapper.rules(),
+        *targets_by_file.rules(),
         UnionRule(InferDependenciesRequest, InferDynamicDependencies),
     )

@@ -11,8 +11,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from pants.backend.python.dependency_inference import module_mapper
-from pants.backend.python.dependency_inference.module_mapper import AllPythonTargets
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.target_types import PythonResolveField, PythonSourceField
 from pants.engine.addresses import Address
@@ -22,6 +20,9 @@ from pants.engine.target import FieldSet, InferDependenciesRequest, InferredDepe
 from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
 from pants.util.logging import LogLevel
+
+from dynamic_dependencies import targets_by_file
+from dynamic_dependencies.targets_by_file import PythonTargetsByFile
 
 NAMES = ("__init__.py", "__init__.pyi")
 
@@ -43,18 +44,16 @@ class InitFiles(FrozenDict[tuple, tuple]):
 
 
 @rule(desc="Find `__init__.py` files with content", level=LogLevel.DEBUG)
-async def find_init_files(every: AllPythonTargets, setup: PythonSetup) -> InitFiles:
-    paths = {target.address: target[PythonSourceField].file_path for target in every.first_party}
+async def find_init_files(targets: PythonTargetsByFile, setup: PythonSetup) -> InitFiles:
     there = await Get(
-        DigestContents, PathGlobs(path for path in paths.values() if PurePath(path).name in NAMES)
+        DigestContents, PathGlobs(path for path in targets if PurePath(path).name in NAMES)
     )
-    with_content = {file.path for file in there if file.content.strip()}
     found: dict[tuple[str, str], list[Address]] = defaultdict(list)
-    for target in every.first_party:
-        path = paths[target.address]
-        if path in with_content:
-            resolve = target[PythonResolveField].normalized_value(setup)
-            found[resolve, str(PurePath(path).parent)].append(target.address)
+    for file in there:
+        if file.content.strip():
+            for target in targets[file.path]:
+                resolve = target[PythonResolveField].normalized_value(setup)
+                found[resolve, str(PurePath(file.path).parent)].append(target.address)
     return InitFiles({key: tuple(addresses) for key, addresses in found.items()})
 
 
@@ -75,6 +74,6 @@ async def infer_init_files(
 def rules():
     return (
         *collect_rules(),
-        *module_mapper.rules(),
+        *targets_by_file.rules(),
         UnionRule(InferDependenciesRequest, InferInitFiles),
     )
