@@ -32,6 +32,7 @@ from matplotlib.figure import Figure
 
 import predict_peers
 from models.iris import predict as command
+from pictures import save_svg
 from predict import Cost, run, say
 
 PEERS = predict_peers.__name__
@@ -109,9 +110,7 @@ def draw(spent: Mapping[str, float], file: Path) -> None:
     axes.legend(
         fontsize="small", ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False
     )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # With a date in it the picture would be another one each day.
-    figure.savefig(file, metadata={"Date": None})
+    save_svg(figure, file)
 
 
 def main(counts: list[int], csv_rows: int, picture: Path | None) -> None:
@@ -124,8 +123,9 @@ def main(counts: list[int], csv_rows: int, picture: Path | None) -> None:
         bare = bare_rate(min(counts), smallest, folder)
         print(f"bare model: {bare:,.0f} rows/s", flush=True)
         for count in counts:
-            rows = folder / "rows.parquet"
-            write_flowers(count, rows, folder)
+            rows = smallest if count == min(counts) else folder / "rows.parquet"
+            if rows != smallest:
+                write_flowers(count, rows, folder)
             for jobs in JOBS:
                 beside_bare(count, rows, jobs, bare, folder)
         spent = stages(smallest, folder)

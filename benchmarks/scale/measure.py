@@ -97,6 +97,12 @@ def children_cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def timed(work: Callable[[], object], cpu: Callable[[], float] = children_cpu) -> dict[str, float]:
+    start, cpu_start = time.perf_counter(), cpu()
+    work()
+    return {"seconds": time.perf_counter() - start, "cpu": cpu() - cpu_start}
+
+
 class Repository:
     """A clone with generated models, and how Pants is called in it."""
 
@@ -148,9 +154,7 @@ class Repository:
         return int(resident) * 1024 / 1e6
 
     def time(self, *arguments: str) -> dict[str, float]:
-        start, cpu = time.perf_counter(), self.cpu()
-        self.pants(*arguments)
-        return {"seconds": time.perf_counter() - start, "cpu": self.cpu() - cpu}
+        return timed(lambda: self.pants(*arguments), self.cpu)
 
     @contextmanager
     def edited(self, file: str) -> Iterator[None]:
@@ -310,20 +314,18 @@ class Scale:
         files = [word for file in requirements for word in ("--requirements", file)]
         install = (uv, "pip", "install", "--python", python, "pytest", *files)
 
-        def make() -> dict[str, float]:
-            start, cpu = time.perf_counter(), children_cpu()
+        def install_all() -> None:
             run(uv, "venv", "--clear", "--python", interpreter(), python.parents[1], cwd=ROOT)
             run(*install, cwd=ROOT)
-            figure = {"seconds": time.perf_counter() - start, "cpu": children_cpu() - cpu}
-            # A test would, but for PYTHONDONTWRITEBYTECODE; uv does it only of what it installs.
-            run(*install, "--reinstall", "--compile-bytecode", cwd=ROOT)
-            return figure
 
         if not python.exists():
             run(sys.executable, "-m", "venv", folder / "tool", cwd=ROOT)
             run(folder / "tool/bin/pip", "install", "--quiet", "uv", cwd=ROOT)
-            make()
-            self.figure("uv: one environment", make)
+            # Fills uv's cache.
+            install_all()
+            self.figure("uv: one environment", lambda: timed(install_all))
+            # A test would, but for PYTHONDONTWRITEBYTECODE; uv does it only of what it installs.
+            run(*install, "--reinstall", "--compile-bytecode", cwd=ROOT)
         return python
 
     def peer(self) -> None:
@@ -333,14 +335,12 @@ class Scale:
         pytest = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider")
         tests = [f"tests/models/{Shape(number).name}" for number in range(self.models)]
 
-        def timed(paths: Sequence[str]) -> dict[str, float]:
-            start, cpu = time.perf_counter(), children_cpu()
-            run(*pytest, *paths, cwd=self.warm.root, env=env)
-            return {"seconds": time.perf_counter() - start, "cpu": children_cpu() - cpu}
+        def test(*paths: str) -> dict[str, float]:
+            return timed(lambda: run(*pytest, *paths, cwd=self.warm.root, env=env))
 
-        timed(tests[:1])
-        self.figure("pytest of everything", lambda: timed(tests))
-        self.figure("pytest of one model", lambda: median(self.rounds, lambda: timed(tests[:1])))
+        test(tests[0])
+        self.figure("pytest of everything", lambda: test(*tests))
+        self.figure("pytest of one model", lambda: median(self.rounds, lambda: test(tests[0])))
 
     def run(self, only: Sequence[str]) -> None:
         try:

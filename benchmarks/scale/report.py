@@ -13,13 +13,11 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
-type Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
+from pictures import save_svg
 
-# The same bytes of the same figures: a picture in git changes only where a figure did.
-mpl.rcParams["svg.hashsalt"] = "scale"
+type Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 WARM = ("list, warm", "dependencies, warm")
 CHANGES = tuple(
@@ -79,9 +77,7 @@ def draw(figures: Figures, file: Path) -> None:
     axes.set_title("Cost against the number of models")
     axes.grid(visible=True, which="major", alpha=0.3)
     axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # With a date in it the picture would be another one each day.
-    figure.savefig(file, metadata={"Date": None})
+    save_svg(figure, file)
 
 
 def main() -> None:
