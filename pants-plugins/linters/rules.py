@@ -201,6 +201,8 @@ def rules_of(tool: type[FileTool]) -> Iterable:
         yield from fmt_rules(fmt_request(tool))
 
 
+# Each command asks for the backends' rules, of a daemon, too.
+@memoized
 def rules():
     return (
         *collect_rules(),
