@@ -12,7 +12,7 @@ ENVIRONMENT = {"PATH": "/bin", "LANG": "C.UTF-8"}
 
 
 class Parsed:
-    """Which BUILD files are parsed, in a repository with one file of which the name is asked for."""
+    """Which BUILD files are parsed, in a repository of one file whose name is asked for."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.files: list[str] = []
