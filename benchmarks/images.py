@@ -2,9 +2,11 @@
 
     ./pants run benchmarks/images.py
     PANTS_IMAGES_BASE_IMAGE=datascience-base:debian ./pants run benchmarks/images.py -- --rounds 7
+    ./pants run benchmarks/images.py -- --models 281
 
-Both stand on the same base. Each round appends one line to iris' pipeline, in a clone of the last
-commit, and builds both images again. Needs a Docker engine; the first build takes some minutes.
+Both stand on the same base. Each round appends one line to a model's pipeline, in a clone of the
+last commit, and builds both images again: iris', or that of the first of so many generated models.
+Needs a Docker engine; the first build takes some minutes.
 """
 
 from __future__ import annotations
@@ -23,14 +25,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scale.generate import generate
+from scale.shapes import Shape
+
 # `./pants run` starts it there.
 ROOT = Path.cwd()
 MEGABYTE = 1_000_000
-TARGET = "src/models/iris:image"
-OURS = "models/iris"
 PEER = "benchmark-everything"
 EVERYTHING = "benchmarks:everything"
-CHANGED = "src/models/iris/pipeline.py"
 ENVIRONMENT = "benchmark-environment"
 # An image of its own stands for a builder's cache, which an older engine asks for with all files.
 DOCKERFILES = {
@@ -145,17 +147,22 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--models", type=int, default=0, help="how many to generate")
     options = parser.parse_args()
+    model = Shape(0).name if options.models else "iris"
+    target = f"src/models/{model}:image"
     with tempfile.TemporaryDirectory(prefix="benchmark-images-") as name:
         clone, folder = Path(name, "clone"), Path(name, "peer")
         call("git", "clone", "--quiet", ROOT, clone, cwd=ROOT)
+        generate(clone, 0, options.models)
         folder.mkdir()
-        ours = Layout("model_image", OURS, lambda: call("./pants", "package", TARGET, cwd=clone))
+        image = f"models/{model}"
+        ours = Layout("model_image", image, lambda: call("./pants", "package", target, cwd=clone))
         ours.build()
         other = peer(clone, folder)
         other.build()
         for number in range(options.rounds):
-            with (clone / CHANGED).open("a") as file:
+            with (clone / f"src/models/{model}/pipeline.py").open("a") as file:
                 file.write(f"# Round {number}.\n")
             ours.round()
             other.round()
