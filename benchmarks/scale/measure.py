@@ -304,7 +304,6 @@ class Scale:
         if self.models <= PACKAGED:
             self.figure("package of everything", lambda: edit("package", *packages))
             shutil.rmtree(self.warm.root / "dist")
-        self.figure("local store", lambda: {"megabytes": folder_megabytes(self.store)})
 
     def environment(self) -> Path:
         """The Python of one environment for everybody, made by uv of the wheels in its cache."""
@@ -347,6 +346,8 @@ class Scale:
             for group in GROUPS:
                 if group in only:
                     getattr(self, group)()
+            # With all that was measured before.
+            self.figure("local store", lambda: {"megabytes": folder_megabytes(self.store)})
         finally:
             self.warm.stop()
 
