@@ -112,6 +112,15 @@ def build_environment(clone: Path, folder: Path) -> None:
     shutil.rmtree(folder / "site-packages")
 
 
+def own(clone: Path, model: str) -> Layout:
+    """The model's own image."""
+
+    def build() -> None:
+        call("./pants", "package", f"src/models/{model}:image", cwd=clone)
+
+    return Layout("model_image", f"models/{model}", build)
+
+
 def peer(clone: Path, folder: Path) -> Layout:
     """The usual layout."""
     build_environment(clone, folder)
@@ -150,14 +159,12 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=0, help="how many to generate")
     options = parser.parse_args()
     model = Shape(0).name if options.models else "iris"
-    target = f"src/models/{model}:image"
     with tempfile.TemporaryDirectory(prefix="benchmark-images-") as name:
         clone, folder = Path(name, "clone"), Path(name, "peer")
         call("git", "clone", "--quiet", ROOT, clone, cwd=ROOT)
         generate(clone, 0, options.models)
         folder.mkdir()
-        image = f"models/{model}"
-        ours = Layout("model_image", image, lambda: call("./pants", "package", target, cwd=clone))
+        ours = own(clone, model)
         ours.build()
         other = peer(clone, folder)
         other.build()

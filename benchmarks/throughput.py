@@ -118,13 +118,14 @@ def main(counts: list[int], csv_rows: int, picture: Path | None) -> None:
         folder = Path(name).resolve()
         say("training a champion")
         run(command.__name__, folder=folder)
-        smallest = folder / "smallest.parquet"
-        write_flowers(min(counts), smallest, folder)
-        bare = bare_rate(min(counts), smallest, folder)
+        least, smallest = min(counts), folder / "smallest.parquet"
+        write_flowers(least, smallest, folder)
+        bare = bare_rate(least, smallest, folder)
         print(f"bare model: {bare:,.0f} rows/s", flush=True)
         for count in counts:
-            rows = smallest if count == min(counts) else folder / "rows.parquet"
-            if rows != smallest:
+            rows = smallest
+            if count != least:
+                rows = folder / "rows.parquet"
                 write_flowers(count, rows, folder)
             for jobs in JOBS:
                 beside_bare(count, rows, jobs, bare, folder)
