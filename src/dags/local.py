@@ -28,8 +28,8 @@ PACKAGES_VARIABLE = "DATASCIENCE_DAGS_PACKAGES"
 RUNNER_VARIABLE = "DATASCIENCE_DAGS_RUNNER"
 # Ours, and not for whom we start: each has a Python of its own.
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PEX")
-# While `./pants run` runs this, its daemon answers nobody else.
-_PANTS = ("./pants", "--no-pantsd", "--no-dynamic-ui", "package")
+# While `./pants run` runs this, its daemon serves nobody else: this one is that of `tools.peek`.
+_PANTS = ("./pants", "--pants-subprocessdir=.pids/tools", "--no-dynamic-ui", "package")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

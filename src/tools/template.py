@@ -158,7 +158,7 @@ def update(root: Path, template: Template, name: str, project: Path) -> None:
 
 
 def _copier(root: Path, template: Template, command: str, *arguments: str) -> None:
-    call = ("--level=warn", "run", _COPIER, "--", command, "--defaults", "--quiet")
+    call = ("run", _COPIER, "--", command, "--defaults", "--quiet")
     try:
         ask(root, [*call, "--vcs-ref", template_commit(root, template), *arguments])
     except PantsError as error:

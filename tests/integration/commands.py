@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,11 +88,12 @@ def commit_all(root: Path) -> str:
 
 
 def stop_pantsd(root: Path) -> None:
-    """End the daemon of a repository; nothing that was started there may stay."""
-    for file in root.glob(".pids/*/pantsd/pid"):
-        process = psutil.Process(int(file.read_text()))
-        process.terminate()
-        process.wait(timeout=30)
+    """End the daemons of a repository, its tools' too; nothing that was started there may stay."""
+    for file in root.glob(".pids/**/pantsd/pid"):
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(int(file.read_text()))
+            process.terminate()
+            process.wait(timeout=30)
     deadline = time.monotonic() + 10
     while (alive := _started_in(root)) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.commands import Result, commit_all, copy_repository, start, stop_pantsd
+from integration.clones import SharedRepository
+from integration.commands import Result, start
 
 FLOWERS = "src/datasets/flowers.py"
 
@@ -25,6 +26,11 @@ def contracts(root: Path, *arguments: str) -> Result:
     return run(root, *pants, "run", "src/datasets:contracts", "--", *arguments)
 
 
+def daemons(root: Path) -> set[str]:
+    """The processes that serve the repository: Pants', and the one that its tools ask."""
+    return {file.read_text() for file in root.glob(".pids/**/pantsd/pid")}
+
+
 def edit(root: Path, *replacements: tuple[str, str], times: int = 1) -> None:
     file = root / FLOWERS
     text = file.read_text()
@@ -35,15 +41,10 @@ def edit(root: Path, *replacements: tuple[str, str], times: int = 1) -> None:
 
 
 @pytest.fixture(scope="module")
-def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    root = tmp_path_factory.mktemp("contracts")
-    copy_repository(root)
-    commit_all(root)
-    assert run(root, "git", "checkout", "--quiet", "-b", "change").code == 0
-    try:
+def committed(shared: SharedRepository) -> Iterator[Path]:
+    with shared.lend() as root:
+        assert run(root, "git", "checkout", "--quiet", "-b", "change").code == 0
         yield root
-    finally:
-        stop_pantsd(root)
 
 
 @pytest.fixture
@@ -62,6 +63,8 @@ def test_a_breaking_change_names_the_models_that_it_reaches_and_needs_the_next_m
     )
     refused = contracts(repository, "diff")
     assert refused.code == 1, refused.err
+    running = daemons(repository)
+    assert len(running) == 2
     (flowers,) = re.findall(r"^flowers 1\.0\.0: breaking\n(.*?)\n\n", refused.out, re.M | re.S)
     lines = [line.split() for line in flowers.splitlines()]
     assert ["breaking", "for", "readers", "petal_width_cm", "column", "removed"] in lines
@@ -77,6 +80,8 @@ def test_a_breaking_change_names_the_models_that_it_reaches_and_needs_the_next_m
     said = json.loads(released.out)["contracts"]
     assert [one["name"] for one in said] == ["flowers", "labelled_flowers"]
     assert {one["problem"] for one in said} == {""}
+    # Both stay: a tool that asks Pants again waits for no start.
+    assert daemons(repository) == running
 
 
 def test_a_compatible_change_needs_the_next_minor_version_and_files_that_say_so(
