@@ -24,6 +24,15 @@ class Predict(Protocol):
         """Predict each row."""
 
 
+class Score(Protocol):
+    """Metrics of predictions against the true labels."""
+
+    def __call__(
+        self, truth: pd.Series[Any], predictions: DataFrame[Any], /, *, only: str | None = None
+    ) -> dict[str, float]:
+        """Compute all metrics, or `only` the one of that name."""
+
+
 class Distribution(Protocol):
     """A distribution of `scipy.stats`: what scikit-learn's ParameterSampler draws from."""
 
@@ -67,7 +76,7 @@ class ModelDefinition:
     load_labelled: Callable[[LoadSettings], DataFrame[Any]]
     build_pipeline: Callable[[int], Pipeline]
     predict: Predict
-    score: Callable[[pd.Series[Any], DataFrame[Any]], dict[str, float]]
+    score: Score
     cross_validation: Mapping[str, str]
     gate: Gate
     code: tuple[ModuleType, ...]

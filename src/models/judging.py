@@ -90,7 +90,8 @@ def _gain(
     gate = definition.gate
 
     def score(truth: pd.Series[Any], predictions: pd.DataFrame) -> float:
-        return definition.score(truth, cast("DataFrame[Any]", predictions))[gate.metric]
+        rows = cast("DataFrame[Any]", predictions)
+        return definition.score(truth, rows, only=gate.metric)[gate.metric]
 
     return gain_interval(
         score,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -19,9 +20,9 @@ PROBABILITY = "probability_"
 
 
 def classification_metrics(
-    truth: pd.Series[Any], predictions: pd.DataFrame, *, target: str
+    truth: pd.Series[Any], predictions: pd.DataFrame, *, target: str, only: str | None = None
 ) -> dict[str, float]:
-    """Accuracy, macro F1 and log loss (natural logarithm, lower is better).
+    """Accuracy, macro F1 and log loss (natural logarithm, lower is better), or `only` one of them.
 
     `predictions` holds the predicted class under `target` and one `probability_<class>` column for
     each class.
@@ -30,17 +31,25 @@ def classification_metrics(
     classes = sorted(name.removeprefix(PROBABILITY) for name in names if PROBABILITY in name)
     probabilities = predictions[[f"{PROBABILITY}{name}" for name in classes]]
     predicted = predictions[target].astype(truth.dtype)
-    return {
-        "accuracy": float(accuracy_score(truth, predicted)),
-        "macro_f1": float(f1_score(truth, predicted, average="macro")),
-        "log_loss": float(log_loss(truth, probabilities.to_numpy(), labels=classes)),
-    }
+    return _compute(
+        {
+            "accuracy": lambda: accuracy_score(truth, predicted),
+            "macro_f1": lambda: f1_score(truth, predicted, average="macro"),
+            "log_loss": lambda: log_loss(truth, probabilities.to_numpy(), labels=classes),
+        },
+        only,
+    )
 
 
 def regression_metrics(
-    truth: pd.Series[Any], predictions: pd.DataFrame, *, target: str, logarithmic: bool = False
+    truth: pd.Series[Any],
+    predictions: pd.DataFrame,
+    *,
+    target: str,
+    logarithmic: bool = False,
+    only: str | None = None,
 ) -> dict[str, float]:
-    """Mean absolute and root mean squared error (unit of the target), and R².
+    """Mean absolute and root mean squared error (unit of the target), and R², or `only` one metric.
 
     `predictions` holds the predicted number under `target`. Where it also has an interval,
     `<target>_lower` and `<target>_upper`, `coverage` is the share of the truths inside of it (0 to
@@ -48,18 +57,22 @@ def regression_metrics(
     `rmsle` is the root mean squared error of log(1 + value), for targets of at least 0.
     """
     predicted = predictions[target]
-    metrics = {
-        "mae": float(mean_absolute_error(truth, predicted)),
-        "rmse": float(root_mean_squared_error(truth, predicted)),
-        "r2": float(r2_score(truth, predicted)),
+    metrics: dict[str, Callable[[], float]] = {
+        "mae": lambda: mean_absolute_error(truth, predicted),
+        "rmse": lambda: root_mean_squared_error(truth, predicted),
+        "r2": lambda: r2_score(truth, predicted),
     }
     if logarithmic:
-        metrics["rmsle"] = float(root_mean_squared_log_error(truth, predicted))
+        metrics["rmsle"] = lambda: root_mean_squared_log_error(truth, predicted)
     lower, upper = (predictions.get(f"{target}_{end}") for end in ("lower", "upper"))
     if lower is not None and upper is not None:
-        inside = truth.between(lower, upper)
         metrics |= {
-            "coverage": float(inside.mean()),
-            "interval_width": float((upper - lower).median()),
+            "coverage": lambda: truth.between(lower, upper).mean(),
+            "interval_width": lambda: (upper - lower).median(),
         }
-    return metrics
+    return _compute(metrics, only)
+
+
+def _compute(metrics: Mapping[str, Callable[[], float]], only: str | None) -> dict[str, float]:
+    """Compute all metrics, or the one that is asked for: a bootstrap wants it a thousand times."""
+    return {name: float(metrics[name]()) for name in ([only] if only else metrics)}
