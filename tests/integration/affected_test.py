@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.clones import CHANGED, LOCKFILE, Clone
+from integration.clones import CHANGED, LOCKFILE, Clone, SharedRepository
 from integration.commands import Result, commit_all, start, stop_pantsd
 from tools.affected_kinds import IMAGES, MODELS
 from tools.change import Change, change_of
@@ -20,15 +20,13 @@ TULIP, IRIS = "src/models/tulip", "src/models/iris"
 
 
 @pytest.fixture(scope="module")
-def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+def committed(shared: SharedRepository) -> Iterator[Clone]:
     """Two models, of which one needs a package that the other does not."""
-    clone = Clone.new(tmp_path_factory.mktemp("origin"))
-    clone.append(f"{TULIP}/pipeline.py", "import mapie\n")
-    commit_all(clone.root)
-    try:
+    with shared.lend() as root:
+        clone = Clone.new(root)
+        clone.append(f"{TULIP}/pipeline.py", "import mapie\n")
+        commit_all(root)
         yield clone
-    finally:
-        stop_pantsd(clone.root)
 
 
 @pytest.fixture
@@ -115,8 +113,7 @@ def git(root: Path, *arguments: str) -> str:
 
 def affected(root: Path, *arguments: str) -> Result:
     command = ("./pants", "--no-dynamic-ui", "--no-colors", "run", "src/tools:affected")
-    # Without a daemon, as in CI: there is none to end.
-    started = start(*command, "--", *arguments, cwd=root, env={"PANTS_PANTSD": "false"})
+    started = start(*command, "--", *arguments, cwd=root, env={"PANTS_PANTSD": "true"})
     return Result.of(started, timeout=600)
 
 
@@ -136,11 +133,21 @@ def shallow(clone: Clone, tmp_path: Path) -> Iterator[Path]:
     try:
         yield tmp_path / "shallow"
     finally:
+        stop_pantsd(tmp_path / "shallow")
         git(clone.root, "reset", "--quiet", "--hard", "HEAD~1")
         git(clone.root, "branch", "--quiet", "-D", "change")
 
 
-def test_a_shallow_clone_fetches_the_history_that_it_needs(shallow: Path) -> None:
+def test_a_shallow_clone_fetches_the_history_that_it_needs_or_names_the_command(
+    clone: Clone, shallow: Path
+) -> None:
+    git(shallow, "remote", "set-url", "origin", str(shallow / "nothing"))
+    refused = affected(shallow, "--json")
+    assert (refused.code, refused.out) == (1, "")
+    assert "this clone is shallow and has not the commit where HEAD left it" in refused.err
+    assert "`git fetch --unshallow origin` mends that; in GitLab CI, GIT_DEPTH" in refused.err
+
+    git(shallow, "remote", "set-url", "origin", clone.root.as_uri())
     result = affected(shallow, "--json", "--svg", "affected.svg")
     assert result.code == 0, result.err
     said = json.loads(result.out)
@@ -150,11 +157,3 @@ def test_a_shallow_clone_fetches_the_history_that_it_needs(shallow: Path) -> Non
     svg = (shallow / "affected.svg").read_text()
     assert f"<title>{TULIP}/schema.py</title>" in svg
     assert "<title>images: docker/datascience:image</title>" in svg
-
-
-def test_a_shallow_clone_that_can_fetch_nothing_fails_and_says_what_mends_it(shallow: Path) -> None:
-    git(shallow, "remote", "set-url", "origin", str(shallow / "nothing"))
-    result = affected(shallow, "--json")
-    assert (result.code, result.out) == (1, "")
-    assert "this clone is shallow and has not the commit where HEAD left it" in result.err
-    assert "`git fetch --unshallow origin` mends that; in GitLab CI, GIT_DEPTH" in result.err

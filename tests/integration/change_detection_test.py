@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from integration.clones import CHANGED, MODELS, Clone
-from integration.commands import stop_pantsd
+from integration.clones import CHANGED, MODELS, Clone, SharedRepository
 
 TASKS = ("evaluate", "gate", "predict", "train")
 BINARIES = (":evaluate", ":gate", ":predict", ":train")
@@ -22,12 +21,9 @@ SHARED_BINARIES = tuple(f":{task}" for task in SHARED_TASKS)
 
 
 @pytest.fixture(scope="module")
-def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
-    clone = Clone.new(tmp_path_factory.mktemp("clone"))
-    try:
-        yield clone
-    finally:
-        stop_pantsd(clone.root)
+def committed(shared: SharedRepository) -> Iterator[Clone]:
+    with shared.lend() as root:
+        yield Clone.new(root)
 
 
 @pytest.fixture

@@ -1,9 +1,16 @@
-"""A repository with two models, made of the real build definition, for tests that change it."""
+"""Repositories made of the real build definition, for tests that change them.
+
+To start a Pants and to read a repository takes 20 to 30 s of processor time, so the test files of one
+batch take turns in a single repository, whose daemon keeps running.
+"""
 
 from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,15 +35,55 @@ def test_that_nothing_is_something() -> None:
 
 
 @dataclass(frozen=True)
+class SharedRepository:
+    """A commit of the build definition, the shared modules and iris, with Pants' daemon running."""
+
+    root: Path
+    commit: str
+
+    @classmethod
+    def new(cls, root: Path) -> SharedRepository:
+        copy_repository(root)
+        for folder in (root / "src/models").iterdir():
+            # The sandbox may hold further models, for another file of the batch.
+            if folder.is_dir() and folder.name != "iris":
+                shutil.rmtree(folder)
+        return cls(root, commit_all(root))
+
+    @contextmanager
+    def lend(self) -> Iterator[Path]:
+        """Lend the repository to one test file, and restore it afterwards."""
+        try:
+            yield self.root
+        finally:
+            self._restore()
+
+    def _restore(self) -> None:
+        self._git("checkout", "--quiet", "--force", "-B", "main", self.commit)
+        for branch in self._git("branch", "--format=%(refname:short)").split():
+            if branch != "main":
+                self._git("branch", "--quiet", "-D", branch)
+        # Not what the daemon works in.
+        kept = (option for name in (".pants.d", ".pids") for option in ("--exclude", f"/{name}/"))
+        self._git("clean", "--quiet", "--force", "-d", "-x", *kept)
+        shutil.rmtree(self.root / ".git/hooks", ignore_errors=True)
+
+    def _git(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.root, check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+
+@dataclass(frozen=True)
 class Clone:
-    """A commit of the build definition, the shared modules, iris, and a copy of it named tulip."""
+    """A shared repository with a copy of iris named tulip."""
 
     root: Path
 
     @classmethod
     def new(cls, root: Path) -> Clone:
         clone = cls(root)
-        copy_repository(root)
         clone.copy_model("iris", to="tulip")
         for model in MODELS:
             clone.write(f"tests/models/{model}/BUILD", 'python_tests(name="tests")\n')

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -50,14 +52,12 @@ RELEASE = {
     "commit": "abc",
     "environment": "prod",
 }
-# Prints what Airflow's own DagBag finds in a bundle.
-PROBE = """
+# Prints what Airflow's own DagBag finds in bundles. Airflow is imported once, and a process forked for each.
+PARSER = """
 import json, os, sys
 from airflow.dag_processing.dagbag import DagBag
 
-bag = DagBag(os.environ["AIRFLOW__CORE__DAGS_FOLDER"], bundle_name="test")
-
-def told(task):
+def describe(task):
     fields = {name: getattr(task, name) for name in task.template_fields}
     callbacks = task.on_failure_callback
     return {
@@ -72,22 +72,95 @@ def told(task):
 def plain(value):
     return value.to_dict() if hasattr(value, "to_dict") else str(value)
 
-print(json.dumps({
-    "errors": bag.import_errors,
-    "heavy": sorted({"pandas", "mlflow", "sklearn", "pyarrow"} & set(sys.modules)),
-    "dags": {
-        dag_id: {"schedule": dag.schedule, "tasks": {t.task_id: told(t) for t in dag.tasks}}
-        for dag_id, dag in bag.dags.items()
-    },
-}))
+def parse(folder):
+    bag = DagBag(folder, bundle_name="test")
+    return {
+        "errors": bag.import_errors,
+        "heavy": sorted({"pandas", "mlflow", "sklearn", "pyarrow"} & set(sys.modules)),
+        "dags": {
+            dag_id: {
+                "schedule": dag.schedule, "tasks": {t.task_id: describe(t) for t in dag.tasks}
+            }
+            for dag_id, dag in bag.dags.items()
+        },
+    }
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    sys.stdout.flush()
+    process = os.fork()
+    if not process:
+        os.environ.update(asked["env"])
+        print(json.dumps(parse(asked["folder"])), flush=True)
+        os._exit(0)
+    os.waitpid(process, 0)
 """
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Of an Airflow whose home, bundle and work are in a folder."""
+    return {
+        "AIRFLOW_HOME": str(folder / "home"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "bundle"),
+        "DATASCIENCE_DAGS_FOLDER": str(folder / "work"),
+        "DATASCIENCE_DAGS_PYTHON": _python(),
+        "DATASCIENCE_DAGS_PACKAGES": str(ROOT),
+        "MLFLOW_TRACKING_URI": "",
+        "PYTHONPATH": "",
+    }
+
+
+def _python() -> str:
+    return str(Path(sys.executable).resolve())
+
+
+AIRFLOW = (_python(), str(ROOT / "src.dags/airflow.pex"))
+
+
+@dataclass(frozen=True)
+class Parser:
+    """The program that parses bundles."""
+
+    to: IO[str]
+    back: IO[str]
+
+    def parse(self, folder: Path, env: Mapping[str, str]) -> dict[str, Any]:
+        self.to.write(json.dumps({"folder": str(folder), "env": dict(env)}) + "\n")
+        self.to.flush()
+        # Airflow may log before the answer.
+        while not (line := self.back.readline()).startswith("{"):
+            assert line, "the parser has ended"
+        assert HIDDEN not in line
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+@pytest.fixture(scope="module")
+def parser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parser]:
+    folder = tmp_path_factory.mktemp("parser")
+    own = {"PEX_INTERPRETER": "1", "DATASCIENCE_UNKNOWN": HIDDEN}
+    # The first call installs what is packaged.
+    with subprocess.Popen(
+        [*AIRFLOW, "-c", PARSER],
+        cwd=folder,
+        env={**os.environ, **environment(folder), **own},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        yield Parser(process.stdin, process.stdout)
+        process.kill()
 
 
 @dataclass(frozen=True)
 class Airflow:
-    """A bundle that is unpacked, and an Airflow with a home of its own."""
+    """A bundle that is unpacked, and an Airflow with its own home."""
 
     folder: Path
+    parser: Parser
 
     @property
     def models(self) -> Path:
@@ -97,48 +170,25 @@ class Airflow:
     def work(self) -> Path:
         return self.folder / "work"
 
-    def _run(self, *arguments: str, env: Mapping[str, str]) -> Result:
-        environment = {
-            "AIRFLOW_HOME": str(self.folder / "home"),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
-            "AIRFLOW__CORE__DAGS_FOLDER": str(self.folder / "bundle"),
-            "DATASCIENCE_DAGS_FOLDER": str(self.work),
-            "DATASCIENCE_DAGS_PYTHON": _python(),
-            "DATASCIENCE_DAGS_PACKAGES": str(ROOT),
-            "MLFLOW_TRACKING_URI": "",
-            "PYTHONPATH": "",
-        }
-        command: tuple[str | Path, ...] = (_python(), ROOT / "src.dags/airflow.pex", *arguments)
-        # The first call installs what is packaged.
-        return Result.of(start(*command, cwd=self.work, env={**environment, **env}), timeout=600)
-
     def __call__(self, *arguments: str) -> Result:
-        return self._run(*arguments, env={})
+        started = start(*AIRFLOW, *arguments, cwd=self.work, env=environment(self.folder))
+        return Result.of(started, timeout=600)
 
     def parsed(self, **settings: str) -> dict[str, Any]:
-        env = {f"DATASCIENCE_DAGS_{name.upper()}": value for name, value in settings.items()}
-        interpreter = {"PEX_INTERPRETER": "1", "DATASCIENCE_UNKNOWN": HIDDEN, **env}
-        result = self._run("-c", PROBE, env=interpreter)
-        assert result.code == 0, result.err
-        assert HIDDEN not in result.out
-        found: dict[str, Any] = json.loads(result.out.splitlines()[-1])
-        return found
+        given = {f"DATASCIENCE_DAGS_{name.upper()}": value for name, value in settings.items()}
+        return self.parser.parse(self.folder / "bundle", {**environment(self.folder), **given})
 
     def declare(self, model: str, text: str) -> None:
         (self.models / model).mkdir(exist_ok=True)
         (self.models / model / "dag.toml").write_text(text)
 
 
-def _python() -> str:
-    return str(Path(sys.executable).resolve())
-
-
 @pytest.fixture
-def airflow(tmp_path: Path) -> Airflow:
+def airflow(tmp_path: Path, parser: Parser) -> Airflow:
     (tmp_path / "work").mkdir()
     with tarfile.open(ROOT / "src.dags/bundle.tar.gz") as archive:
         archive.extractall(tmp_path / "bundle", filter="data")
-    return Airflow(tmp_path)
+    return Airflow(tmp_path, parser)
 
 
 @pytest.fixture

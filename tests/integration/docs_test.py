@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from integration.commands import ROOT, Result, copy_launcher, start
+from integration.commands import ROOT, Result, copy_launcher, start, stop_pantsd
 
 BUILD = """\
 python_requirements(name="mkdocs", source="docs.txt", resolve="docs")
@@ -41,9 +42,10 @@ class Repository:
     root: Path
 
     def package(self) -> Result:
-        # Without a daemon, which would outlive the test.
-        command = (self.root / "pants", "--no-pantsd", "--no-dynamic-ui", "package", "docs:site")
-        return Result.of(start(*command, cwd=self.root), timeout=600)
+        # A daemon makes each call after the first a quick one; the fixture ends it.
+        command = (self.root / "pants", "--no-dynamic-ui", "package", "docs:site")
+        env = {"PANTS_PANTSD": "true"}
+        return Result.of(start(*command, cwd=self.root, env=env), timeout=600)
 
     def write(self, name: str, text: str) -> None:
         (self.root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +53,7 @@ class Repository:
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     root = tmp_path_factory.mktemp("docs")
     copy_launcher(root)
     shutil.copy(ROOT / "pants.toml", root)
@@ -65,7 +67,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     repository.write("docs/pages/there.md", "# There\n\n## Part\n")
     repository.write("docs/mkdocs.yml", MKDOCS)
     repository.write("docs/hooks.py", HOOKS)
-    return repository
+    try:
+        yield repository
+    finally:
+        stop_pantsd(root)
 
 
 def test_a_site_is_packaged_whole_or_not_at_all(repository: Repository) -> None:

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
-from integration.commands import Result, commit_all, copy_repository, start
+import pytest
+
+from integration.clones import SharedRepository
+from integration.commands import Result, start
 
 
 def findings(result: Result) -> dict[str, dict[str, str]]:
     return {one["name"]: one for one in json.loads(result.out)}
 
 
-def test_it_needs_no_pants_and_finds_the_same_with_one(tmp_path: Path) -> None:
-    copy_repository(tmp_path)
-    commit_all(tmp_path)
+@pytest.fixture
+def repository(shared: SharedRepository) -> Iterator[Path]:
+    with shared.lend() as root:
+        yield root
+
+
+def test_it_needs_no_pants_and_finds_the_same_with_one(repository: Path) -> None:
     # Not every lockfile is part of the copy.
-    (tmp_path / "3rdparty/python/locks/pytest.lock").unlink()
+    (repository / "3rdparty/python/locks/pytest.lock").unlink()
     script = ("src/tools/doctor.py", "--json")
-    alone = Result.of(start("python3", *script, cwd=tmp_path), timeout=120)
+    alone = Result.of(start("python3", *script, cwd=repository), timeout=120)
     assert alone.code == 1, alone.err
     python = findings(alone)["Python 3.9"]
     assert python["state"] == "well", python
     # The oldest Python that it is for.
-    oldest = Result.of(start(python["told"], *script, cwd=tmp_path), timeout=120)
+    oldest = Result.of(start(python["told"], *script, cwd=repository), timeout=120)
     assert oldest.code == 1, oldest.err
     command = ("./pants", "--no-dynamic-ui", "run", "src/tools:doctor", "--", "--json")
-    by_pants = Result.of(start(*command, cwd=tmp_path, env={"PANTS_PANTSD": "false"}), timeout=600)
+    by_pants = Result.of(start(*command, cwd=repository, env={"PANTS_PANTSD": "true"}), timeout=600)
     assert by_pants.code == 1, by_pants.err
     for result in (oldest, by_pants):
         found = findings(result)

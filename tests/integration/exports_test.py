@@ -146,8 +146,13 @@ class PostgresPlace(Place):
 
     def __init__(self, folder: Path, url: str, runs: Exports) -> None:
         self.url = url
+        url_with_login = sa.make_url(url).set(username=USER, password=PASSWORD)
+        self.engine = sa.create_engine(url_with_login)
         self.remove()
         super().__init__(folder, "postgresql", runs)
+        # As `saved` is for files: a copy takes a tenth of an export's time.
+        self.execute("DROP SCHEMA IF EXISTS saved CASCADE", "CREATE SCHEMA saved")
+        self.execute(*self.copies("exports", to="saved"))
 
     @property
     def place(self) -> str:
@@ -158,9 +163,7 @@ class PostgresPlace(Place):
         """What the folder's table would be called."""
 
     def execute(self, *statements: str) -> list[Any]:
-        url = sa.make_url(self.url).set(username=USER, password=PASSWORD)
-        engine = sa.create_engine(url, poolclass=sa.NullPool)
-        with engine.begin() as connection:
+        with self.engine.begin() as connection:
             results = [connection.execute(sa.text(statement)) for statement in statements]
             return list(results[-1]) if results[-1].returns_rows else []
 
@@ -170,7 +173,19 @@ class PostgresPlace(Place):
     def reset(self, *, to_earlier: bool) -> None:
         self.remove()
         if to_earlier:
-            assert self.export(self.earlier_source)[0] == 0
+            self.execute(*self.copies("saved", to="exports"))
+
+    def copies(self, schema: str, *, to: str) -> list[str]:
+        """Statements that copy all tables of a schema, with keys and comments."""
+        found = self.execute(f"SELECT tablename FROM pg_tables WHERE schemaname = '{schema}'")
+        return [
+            statement
+            for (name,) in found
+            for statement in (
+                f'CREATE TABLE {to}."{name}" (LIKE {schema}."{name}" INCLUDING ALL)',
+                f'INSERT INTO {to}."{name}" SELECT * FROM {schema}."{name}"',
+            )
+        ]
 
     def names(self) -> list[str]:
         return sorted(
@@ -192,10 +207,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(params=[*ENDINGS, "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path, runs: Exports) -> Place:
-    if request.param == "postgresql":
-        return PostgresPlace(tmp_path, request.getfixturevalue("postgres"), runs)
-    return Place(tmp_path, request.param, runs)
+def place(request: pytest.FixtureRequest, tmp_path: Path, runs: Exports) -> Iterator[Place]:
+    if request.param != "postgresql":
+        yield Place(tmp_path, request.param, runs)
+        return
+    place = PostgresPlace(tmp_path, request.getfixturevalue("postgres"), runs)
+    yield place
+    place.engine.dispose()
 
 
 @pytest.mark.parametrize("to_earlier", [True, False], ids=["over-earlier", "where-nothing-was"])

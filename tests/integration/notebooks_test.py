@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.commands import Result, commit_all, copy_repository, start, stop_pantsd
+from integration.clones import SharedRepository
+from integration.commands import Result, commit_all, start
 
 CHANGED = ("--changed-since=HEAD", "--changed-dependents=transitive")
 FLOWERS = "notebooks/flowers.ipynb"
@@ -35,8 +36,6 @@ class Repository:
     @classmethod
     def new(cls, root: Path) -> Repository:
         repository = cls(root)
-        copy_repository(root)
-        repository.write(".gitignore", "/.pants.d/\n/.pids/\n/dist/\n__pycache__/\n")
         repository.write(FLOWERS, notebook("%%time\nfrom models.iris.dataset import load_flowers"))
         repository.write(NUMBERS, notebook("import os, sys\nx = 1\nprint(x)"))
         repository.write(
@@ -76,12 +75,9 @@ class Repository:
 
 
 @pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
-    root = tmp_path_factory.mktemp("repository")
-    try:
+def once(shared: SharedRepository) -> Iterator[Repository]:
+    with shared.lend() as root:
         yield Repository.new(root)
-    finally:
-        stop_pantsd(root)
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import psutil
 import pytest
 import yaml
 
-from integration.clones import CHANGED, Clone
-from integration.commands import ROOT, Result, commit_all, start, stop_pantsd
+from integration.clones import CHANGED, Clone, SharedRepository
+from integration.commands import ROOT, Result, commit_all, start
 
 GITLAB_CI_LOCAL = Path("src.tools/gitlab-ci-local.pex")
 JOBS, SUMMARY = "dist/affected/jobs.yml", "dist/affected/affected.md"
@@ -31,9 +31,13 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+def committed(shared: SharedRepository) -> Iterator[Clone]:
     """Two models, of which one needs a package that the other does not, and a page."""
-    clone = Clone.new(tmp_path_factory.mktemp("origin"))
+    with shared.lend() as root:
+        yield _with_ci(Clone.new(root))
+
+
+def _with_ci(clone: Clone) -> Clone:
     shutil.copytree(ROOT / ".ci", clone.root / ".ci")
     shutil.copytree(ROOT / "3rdparty/node", clone.root / "3rdparty/node")
     for name in (".gitlab-ci.yml", "pants.ci.toml"):
@@ -44,10 +48,7 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     clone.write("docs/BUILD", 'files(name="pages", sources=["*.md"])\n')
     clone.write("docs/page.md", "# A page\n")
     commit_all(clone.root)
-    try:
-        yield clone
-    finally:
-        stop_pantsd(clone.root)
+    return clone
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.commands import ROOT, Result, commit_all, copy_repository, start, stop_pantsd
+from integration.clones import SharedRepository
+from integration.commands import ROOT, Result, commit_all, start
 
 INSTALL = ("./pants", "run", "3rdparty/python/tools:pre-commit", "--", "install")
 CONFIGURATION = (
@@ -63,19 +64,15 @@ class Repository:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
-    root = tmp_path_factory.mktemp("commits")
-    copy_repository(root)
-    for name in CONFIGURATION:
-        shutil.copy(ROOT / name, root / name)
-    commit_all(root)
-    repository = Repository(root)
-    try:
+def installed(shared: SharedRepository) -> Iterator[Repository]:
+    with shared.lend() as root:
+        for name in CONFIGURATION:
+            shutil.copy(ROOT / name, root / name)
+        commit_all(root)
+        repository = Repository(root)
         result = repository.run(*INSTALL)
         assert result.code == 0, result
         yield repository
-    finally:
-        stop_pantsd(root)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from integration.clones import Clone
-from integration.commands import ROOT, commit_all, copy_repository, copy_test_support, stop_pantsd
+from integration.clones import Clone, SharedRepository
+from integration.commands import ROOT, commit_all, copy_test_support
 from scale.generate import generate
 from scale.shapes import ESTIMATORS, Shape
 
@@ -18,18 +18,14 @@ LAST = Shape(MODELS - 1).name
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
-    clone = Clone(tmp_path_factory.mktemp("clone"))
-    copy_repository(clone.root)
-    copy_test_support(clone.root)
-    shutil.copytree(ROOT / "docs", clone.root / "docs")
-    shutil.copy(ROOT / "README.md", clone.root)
-    generate(clone.root, 0, MODELS)
-    commit_all(clone.root)
-    try:
-        yield clone
-    finally:
-        stop_pantsd(clone.root)
+def clone(shared: SharedRepository) -> Iterator[Clone]:
+    with shared.lend() as root:
+        copy_test_support(root)
+        shutil.copytree(ROOT / "docs", root / "docs")
+        shutil.copy(ROOT / "README.md", root)
+        generate(root, 0, MODELS)
+        commit_all(root)
+        yield Clone(root)
 
 
 def needed(clone: Clone, model: str) -> set[str]:

@@ -19,6 +19,13 @@ from support.tasks import IMPORT_PATH
 ZYGOTE = r"""
 import json, os, signal, shutil, sys, time, warnings
 from pathlib import Path
+from contextlib import suppress
+from importlib import import_module
+
+# What an export imports late: each process would do it again.
+for name in ("rich.table", "rich._emoji_codes", "xlsxwriter", "sqlalchemy.dialects.postgresql.psycopg"):
+    with suppress(ImportError):
+        import_module(name)
 from data_exports import destinations, export, exporting, staged_table
 import data_access_layer.writer as writer
 import data_access_layer.sql_table as sql_table

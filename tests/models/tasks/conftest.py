@@ -26,9 +26,27 @@ _LOCATIONS = {
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with no version in it. MLflow takes four seconds to make one: copied, never changed."""
+    repository = make_repository(tmp_path_factory.mktemp("empty"))
+    with pytest.MonkeyPatch.context() as patch:
+        enter(repository, patch)
+        assert Registry.connect(TrackingSettings()).champion(MODEL.name) is None
+    return repository / STORE_FOLDER
+
+
+@pytest.fixture
+def repository(repository: Path, empty_store: Path) -> Path:
+    """The current folder, a repository with a store in which nothing is trained yet."""
+    shutil.copytree(empty_store, repository / STORE_FOLDER)
+    return repository
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """A repository whose store holds version 1 of iris, the champion. Copied, never changed."""
     repository = make_repository(tmp_path_factory.mktemp("trained"))
+    shutil.copytree(empty_store, repository / STORE_FOLDER)
     with pytest.MonkeyPatch.context() as patch:
         enter(repository, patch)
         train(MODEL, TrainSettings.load(), Registry.connect(TrackingSettings()))
@@ -38,7 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def champion(trained: Path, repository: Path) -> Path:
     """The current folder, a repository whose store holds version 1 of iris, the champion."""
-    shutil.copytree(trained / STORE_FOLDER, repository / STORE_FOLDER)
+    shutil.copytree(trained / STORE_FOLDER, repository / STORE_FOLDER, dirs_exist_ok=True)
     with closing(sqlite3.connect(repository / STORE_FOLDER / "mlflow.db")) as store, store:
         for table, column in _LOCATIONS.items():
             store.execute(

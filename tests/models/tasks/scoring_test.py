@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -259,6 +260,7 @@ def test_without_a_champion_dev_trains_one_and_says_so(call: CallTask) -> None:
 def test_prod_trains_nothing_and_says_what_to_do(
     repository: Path, call: CallTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shutil.rmtree(repository / ".mlflow")
     monkeypatch.setenv("DATASCIENCE_ENVIRONMENT", "prod")
     result = call(main, definition=IRIS)
     assert (result.code, result.out) == (1, "")
