@@ -62,7 +62,7 @@ def runner(peer: str, name: str, frame: pd.DataFrame) -> Callable[[], pd.DataFra
     if peer == "ours":
         from feature_store.derived_features.row_features import FormulaTransformer
 
-        return lambda: FormulaTransformer(ours).fit_transform(frame)
+        return lambda: FormulaTransformer(ours, keep_inputs=True).fit_transform(frame)
     if peer == "eval":
         return lambda: cast("pd.DataFrame", frame.eval(evaluated, engine="numexpr"))
     from formulaic import model_matrix

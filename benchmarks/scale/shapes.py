@@ -237,7 +237,8 @@ def measure_features(measures: DataFrame[Measures]) -> DataFrame[MeasureFeatures
 
 _MANY = (
     "from feature_store.derived_features.row_features import FormulaTransformer",
-    'FormulaTransformer("share = measure_a / (measure_a + measure_b)").fit_transform(measures)',
+    'FormulaTransformer("share = measure_a / (measure_a + measure_b)", keep_inputs=True)'
+    ".fit_transform(measures)",
 )
 _FEW = ("from feature_store.derived_features.$few import with_share", "with_share(measures)")
 _NONE = (

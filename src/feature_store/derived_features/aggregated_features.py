@@ -16,7 +16,7 @@ func=["div"])`, which works as it is (a test runs it).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, Protocol
 
@@ -25,7 +25,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import KFold
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
 
 from feature_store.derived_features.groups import (
     Codes,
@@ -66,12 +71,13 @@ class GroupFeatureGenerator(GroupTransformer):
     With :math:`y_i` the target of row :math:`i`, and :math:`G(g)` the rows of group :math:`g` whose
     target is known, a row of group :math:`g` gets
 
-    - mean: :math:`m_g = \frac{1}{|G(g)|} \sum_{i \in G(g)} y_i`; likewise median, min and max;
+    - mean: :math:`\frac{1}{|G(g)|} \sum_{i \in G(g)} y_i`; likewise median, min and max;
     - percentile: the smallest value that `percentile_q` percent of the group's lie below, linear
       between two neighbours, as `numpy.percentile` has it;
-    - rank: the place of :math:`m_g` among the means of all groups, from 1, the lowest; equal means
-      share the average of their places. Whatever mean a row falls back to is placed likewise,
-      :math:`(\#\{h: m_h < m\} + \#\{h: m_h \le m\} + 1) / 2`, so half a place between two groups.
+    - rank: the place of the group's median :math:`m_g` among the medians of all groups, from 1, the
+      lowest; equal medians share the average of their places. The median that a row falls back to
+      is placed likewise, :math:`(\#\{h: m_h < m\} + \#\{h: m_h \le m\} + 1) / 2`, so half a place
+      between two groups.
 
     Groups never seen, and groups with fewer than `min_rows` known targets, get the statistic of all
     rows, or that of the coarser group they are in. Null is a value like any other: rows without a
@@ -92,11 +98,13 @@ class GroupFeatureGenerator(GroupTransformer):
     group_metric : {"mean", "median", "min", "max", "rank", "percentile"}, default="mean"
         The statistic.
     percentile_q : float, optional
-        For "percentile", and only there: from 0 to 100.
+        For "percentile", and only there: percent from 1 to 100, or a fraction below 1. Both 50 and
+        0.5 are the median; 1 is refused, because it could be either.
     target_name : str, optional
         The column whose statistic is learnt. In `fit` it is a column of X, else it is the name of
         `y` (a y without a name is taken for it); afterwards it may be absent. Without a name the
-        target is `y`.
+        target is `y`, called by the name of that series; an array, or a series without a name, is
+        called "target".
     min_rows : int, default=1
         Groups with fewer known targets have no answer of their own.
     coarser : bool, default=False
@@ -115,7 +123,9 @@ class GroupFeatureGenerator(GroupTransformer):
     statistics_ : list of ndarray
         The answers: of all rows, of the groups of the first column, ..., of all columns.
     target_ : str
-        What the target is called in the name of the column that comes out.
+        What the target is called in the name of the column, `<metric>_<target>_<group columns>`.
+    values_by_group_ : mapping
+        The answer of each group by its value, a tuple for several columns; a missing value is None.
     feature_names_in_, n_features_in_
         The columns of X in `fit`, as scikit-learn has them. Later only `group_cols` are needed.
 
@@ -136,12 +146,13 @@ class GroupFeatureGenerator(GroupTransformer):
     ...     {"country": ["NL", "NL", "BE", None], "revenue": [100.0, 300.0, 50.0, 70.0]}
     ... )
     >>> by_country = GroupFeatureGenerator("country", "median", target_name="revenue")
-    >>> by_country = by_country.set_output(transform="pandas").fit(companies)
+    >>> by_country.fit(companies).values_by_group_
+    {'BE': 50.0, 'NL': 200.0, None: 70.0}
     >>> by_country.transform(pd.DataFrame({"country": ["NL", None, "FR"]}))
-       revenue_median_by_country
-    0                      200.0
-    1                       70.0
-    2                       85.0
+       median_revenue_country
+    0                   200.0
+    1                    70.0
+    2                    85.0
     """
 
     def __init__(
@@ -174,25 +185,24 @@ class GroupFeatureGenerator(GroupTransformer):
         """Learn from all rows, and answer each row from the folds that it is not in."""
         levels, target = self._learn(X, y)
         if self.cv is None:
-            return looked_up(self.statistics_, levels).reshape(-1, 1)
+            return self._like(X, _column(looked_up(self.statistics_, levels)))
         result = np.full(len(target), np.nan)
         for learnt_from, answered in self._folds(self.cv, len(target)):
             rest = [codes[learnt_from] for codes in levels]
             statistics = self._statistics(rest, target[learnt_from])
             result[answered] = looked_up(statistics, [codes[answered] for codes in levels])
-        return result.reshape(-1, 1)
+        return self._like(X, _column(result))
 
-    def transform(self, X: Any) -> Any:
-        """The statistic of each row's group, as learnt; of `X` only the group columns are read."""
-        frame = self._rows(X)
+    @property
+    def values_by_group_(self) -> Mapping[Hashable, float]:
+        """What was learnt, by group."""
+        check_is_fitted(self)
+        return dict(zip(self.groups_.members(), self.statistics_[-1].tolist(), strict=True))
+
+    def _computed(self, frame: pd.DataFrame) -> Floats:
+        """The statistic of each row's group; only the group columns are read."""
         require(frame, self.groups_.columns, "group_cols")
-        return looked_up(self.statistics_, self.groups_.find(frame)).reshape(-1, 1)
-
-    def group_table(self) -> pd.DataFrame:
-        """What was learnt, one row per group: its columns and its answer."""
-        table = self.groups_.frame()
-        table[self._names_out()[0]] = self.statistics_[-1]
-        return table
+        return _column(looked_up(self.statistics_, self.groups_.find(frame)))
 
     def _learn(self, X: Any, y: Any) -> tuple[list[Codes], Floats]:
         check_metric(self.group_metric, self.percentile_q)
@@ -216,7 +226,7 @@ class GroupFeatureGenerator(GroupTransformer):
             levels,
             target,
             self.group_metric,
-            self.percentile_q,
+            _fraction(self.percentile_q),
             min_rows=self.min_rows,
             coarser=self.coarser,
         )
@@ -224,7 +234,7 @@ class GroupFeatureGenerator(GroupTransformer):
     def _folds(self, cv: int | Splitter, rows: int) -> Iterable[tuple[Codes, Codes]]:
         if rows < 2:
             raise GroupFeatureError(
-                f"fit_transform answers each row from others, and there is 1 sample only: hand in "
+                f"fit_transform answers each row from others, and there is 1 sample only: pass "
                 f"more rows, or set cv=None (cv={cv!r})."
             )
         if isinstance(cv, int):
@@ -237,8 +247,8 @@ class GroupFeatureGenerator(GroupTransformer):
     def _names_out(self) -> list[str]:
         metric: str = self.group_metric
         if metric == "percentile":
-            metric = f"p{self.percentile_q:g}"
-        return [f"{self.target_}_{metric}_by_{_joined(self.groups_.columns)}"]
+            metric = f"percentile_{_percent(self.percentile_q)}"
+        return [f"{metric}_{self.target_}_{_joined(self.groups_.columns)}"]
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -262,9 +272,7 @@ class GroupRatio(GroupTransformer):
         What to divide; each gives one column.
     group_metric : {"mean", "median", "min", "max", "percentile"}, default="median"
         The statistic to divide by.
-    percentile_q : float, optional
-        For "percentile", and only there: from 0 to 100.
-    min_rows, coarser
+    percentile_q, min_rows, coarser
         As in `GroupFeatureGenerator`.
 
     Examples:
@@ -272,7 +280,7 @@ class GroupRatio(GroupTransformer):
     >>> import pandas as pd
     >>> from feature_store.derived_features.aggregated_features import GroupRatio
     >>> companies = pd.DataFrame({"country": ["NL", "NL", "BE"], "revenue": [100.0, 300.0, 50.0]})
-    >>> ratio = GroupRatio("country", "revenue").set_output(transform="pandas").fit(companies)
+    >>> ratio = GroupRatio("country", "revenue").fit(companies)
     >>> ratio.transform(pd.DataFrame({"country": ["NL", "FR"], "revenue": [500.0, 500.0]}))
        revenue_to_median_by_country
     0                           2.5
@@ -309,7 +317,7 @@ class GroupRatio(GroupTransformer):
                 levels,
                 numbers(frame[column], column),
                 self.group_metric,
-                self.percentile_q,
+                _fraction(self.percentile_q),
                 min_rows=self.min_rows,
                 coarser=self.coarser,
             )
@@ -318,9 +326,8 @@ class GroupRatio(GroupTransformer):
         self.groups_, self.columns_, self.statistics_ = groups, columns, statistics
         return self
 
-    def transform(self, X: Any) -> Any:
+    def _computed(self, frame: pd.DataFrame) -> Floats:
         """Each value over the statistic of its row's group."""
-        frame = self._rows(X)
         require(frame, self.groups_.columns, "group_cols")
         require(frame, self.columns_, "columns")
         levels = self.groups_.find(frame)
@@ -335,7 +342,7 @@ class GroupRatio(GroupTransformer):
     def _names_out(self) -> list[str]:
         metric: str = self.group_metric
         if metric == "percentile":
-            metric = f"p{self.percentile_q:g}"
+            metric = f"p{_percent(self.percentile_q)}"
         by = _joined(self.groups_.columns)
         return [f"{column}_to_{metric}_by_{by}" for column in self.columns_]
 
@@ -345,30 +352,33 @@ def group_statistics(
     levels: Sequence[Codes],
     values: Floats,
     metric: str,
-    percentile_q: float | None,
+    fraction: float | None,
     *,
     min_rows: int,
     coarser: bool,
 ) -> list[Floats]:
-    """For each level, each group's statistic of `values`; see `resolved` for the fallback."""
+    """For each level, each group's statistic of `values`; see `resolved` for the fallback.
+
+    `fraction` is for percentiles: the share of values below, from 0 to 1.
+    """
     known = ~np.isnan(values)
     rows, count = levels, values
     if not known.all():
         rows, count = [codes[known] for codes in levels], values[known]
-    answers = partial(_statistic, count, metric="mean" if metric == "rank" else metric)
+    answers = partial(_statistic, count, metric="median" if metric == "rank" else metric)
     tables = resolved(
         groups,
         rows,
         np.ones(len(count), dtype=np.bool_),
-        partial(answers, q=percentile_q),
+        partial(answers, q=fraction),
         min_rows=min_rows,
         coarser=coarser,
     )
     if metric != "rank":
         return tables
-    means = _statistic(count, rows[-1], groups.sizes()[-1], metric="mean", q=None)
-    enough = np.bincount(rows[-1], minlength=len(means)) >= max(min_rows, 1)
-    ranked = np.sort(means[enough])
+    medians = _statistic(count, rows[-1], groups.sizes()[-1], metric="median", q=None)
+    enough = np.bincount(rows[-1], minlength=len(medians)) >= max(min_rows, 1)
+    ranked = np.sort(medians[enough])
     return [_placed(ranked, table) for table in tables]
 
 
@@ -386,11 +396,31 @@ def check_metric(metric: str, q: float | None, *, without: Sequence[str] = ()) -
                 f"{metric!r}: leave it out, or change the metric."
             )
         return
-    if isinstance(q, bool) or not isinstance(q, int | float | np.number) or not 0 <= q <= 100:
+    if not is_percentile(q):
         raise GroupFeatureError(
             f"percentile_q={q!r}: group_metric='percentile' needs a number from 0 to 100 "
             "(50 is the median)."
         )
+    if q == 1:
+        raise GroupFeatureError(
+            f"percentile_q={q!r} is the first percentile or the largest value: give 0.01 or 100."
+        )
+
+
+def is_percentile(q: object) -> bool:
+    """Whether `q` is a number from 0 to 100."""
+    is_number = isinstance(q, int | float | np.number) and not isinstance(q, bool)
+    return bool(is_number and 0 <= q <= 100)  # type: ignore[operator]
+
+
+def _fraction(q: float | None) -> float | None:
+    """A percentile as a fraction, whichever of the two it was given as."""
+    return q if q is None or q < 1 else q / 100
+
+
+def _percent(q: float | None) -> str:
+    """A percentile as percent, in the name of a column."""
+    return f"{100 * (_fraction(q) or 0):g}"
 
 
 def _statistic(
@@ -402,7 +432,7 @@ def _statistic(
     grouped = pd.Series(values).groupby(numbered, observed=False)
     if metric == "percentile":
         assert q is not None
-        return np.asarray(grouped.quantile(q / 100).to_numpy(), dtype=np.float64)
+        return np.asarray(grouped.quantile(q).to_numpy(), dtype=np.float64)
     return np.asarray(grouped.agg(metric).to_numpy(), dtype=np.float64)
 
 
@@ -425,7 +455,7 @@ def _target(
         if name is None:
             raise GroupFeatureError(
                 f"{type(estimator).__name__} requires y to be passed, but the target y is None: "
-                "hand in y, or name a column of X in target_name."
+                "pass y, or name a column of X in target_name."
             )
         require(frame, [name], "target_name (and there is no y)")
     called = getattr(y, "name", None)
@@ -445,3 +475,7 @@ def _target(
 
 def _joined(columns: Sequence[Column]) -> str:
     return "_".join(map(str, columns))
+
+
+def _column(values: Floats) -> Floats:
+    return values.reshape(-1, 1)

@@ -122,17 +122,19 @@ class Groups:
         parents: Codes = self.keys[level - 1] // (len(self.values[level - 1]) + 1)
         return parents
 
-    def frame(self) -> pd.DataFrame:
-        """The groups of the last level, one a row."""
+    def members(self) -> list[Hashable]:
+        """The groups of the last level: a value each, or a tuple where there are more columns.
+
+        A missing value is None; times with a zone are in UTC.
+        """
         numbers = np.arange(self.sizes()[-1])
-        columns: dict[Hashable, Any] = {}
+        columns: list[list[Hashable]] = []
         for level in range(len(self.columns), 0, -1):
-            known = self.values[level - 1]
-            values = pd.Series(known, dtype=object if self.kinds[level - 1] == "text" else None)
-            slots = self.keys[level - 1][numbers] % (len(known) + 1)
-            columns[self.columns[level - 1]] = values.reindex(slots).infer_objects().array
+            values = [*_plain(self.values[level - 1], self.kinds[level - 1]), None]
+            slots = self.keys[level - 1][numbers] % len(values)
+            columns.insert(0, [values[slot] for slot in slots])
             numbers = self.parents(level)[numbers]
-        return pd.DataFrame({column: columns[column] for column in self.columns})
+        return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
 
 
 def resolved(
@@ -185,10 +187,15 @@ class GroupTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """What the group features share: their groups, and what scikit-learn asks of a transformer.
 
     Columns are found by name: further columns and another order do not matter, nor does a target
-    that is absent at prediction. Where rows come as an array, columns are positions.
+    that is absent at prediction. Where rows come as an array, columns are positions. A frame gives
+    a frame with its index, an array gives an array.
     """
 
     group_cols: Column | Sequence[Column]
+
+    def transform(self, X: Any) -> Any:
+        """The columns that `get_feature_names_out` names, computed from what `fit` learned."""
+        return self._like(X, self._computed(self._rows(X)))
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """The names of the columns that come out."""
@@ -198,6 +205,16 @@ class GroupTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _names_out(self) -> list[str]:
         raise NotImplementedError
+
+    def _computed(self, frame: pd.DataFrame) -> Floats:
+        """A row for each of `frame`, a column for each of `_names_out`."""
+        raise NotImplementedError
+
+    def _like(self, X: Any, computed: Floats) -> Any:
+        """A frame where `X` is one, as it is; scikit-learn's `set_output` can ask for another."""
+        if not isinstance(X, pd.DataFrame):
+            return computed
+        return pd.DataFrame(computed, index=X.index, columns=self._names_out(), copy=False)
 
     def _rows_to_learn(self, X: Any) -> pd.DataFrame:
         """`X` as a frame with at least one row, its columns remembered."""
@@ -402,3 +419,10 @@ def _storable(texts: npt.NDArray[Any]) -> npt.NDArray[Any]:
     fixed = texts.astype(str)
     # numpy drops NULs at the end.
     return fixed if fixed.tolist() == texts.tolist() else texts
+
+
+def _plain(values: npt.NDArray[Any], kind: str) -> list[Hashable]:
+    """Values as Python and pandas have them, not numpy."""
+    if kind == "zoned time":
+        return list(pd.DatetimeIndex(values, tz="UTC"))
+    return list(pd.DatetimeIndex(values)) if kind == "time" else list(values.tolist())

@@ -62,7 +62,7 @@ TRUSTED_TYPES = ("feature_store.derived_features.row_features.FormulaTransformer
 
 
 class FormulaTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Columns computed row by row from formulas.
+    """Columns computed row by row from formulas: those alone, or behind the columns that come in.
 
     A frame in gives a frame out, with its index; an array of numbers, whose columns are called x0,
     x1, ..., gives an array.
@@ -71,7 +71,7 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         formula: `name = expression`, or several of them, in a list, on lines of their own or parted
             by semicolons; each may use the columns that those before it give. The module's
             docstring has the language.
-        drop_inputs: whether only the computed columns are given.
+        keep_inputs: whether the columns that come in are given, too, before the computed ones.
 
     Attributes:
         n_features_in_: the number of columns seen by `fit`.
@@ -82,12 +82,12 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> companies = pd.DataFrame({"revenue": [100, 200, 300], "employees": [1, 2, 3]})
         >>> per_head = FormulaTransformer("revenue_per_employee = revenue / employees")
         >>> per_head.fit_transform(companies)
-           revenue  employees  revenue_per_employee
-        0      100          1                 100.0
-        1      200          2                 100.0
-        2      300          3                 100.0
+           revenue_per_employee
+        0                 100.0
+        1                 100.0
+        2                 100.0
 
-        Several at once, of the computed columns only:
+        Several at once, behind the columns that come in:
 
         >>> FormulaTransformer(
         ...     [
@@ -95,12 +95,12 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ...         "is_large = employees >= 2 and ratio > 0",
         ...         "log_ratio = where(is_large, log1p(ratio), 0)",
         ...     ],
-        ...     drop_inputs=True,
+        ...     keep_inputs=True,
         ... ).fit_transform(companies).round(3)
-           ratio  is_large  log_ratio
-        0  100.0     False      0.000
-        1  100.0      True      4.615
-        2  100.0      True      4.615
+           revenue  employees  ratio  is_large  log_ratio
+        0      100          1  100.0     False      0.000
+        1      200          2  100.0      True      4.615
+        2      300          3  100.0      True      4.615
 
         A mistake is marked:
 
@@ -112,9 +112,16 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                             ^^^^^^^^
     """
 
-    def __init__(self, formula: str | Sequence[str], *, drop_inputs: bool = False) -> None:
+    def __init__(self, formula: str | Sequence[str], *, keep_inputs: bool = False) -> None:
         self.formula = formula
-        self.drop_inputs = drop_inputs
+        self.keep_inputs = keep_inputs
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was stored before `keep_inputs`, too: `drop_inputs` was its opposite."""
+        kept = {name: value for name, value in state.items() if name != "drop_inputs"}
+        if "drop_inputs" in state:
+            kept["keep_inputs"] = not state["drop_inputs"]
+        super().__setstate__(kept)
 
     def fit(self, X: Any, y: object = None) -> Self:
         """Learn which columns come in, and hold the formulas against them.
@@ -126,19 +133,19 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: Any) -> Any:
-        """The columns of `X` with the computed ones behind them; `X` itself stays as it is."""
+        """The computed columns, behind those of `X` if they are kept; `X` stays as it is."""
         check_is_fitted(self)
         frame = self._frame(X, reset=False)
         computed = self._program(frame).run(frame)
-        result = computed if self.drop_inputs else pd.concat([frame, computed], axis="columns")
+        result = pd.concat([frame, computed], axis="columns") if self.keep_inputs else computed
         return result if isinstance(X, pd.DataFrame) else result.to_numpy(dtype=np.float64)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """The names of the columns that `transform` gives."""
         check_is_fitted(self)
-        names = [] if self.drop_inputs else list(_check_feature_names_in(self, input_features))
-        names += [formula.name for formula in parse_formulas(self.formula)]
-        return np.asarray(names, dtype=object)
+        inputs = _check_feature_names_in(self, input_features)
+        computed = [formula.name for formula in parse_formulas(self.formula)]
+        return np.asarray([*inputs, *computed] if self.keep_inputs else computed, dtype=object)
 
     def __sklearn_tags__(self) -> Any:
         """Missing values, text and categories are welcome."""

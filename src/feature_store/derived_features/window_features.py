@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from feature_store.derived_features.aggregated_features import check_metric, group_statistics
+from feature_store.derived_features.aggregated_features import group_statistics, is_percentile
 from feature_store.derived_features.groups import (
     Codes,
     Column,
@@ -74,7 +74,7 @@ class GroupWinsorizer(GroupTransformer):
     >>> from feature_store.derived_features.window_features import GroupWinsorizer
     >>> rows = pd.DataFrame({"country": ["NL"] * 3 + ["BE"] * 3, "revenue": [1, 2, 3, 40, 50, 60]})
     >>> limited = GroupWinsorizer("country", "revenue", lower=0, upper=50).fit(rows)
-    >>> limited.set_output(transform="pandas").transform(rows)["revenue"].tolist()
+    >>> limited.transform(rows)["revenue"].tolist()
     [1.0, 2.0, 2.0, 40.0, 50.0, 50.0]
     """
 
@@ -108,9 +108,7 @@ class GroupWinsorizer(GroupTransformer):
         self.groups_, self.columns_ = groups, columns
         return self
 
-    def transform(self, X: Any) -> Any:
-        """The columns within the limits of each row's group."""
-        frame = self._rows(X)
+    def _computed(self, frame: pd.DataFrame) -> Floats:
         require(frame, self.groups_.columns, "group_cols")
         require(frame, self.columns_, "columns")
         levels = self.groups_.find(frame)
@@ -133,19 +131,21 @@ class GroupWinsorizer(GroupTransformer):
         if q is None:
             return []
         return group_statistics(
-            groups, levels, values, "percentile", q, min_rows=self.min_rows, coarser=self.coarser
+            groups,
+            levels,
+            values,
+            "percentile",
+            q / 100,
+            min_rows=self.min_rows,
+            coarser=self.coarser,
         )
 
     def _check_limits(self) -> None:
         for name, q in (("lower", self.lower), ("upper", self.upper)):
-            if q is None:
-                continue
-            try:
-                check_metric("percentile", q)
-            except GroupFeatureError as error:
+            if q is not None and not is_percentile(q):
                 raise GroupFeatureError(
                     f"{name}={q!r}: expected a percentile from 0 to 100, or None."
-                ) from error
+                )
         if self.lower is not None and self.upper is not None and self.lower > self.upper:
             raise GroupFeatureError(
                 f"lower={self.lower!r} lies above upper={self.upper!r}: swap them."
@@ -182,8 +182,13 @@ class GroupPercentileRank(GroupTransformer):
     >>> import pandas as pd
     >>> from feature_store.derived_features.window_features import GroupPercentileRank
     >>> rows = pd.DataFrame({"country": ["NL"] * 4 + ["BE"], "revenue": [1, 2, 3, 4, 500]})
-    >>> GroupPercentileRank("country", "revenue").fit(rows).transform(rows).ravel().tolist()
-    [0.125, 0.375, 0.625, 0.875, 0.5]
+    >>> GroupPercentileRank("country", "revenue").fit(rows).transform(rows)
+       revenue_percentile_rank_by_country
+    0                               0.125
+    1                               0.375
+    2                               0.625
+    3                               0.875
+    4                               0.500
     """
 
     def __init__(
@@ -216,9 +221,7 @@ class GroupPercentileRank(GroupTransformer):
         self.groups_, self.columns_ = groups, columns
         return self
 
-    def transform(self, X: Any) -> Any:
-        """The rank of each value in its row's group."""
-        frame = self._rows(X)
+    def _computed(self, frame: pd.DataFrame) -> Floats:
         require(frame, self.groups_.columns, "group_cols")
         require(frame, self.columns_, "columns")
         levels = self.groups_.find(frame)
@@ -292,7 +295,7 @@ class LagFeatures(GroupTransformer):
     >>> past = pd.DataFrame({"id": [1, 1, 2], "year": [2023, 2024, 2024], "revenue": [10, 20, 7]})
     >>> lags = LagFeatures("id", "year", "revenue", periods=[1, 2]).fit(past)
     >>> now = pd.DataFrame({"id": [1, 2, 3], "year": 2025, "revenue": [30, 8, 1]})
-    >>> lags.set_output(transform="pandas").transform(now)
+    >>> lags.transform(now)
        revenue_lag_1  revenue_lag_2
     0           20.0           10.0
     1            7.0            NaN
@@ -329,9 +332,7 @@ class LagFeatures(GroupTransformer):
         self.values_ = _matrix(frame, columns)[last]
         return self
 
-    def transform(self, X: Any) -> Any:
-        """The lags of each row, from the rows that come with it and those remembered."""
-        frame = self._rows(X)
+    def _computed(self, frame: pd.DataFrame) -> Floats:
         require(frame, [*self.groups_.columns, self.time_, *self.columns_], "columns")
         result = np.full((len(frame), len(self.columns_) * len(self.periods_)), np.nan)
         if not len(frame):

@@ -35,9 +35,8 @@ def build_pipeline(seed: int) -> Pipeline:
         [("one_hot", one_hot, CATEGORIES), ("level", level, ["industry"])],
         remainder="passthrough",
     ).set_output(transform="pandas")
-    return Pipeline(
-        [("features", FormulaTransformer(FORMULA)), ("encode", columns), ("regress", regressor)]
-    )
+    features = FormulaTransformer(FORMULA, keep_inputs=True)
+    return Pipeline([("features", features), ("encode", columns), ("regress", regressor)])
 
 
 @pa.check_types(lazy=True, inplace=True)

@@ -25,7 +25,7 @@ def build_pipeline(seed: int) -> Pipeline:
     """An unfitted pipeline from `Patients` to progression."""
     return Pipeline(
         [
-            ("features", FormulaTransformer(FORMULAS)),
+            ("features", FormulaTransformer(FORMULAS, keep_inputs=True)),
             ("scale", StandardScaler()),
             ("regress", IntervalRegressor(Ridge(alpha=1.0), random_state=seed)),
         ]

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, TimeSeriesSplit
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -42,7 +43,13 @@ COMPANIES = pd.DataFrame(
 
 def answers(X: pd.DataFrame, *args: Any, new: pd.DataFrame | None = None, **kwargs: Any) -> Any:
     fitted = GroupFeatureGenerator(*args, **{**kwargs, "target_name": "revenue"}).fit(X)
-    return fitted.transform(X if new is None else new).ravel().tolist()
+    return only_column(fitted.transform(X if new is None else new))
+
+
+def only_column(result: pd.DataFrame) -> list[Any]:
+    """The values of the one column that there is."""
+    (name,) = result.columns
+    return list(result[name])
 
 
 def test_examples_are_true() -> None:
@@ -72,13 +79,16 @@ def test_each_metric_and_nulls_are_a_group(
 def test_unseen_groups_get_the_statistic_of_all_rows_and_may_lack_the_target() -> None:
     new = pd.DataFrame({"country": ["FR", "BE"]})
     assert answers(COMPANIES, "country", "max", new=new) == [100, 7]
-    # All rows have a mean of 33.7: between the Netherlands' 30 and 100, after two and before one.
-    assert answers(COMPANIES, "country", "rank", new=new) == [2.5, 1]
+    # All rows have a median of 15: between Belgium's 6 and the Netherlands' 20.
+    assert answers(COMPANIES, "country", "rank", new=new) == [1.5, 1]
 
 
-def test_equal_means_share_their_rank() -> None:
+def test_a_rank_is_of_medians_and_equal_ones_share_it() -> None:
     rows = pd.DataFrame({"country": ["a", "b", "c"], "revenue": [1.0, 1.0, 5.0]})
     assert answers(rows, "country", "rank") == [1.5, 1.5, 3]
+    # By their means, a would come after b.
+    skewed = pd.DataFrame({"country": [*"aaab"], "revenue": [1.0, 1.0, 100.0, 2.0]})
+    assert answers(skewed, "country", "rank") == [1, 1, 1, 2]
 
 
 def test_small_groups_fall_back_to_all_rows_or_to_coarser_groups() -> None:
@@ -107,10 +117,10 @@ def test_the_target_is_a_column_or_y() -> None:
     for name in ("revenue", None):
         for target in (y, y.to_numpy(), y.tolist()):
             fitted = GroupFeatureGenerator("country", target_name=name).fit(X, target)
-            assert fitted.transform(X).ravel().tolist() == by_column
+            assert only_column(fitted.transform(X)) == by_column
     other = np.arange(6.0)
     fitted = GroupFeatureGenerator("country", target_name="revenue").fit(COMPANIES, other)
-    assert fitted.transform(X).ravel().tolist() == by_column
+    assert only_column(fitted.transform(X)) == by_column
 
 
 def test_fit_transform_answers_each_row_from_other_folds() -> None:
@@ -119,14 +129,13 @@ def test_fit_transform_answers_each_row_from_other_folds() -> None:
     expected = np.full(6, np.nan)
     for learnt_from, answered in folds.split(COMPANIES):
         plain = clone(generator).fit(COMPANIES.iloc[learnt_from])
-        expected[answered] = plain.transform(COMPANIES.iloc[answered]).ravel()
-    out_of_fold = generator.fit_transform(COMPANIES).ravel()
+        expected[answered] = only_column(plain.transform(COMPANIES.iloc[answered]))
+    out_of_fold = only_column(generator.fit_transform(COMPANIES))
     np.testing.assert_allclose(out_of_fold, expected)
-    assert not np.allclose(out_of_fold, generator.transform(COMPANIES).ravel())
-    again = clone(generator).fit_transform(COMPANIES).ravel()
-    np.testing.assert_array_equal(out_of_fold, again)
+    assert not np.allclose(out_of_fold, only_column(generator.transform(COMPANIES)))
+    assert out_of_fold == only_column(clone(generator).fit_transform(COMPANIES))
     plain = clone(generator).set_params(cv=None)
-    np.testing.assert_array_equal(
+    pd.testing.assert_frame_equal(
         plain.fit_transform(COMPANIES), plain.fit(COMPANIES).transform(COMPANIES)
     )
 
@@ -136,8 +145,8 @@ def test_fit_transform_does_not_leak_what_cannot_be_known() -> None:
     rows = pd.DataFrame({"g": random.integers(0, 1000, 3000)})
     y = random.normal(size=3000)
     fitted = GroupFeatureGenerator("g")
-    leaking = np.corrcoef(fitted.fit(rows, y).transform(rows).ravel(), y)[0, 1]
-    honest = np.corrcoef(fitted.fit_transform(rows, y).ravel(), y)[0, 1]
+    leaking = np.corrcoef(only_column(fitted.fit(rows, y).transform(rows)), y)[0, 1]
+    honest = np.corrcoef(only_column(fitted.fit_transform(rows, y)), y)[0, 1]
     assert leaking > 0.5
     assert abs(honest) < 0.1
 
@@ -146,7 +155,7 @@ def test_a_splitter_may_leave_rows_without_an_answer() -> None:
     generator = GroupFeatureGenerator(
         "country", target_name="revenue", cv=TimeSeriesSplit(n_splits=2)
     )
-    result = generator.fit_transform(COMPANIES).ravel()
+    result = only_column(generator.fit_transform(COMPANIES))
     np.testing.assert_allclose(result, [np.nan, np.nan, 15, 15, 5, 23.75])
 
 
@@ -257,51 +266,173 @@ def test_zoned_times_are_moments() -> None:
 def test_groups_and_a_frame_may_be_of_one_row_and_batches_empty() -> None:
     one = COMPANIES.head(1)
     fitted = GroupFeatureGenerator("country", target_name="revenue").fit(one)
-    assert fitted.transform(one).tolist() == [[10]]
-    assert fitted.transform(one.head(0)).shape == (0, 1)
-    pandas = clone(fitted).set_output(transform="pandas").fit(one)
-    assert list(pandas.transform(one.head(0)).columns) == ["revenue_mean_by_country"]
+    assert only_column(fitted.transform(one)) == [10]
+    empty = fitted.transform(one.head(0))
+    assert (empty.shape, list(empty)) == ((0, 1), ["mean_revenue_country"])
 
 
 def test_the_callers_frame_is_not_changed_and_index_and_columns_do_not_matter() -> None:
     rows = COMPANIES.set_axis([7, 7, 3, 2, 1, 0]).astype({"country": "category"})
     before = rows.copy(deep=True)
     generator = GroupFeatureGenerator("country", target_name="revenue")
-    generator.set_output(transform="pandas")
-    generator.fit_transform(rows)
+    assert generator.fit_transform(rows).index.equals(rows.index)
     shuffled = rows[["revenue", "country"]].assign(more=1)
     result = generator.transform(shuffled)
     pd.testing.assert_frame_equal(rows, before)
-    expected = pd.DataFrame(
-        {"revenue_mean_by_country": [30.0, 30, 30, 6, 6, 100]}, index=rows.index
-    )
+    expected = pd.DataFrame({"mean_revenue_country": [30.0, 30, 30, 6, 6, 100]}, index=rows.index)
     pd.testing.assert_frame_equal(result, expected)
     rows.loc[:, "revenue"] = 0.0
     pd.testing.assert_frame_equal(generator.transform(shuffled), expected)
 
 
 def test_what_was_learnt_can_be_looked_at() -> None:
-    fitted = GroupFeatureGenerator(["country", "industry"], target_name="revenue").fit(COMPANIES)
-    table: Any = fitted.group_table().set_index(["country", "industry"]).iloc[:, 0]
-    assert {(str(c), i): v for (c, i), v in table.items()} == {
+    generator = GroupFeatureGenerator(["country", "industry"], target_name="revenue")
+    with pytest.raises(NotFittedError):
+        _ = generator.values_by_group_
+    assert generator.fit(COMPANIES).values_by_group_ == {
         ("BE", "food"): 5,
         ("BE", "steel"): 7,
         ("NL", "food"): 15,
         ("NL", "steel"): 60,
-        ("nan", "food"): 100,
+        (None, "food"): 100,
     }
+    # A group with too few rows has the answer that its rows get.
+    few = clone(generator).set_params(min_rows=2).fit(COMPANIES).values_by_group_
+    assert few["NL", "food"] == 15
+    assert few["NL", "steel"] == pytest.approx(COMPANIES["revenue"].mean())
 
 
-def test_the_article_call_works_by_position() -> None:
-    generator = GroupFeatureGenerator(["country"], "percentile", 90, "revenue").fit(COMPANIES)
-    assert generator.get_feature_names_out().tolist() == ["revenue_p90_by_country"]
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (pd.Series([2, 1, None], dtype="Int64"), [1, 2, None]),
+        (pd.Series([2.5, 1.0, None]), [1.0, 2.5, None]),
+        (pd.Series([True, False], dtype=bool), [False, True]),
+        (
+            pd.Series(pd.to_datetime(["2024-01-02", "2024-01-01", "NaT"])),
+            [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02"), None],
+        ),
+        (
+            pd.Series(pd.to_datetime(["2024-01-01"])).dt.tz_localize("Europe/Amsterdam"),
+            [pd.Timestamp("2023-12-31 23:00", tz="UTC")],
+        ),
+        (pd.Series([None, None], dtype=object), [None]),
+    ],
+    ids=lambda s: str(getattr(s, "dtype", ""))[:14],
+)
+def test_groups_are_named_by_plain_values(stored: pd.Series[Any], expected: list[Any]) -> None:
+    fitted = GroupFeatureGenerator("g").fit(stored.to_frame("g"), np.arange(len(stored)))
+    assert list(fitted.values_by_group_) == expected
+
+
+SALES = pd.DataFrame(
+    {
+        "industry": ["AA", "BB", "BB", "AA", "BB", "BB"],
+        "country": ["US", "US", "US", "FR", "FR", "FR"],
+        "sales": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("columns", "metric", "q", "name", "learnt"),
+    [
+        (["country"], "mean", None, "mean_sales_country", {"US": 2, "FR": 5}),
+        (["country"], "median", None, "median_sales_country", {"US": 2, "FR": 5}),
+        (["country"], "rank", None, "rank_sales_country", {"US": 1, "FR": 2}),
+        (["country"], "min", None, "min_sales_country", {"US": 1, "FR": 4}),
+        (["country"], "max", None, "max_sales_country", {"US": 3, "FR": 6}),
+        (
+            ["industry", "country"],
+            "median",
+            None,
+            "median_sales_industry_country",
+            {("AA", "US"): 1, ("BB", "US"): 2.5, ("AA", "FR"): 4, ("BB", "FR"): 5.5},
+        ),
+        (
+            ["industry", "country"],
+            "rank",
+            None,
+            "rank_sales_industry_country",
+            {("AA", "US"): 1, ("BB", "US"): 2, ("AA", "FR"): 3, ("BB", "FR"): 4},
+        ),
+        *(
+            (
+                ["industry", "country"],
+                "percentile",
+                q,
+                "percentile_50_sales_industry_country",
+                {("AA", "US"): 1, ("BB", "US"): 2.5, ("AA", "FR"): 4, ("BB", "FR"): 5.5},
+            )
+            for q in (50, 0.5)
+        ),
+    ],
+)
+@pytest.mark.parametrize("with_target", [True, False])
+def test_the_articles_example(
+    columns: list[str],
+    metric: Any,
+    q: float | None,
+    name: str,
+    learnt: dict[Any, float],
+    with_target: bool,
+) -> None:
+    X = SALES if with_target else SALES.drop(columns="sales")
+    generator = GroupFeatureGenerator(group_cols=columns, group_metric=metric, percentile_q=q)
+    result = generator.fit(X, SALES["sales"]).transform(X)
+    keys = SALES[columns].itertuples(index=False, name=None)
+    expected = [float(learnt[key if len(columns) > 1 else key[0]]) for key in keys]
+    pd.testing.assert_frame_equal(result, pd.DataFrame({name: expected}))
+    assert generator.get_feature_names_out().tolist() == [name]
+    assert generator.values_by_group_ == learnt
+    # Out of fold by default, as TargetEncoder's; the article's own call learns from all rows.
+    all_rows = clone(generator).set_params(cv=None).fit_transform(X, SALES["sales"])
+    pd.testing.assert_frame_equal(all_rows, result)
+
+
+@pytest.mark.parametrize(
+    ("y", "name"),
+    [
+        (SALES["sales"], "mean_sales_country"),
+        (SALES["sales"].rename(None), "mean_target_country"),
+        (SALES["sales"].to_numpy(), "mean_target_country"),
+        (SALES["sales"].tolist(), "mean_target_country"),
+    ],
+    ids=["series", "series without a name", "array", "list"],
+)
+def test_the_column_is_named_after_the_target(y: Any, name: str) -> None:
+    X = SALES[["country"]]
+    assert list(GroupFeatureGenerator("country").fit(X, y).transform(X)) == [name]
+    # A y without a name takes the one that is given.
+    unnamed = y.to_numpy() if isinstance(y, pd.Series) else y
+    named = GroupFeatureGenerator("country", target_name="sold").fit(X, unnamed)
+    assert list(named.transform(X)) == ["mean_sold_country"]
+
+
+@pytest.mark.parametrize(
+    ("q", "percent", "expected"),
+    [
+        (90, "90", 2.8),
+        (0.9, "90", 2.8),
+        (0.005, "0.5", 1.01),
+        (99.5, "99.5", 2.99),
+        (0.07, "7", 1.14),
+    ],
+)
+def test_a_percentile_is_percent_or_a_fraction(q: float, percent: str, expected: float) -> None:
+    generator = GroupFeatureGenerator(["country"], "percentile", q, "sales").fit(SALES)
+    assert generator.get_feature_names_out().tolist() == [f"percentile_{percent}_sales_country"]
+    assert generator.values_by_group_["US"] == pytest.approx(expected)
+    ratio = GroupRatio("country", "sales", "percentile", q).fit(SALES)
+    assert ratio.get_feature_names_out().tolist() == [f"sales_to_p{percent}_by_country"]
+    assert only_column(ratio.transform(SALES))[0] == pytest.approx(1 / expected)
 
 
 def test_ratio_to_the_groups_median() -> None:
     rows = pd.DataFrame(
         {"g": ["a", "a", "a", "z", "z"], "x": [1.0, 2.0, None, 0.0, 0.0], "y": [1, 3, 5, 7, 9]}
     )
-    ratio = GroupRatio("g", ["x", "y"]).set_output(transform="pandas").fit(rows)
+    ratio = GroupRatio("g", ["x", "y"]).fit(rows)
     expected = pd.DataFrame(
         {
             "x_to_median_by_g": [1 / 1.5, 2 / 1.5, np.nan, np.nan, np.nan],
@@ -324,8 +455,8 @@ def test_features_stand_in_pipelines_and_survive_skops() -> None:
     pipeline = Pipeline([("features", columns), ("model", LinearRegression())]).fit(X, y)
     expected = pipeline.predict(X)
     assert pipeline[:-1].get_feature_names_out().tolist() == [
-        "by_country__revenue_mean_by_country",
-        "both__revenue_rank_by_country_industry",
+        "by_country__mean_revenue_country",
+        "both__rank_revenue_country_industry",
     ]
     # skops needs to trust ours, and nothing else.
     stored = skops.io.dumps(pipeline)
@@ -345,7 +476,8 @@ def test_odd_keys_survive_skops(keys: list[Any]) -> None:
     rows = pd.DataFrame({"g": pd.Series(keys, dtype=object), "revenue": [1.0, 2, 3, 4]})
     fitted = GroupFeatureGenerator("g", target_name="revenue").fit(rows)
     loaded = skops.io.loads(skops.io.dumps(fitted), trusted=list(TRUSTED_TYPES))
-    assert loaded.transform(rows).ravel().tolist() == [1, 2, 3, 4]
+    assert only_column(loaded.transform(rows)) == [1, 2, 3, 4]
+    assert loaded.values_by_group_ == fitted.values_by_group_
 
 
 @pytest.mark.parametrize(
@@ -361,6 +493,10 @@ def test_odd_keys_survive_skops(keys: list[Any]) -> None:
         ),
         ({"group_metric": "percentile"}, "percentile_q=None: group_metric='percentile' needs"),
         ({"group_metric": "percentile", "percentile_q": 101}, "percentile_q=101: "),
+        (
+            {"group_metric": "percentile", "percentile_q": 1},
+            "percentile_q=1 is the first percentile or the largest value: give 0.01 or 100.",
+        ),
         ({"percentile_q": 50}, "percentile_q=50 is for group_metric='percentile' only"),
         ({"target_name": "industry"}, "Column 'industry' holds str; numbers were expected."),
         ({"cv": 1}, "cv=1: expected None, a splitter or at least 2."),
@@ -411,7 +547,7 @@ def naive(rows: list[Any], new: list[Any], metric: str, q: float, least: int) ->
     groups = {key: values for key, values in groups.items() if len(values) >= least}
     functions: dict[str, Any] = {
         "mean": np.mean,
-        "rank": np.mean,
+        "rank": np.median,
         "median": np.median,
         "min": min,
         "max": max,
@@ -420,8 +556,10 @@ def naive(rows: list[Any], new: list[Any], metric: str, q: float, least: int) ->
     function = functions[metric]
     result = [float(function(groups.get((first, second), everything))) for first, second, _ in new]
     if metric == "rank":
-        means = [float(np.mean(values)) for values in groups.values()]
-        result = [(sum(m < r for m in means) + sum(m <= r for m in means) + 1) / 2 for r in result]
+        medians = [float(np.median(values)) for values in groups.values()]
+        result = [
+            (sum(m < r for m in medians) + sum(m <= r for m in medians) + 1) / 2 for r in result
+        ]
     return result
 
 
@@ -431,14 +569,14 @@ def naive(rows: list[Any], new: list[Any], metric: str, q: float, least: int) ->
     new=ROWS,
     metric=st.sampled_from(METRICS),
     q=st.integers(0, 100),
+    as_fraction=st.booleans(),
     least=st.integers(1, 3),
 )
 def test_answers_are_those_of_a_naive_computation(
-    rows: list[Any], new: list[Any], metric: Any, q: int, least: int
+    rows: list[Any], new: list[Any], metric: Any, q: int, as_fraction: bool, least: int
 ) -> None:
-    # Means that differ by rounding only would be ranked differently.
-    if metric == "rank":
-        rows = [(a, b, v if v is None else round(v)) for a, b, v in rows]
+    # 1 percent can be given as a fraction only, and all of it as 100 only.
+    given = q / 100 if q == 1 or (as_fraction and q < 100) else q
     if all(value is None for _, _, value in rows):
         return
 
@@ -449,13 +587,13 @@ def test_answers_are_those_of_a_naive_computation(
     generator = GroupFeatureGenerator(
         ["first", "second"],
         metric,
-        q if metric == "percentile" else None,
+        given if metric == "percentile" else None,
         "value",
         min_rows=least,
     ).fit(frame(rows))
     for asked in (rows, new):
         np.testing.assert_allclose(
-            generator.transform(frame(asked)).ravel(),
+            only_column(generator.transform(frame(asked))),
             naive(rows, asked, metric, q, least),
             rtol=1e-9,
             atol=1e-6,

@@ -137,7 +137,7 @@ def test_formulas_compute_what_plain_python_does(
 ) -> None:
     frame = pd.DataFrame(given_rows).astype({"n": "Int64"})
     formula = [f"x = {first[0]}", f"y = ({second[0]}) - x"]
-    result = FormulaTransformer(formula, drop_inputs=True).fit_transform(frame)
+    result = FormulaTransformer(formula).fit_transform(frame)
     plain = [
         {name: nan if value is None else float(value) for name, value in row.items()}
         for row in given_rows

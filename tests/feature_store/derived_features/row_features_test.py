@@ -48,7 +48,7 @@ EXPECTED_FAILED_CHECKS: dict[str, str] = {}
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks(  # type: ignore[untyped-decorator]
-    [FormulaTransformer("y = x0 / 2"), FormulaTransformer("y = x0 > 1; z = y", drop_inputs=True)],
+    [FormulaTransformer("y = x0 / 2"), FormulaTransformer("y = x0 > 1; z = y", keep_inputs=True)],
     expected_failed_checks=lambda _: EXPECTED_FAILED_CHECKS,
 )
 def test_scikit_learns_checks(estimator: BaseEstimator, check: Any) -> None:
@@ -72,23 +72,47 @@ def test_every_function_is_documented() -> None:
 
 def test_the_example_of_the_article() -> None:
     frame = pd.DataFrame({"revenue": [100, 200, 300], "employees": [1, 2, 3]})
-    result = FormulaTransformer(formula="revenue_per_employee = revenue / employees").fit_transform(
-        frame
-    )
-    assert_frame_equal(result, frame.assign(revenue_per_employee=[100.0, 100.0, 100.0]))
+    transformer = FormulaTransformer(formula="revenue_per_capita = revenue / employees")
+    computed = pd.DataFrame({"revenue_per_capita": [100.0, 100.0, 100.0]})
+    assert_frame_equal(transformer.fit_transform(frame), computed)
+    assert list(transformer.get_feature_names_out()) == ["revenue_per_capita"]
+    both = clone(transformer).set_params(keep_inputs=True)
+    assert_frame_equal(both.fit_transform(frame), pd.concat([frame, computed], axis="columns"))
+    assert list(both.get_feature_names_out()) == ["revenue", "employees", "revenue_per_capita"]
+    assert (both.n_features_in_, list(both.feature_names_in_)) == (2, ["revenue", "employees"])
+
+
+@pytest.mark.parametrize("drop_inputs", [True, False])
+def test_what_was_stored_with_the_earlier_option_gives_what_it_gave(drop_inputs: bool) -> None:
+    frame = pd.DataFrame({"a": [1.0]})
+    fitted = FormulaTransformer("b = a + 1").fit(frame)
+    del vars(fitted)["keep_inputs"]
+    vars(fitted)["drop_inputs"] = drop_inputs
+    stored = skops.io.dumps(fitted)
+    expected = ["b"] if drop_inputs else ["a", "b"]
+    assert list(skops.io.loads(stored, trusted=list(TRUSTED_TYPES)).transform(frame)) == expected
 
 
 def test_formulas_use_those_before() -> None:
     frame = pd.DataFrame({"a": [1, 2]}, index=["x", "y"])
     result = FormulaTransformer("b = a + 1; c = b * b; d = c > 4").fit_transform(frame)
-    expected = frame.assign(b=[2.0, 3.0], c=[4.0, 9.0], d=[False, True])
+    expected = pd.DataFrame({"b": [2.0, 3.0], "c": [4.0, 9.0], "d": [False, True]}, frame.index)
     assert_frame_equal(result, expected)
+
+
+def test_no_computed_column_is_the_input_itself() -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0]})
+    result = FormulaTransformer("b = a; c = b").fit_transform(frame)
+    result.loc[0, "b"] = 9
+    assert frame["a"].tolist() == [1.0, 2.0]
+    frame.loc[1, "a"] = 7
+    assert result.to_dict("list") == {"b": [9.0, 2.0], "c": [1.0, 2.0]}
 
 
 def test_neither_frame_changes_with_the_other() -> None:
     frame = pd.DataFrame({"a": [1.0, 2.0]})
     before = frame.copy()
-    result = FormulaTransformer("b = a; c = b").fit_transform(frame)
+    result = FormulaTransformer("b = a; c = b", keep_inputs=True).fit_transform(frame)
     assert_frame_equal(frame, before)
     result.loc[0, "a"] = 9
     result.loc[0, "b"] = 9
@@ -377,7 +401,8 @@ def test_programs_too_large_for_numexpr_are_split() -> None:
 
 def test_in_a_pipeline_with_names_and_frames_out() -> None:
     frame = pd.DataFrame({"a": [1.0, 2.0, 4.0], "b": [2.0, 2.0, 2.0]})
-    pipeline = make_pipeline(FormulaTransformer("ratio = a / b"), StandardScaler())
+    ratio = FormulaTransformer("ratio = a / b", keep_inputs=True)
+    pipeline = make_pipeline(ratio, StandardScaler())
     pipeline.set_output(transform="pandas")
     assert list(pipeline.fit_transform(frame).columns) == ["a", "b", "ratio"]
     assert list(pipeline.get_feature_names_out()) == ["a", "b", "ratio"]
@@ -388,7 +413,7 @@ def test_in_a_pipeline_with_names_and_frames_out() -> None:
 def test_in_a_column_transformer() -> None:
     frame = pd.DataFrame({"a": [1.0, 2.0], "b": [2.0, 2.0], "c": ["x", "y"]})
     columns = ColumnTransformer(
-        [("ratio", FormulaTransformer("ratio = a / b", drop_inputs=True), ["a", "b"])],
+        [("ratio", FormulaTransformer("ratio = a / b"), ["a", "b"])],
         remainder="passthrough",
         verbose_feature_names_out=False,
     ).set_output(transform="pandas")
@@ -398,17 +423,20 @@ def test_in_a_column_transformer() -> None:
 
 
 def test_arrays_have_columns_x0_x1() -> None:
-    transformer = FormulaTransformer("y = x0 > x1")
+    transformer = FormulaTransformer("y = x0 > x1", keep_inputs=True)
     assert transformer.fit_transform(np.array([[1, 2], [4, 3]])).tolist() == [[1, 2, 0], [4, 3, 1]]
     assert list(transformer.get_feature_names_out()) == ["x0", "x1", "y"]
     transformer.set_output(transform="pandas")
     assert list(transformer.fit_transform(np.array([[1, 2]])).columns) == ["x0", "x1", "y"]
+    alone = FormulaTransformer("y = x0 > x1")
+    assert alone.fit_transform(np.array([[1, 2], [4, 3]])).tolist() == [[0], [1]]
+    assert list(alone.get_feature_names_out()) == ["y"]
 
 
 @pytest.mark.parametrize("formula", ["y = a + 1", ["y = a + 1", "z = y * 2"], ("y = a + 1",)])
 def test_skops_keeps_it(formula: Any) -> None:
     frame = pd.DataFrame({"a": [1, 2]})
-    fitted = FormulaTransformer(formula, drop_inputs=True).fit(frame)
+    fitted = FormulaTransformer(formula).fit(frame)
     stored = skops.io.dumps(fitted)
     assert set(skops.io.get_untrusted_types(data=stored)) == set(TRUSTED_TYPES)
     loaded = skops.io.loads(stored, trusted=list(TRUSTED_TYPES))
