@@ -16,6 +16,8 @@ from sklearn.metrics import (
     root_mean_squared_log_error,
 )
 
+from validation.metrics import smape
+
 PROBABILITY = "probability_"
 
 
@@ -49,7 +51,9 @@ def regression_metrics(
     logarithmic: bool = False,
     only: str | None = None,
 ) -> dict[str, float]:
-    """Mean absolute and root mean squared error (unit of the target), and R², or `only` one metric.
+    """Mean absolute and root mean squared error (unit of the target), R², and sMAPE (0 to 200).
+
+    `only` computes one of them.
 
     `predictions` holds the predicted number under `target`. Where it also has an interval,
     `<target>_lower` and `<target>_upper`, `coverage` is the share of the truths inside of it (0 to
@@ -61,6 +65,7 @@ def regression_metrics(
         "mae": lambda: mean_absolute_error(truth, predicted),
         "rmse": lambda: root_mean_squared_error(truth, predicted),
         "r2": lambda: r2_score(truth, predicted),
+        "smape": lambda: smape(truth, predicted),
     }
     if logarithmic:
         metrics["rmsle"] = lambda: root_mean_squared_log_error(truth, predicted)

@@ -18,6 +18,7 @@ from data_access_layer.files import table_files
 from data_access_layer.reader import TableFile
 from validation.bootstrap import Interval, gain_interval
 from validation.gate import Gate, judge
+from validation.metrics import smape
 from validation.settings import GateModelSettings, required
 
 type Metric = Callable[[pd.Series[Any], pd.Series[Any]], float]
@@ -35,8 +36,9 @@ METRICS: dict[str, tuple[Metric, bool]] = {
     "r2": (metrics.r2_score, True),
     "mae": (metrics.mean_absolute_error, False),
     "rmse": (metrics.root_mean_squared_error, False),
+    "smape": (smape, False),
 }
-NUMERIC = ("r2", "mae", "rmse")
+NUMERIC = ("r2", "mae", "rmse", "smape")
 
 
 def gate_model(settings: GateModelSettings) -> bool:

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from models.metrics import regression_metrics
 from models.regression import TRUSTED_TYPES, IntervalRegressor, predict_intervals
+from validation.gate import Gate, judge
 
 
 def noisy_line(rows: int, seed: int) -> tuple[pd.DataFrame, pd.Series[float]]:
@@ -80,4 +81,17 @@ def test_metrics_without_an_interval_say_nothing_about_one() -> None:
     metrics = regression_metrics(
         pd.Series([1.0, 2.0, 3.0]), pd.DataFrame({"y": [1.0, 2.0, 5.0]}), target="y"
     )
-    assert metrics == pytest.approx({"mae": 2 / 3, "rmse": np.sqrt(4 / 3), "r2": -1.0})
+    # The last row is off by 2, of 3 and 5.
+    assert metrics == pytest.approx(
+        {"mae": 2 / 3, "rmse": np.sqrt(4 / 3), "r2": -1.0, "smape": 100 / 3 * (2 * 2 / 8)}
+    )
+
+
+@pytest.mark.parametrize(("limit", "passed"), [(17, True), (16, False)])
+def test_a_gate_takes_smape_as_metric_and_limit(limit: float, passed: bool) -> None:
+    truth, rows = pd.Series([1.0, 2.0, 3.0]), pd.DataFrame({"y": [1.0, 2.0, 5.0]})
+    metrics = regression_metrics(truth, rows, target="y")
+    gate = Gate(metric="smape", higher_is_better=False, at_least={}, at_most={"smape": limit})
+    verdict = judge(gate, metrics, {"smape": 20.0})
+    assert verdict.passed is passed
+    assert verdict.reasons[-1] == "smape 16.6667, champion's 20.0000: better"

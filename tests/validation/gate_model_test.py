@@ -71,6 +71,7 @@ def test_the_exit_code_is_the_verdict(
         ("missing", (), "missing.parquet: column 'y': a value is missing, first in row 1."),
         ("good", ("--metric", "auc"), "No metric 'auc'; known: accuracy"),
         ("good", ("--metric", "rmse"), "expected numbers for this metric"),
+        ("good", ("--metric", "smape"), "expected numbers for this metric"),
     ],
 )
 def test_files_that_do_not_fit_one_another_are_refused(
@@ -80,3 +81,15 @@ def test_files_that_do_not_fit_one_another_are_refused(
     assert (result.code, result.out) == (2, "")
     assert message in result.err
     assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("limit", "code"), [("20", 0), ("19", 1)])
+def test_numbers_are_gated_by_smape(
+    repository: Path, call: CallTask, limit: str, code: int
+) -> None:
+    pd.DataFrame({"y": [100.0, 0.0]}).to_parquet("truth.parquet")
+    pd.DataFrame({"y": [150.0, 0.0]}).to_parquet("good.parquet")
+    files = ("--challenger", "good.parquet", "--truth", "truth.parquet", "--target", "y")
+    result = call(main, *files, "--metric", "smape", "--at-most", limit)
+    assert result.code == code, result.err
+    assert "smape 20.0000, at most" in result.err

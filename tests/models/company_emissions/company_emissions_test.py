@@ -126,3 +126,4 @@ def test_evaluation_runs_on_the_hold_out(store: Path, call: CallTask) -> None:
     result = call(evaluate.main, definition=EMISSIONS)
     assert "company_emissions version 1 on " in result.out
     assert "coverage" in result.out
+    assert "smape" in result.out

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,6 +109,8 @@ def test_evaluation_holds_the_champion_against_its_gate(store: Path, call: CallT
     result = call(evaluate.main, definition=DIABETES)
     assert result.code == 0, result.err
     assert "diabetes version 1 on 133 rows" in result.out
+    (shown,) = re.findall(r"^ *smape +([0-9.]+) *$", result.out, re.MULTILINE)
+    assert 0 < float(shown) < 200
     flipped = load_patients().assign(progression=lambda rows: rows["progression"].to_numpy()[::-1])
     flipped.to_csv("flipped.csv", index=False)
     assert call(evaluate.main, "--input", "flipped.csv", definition=DIABETES).code == 1
