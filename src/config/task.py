@@ -18,6 +18,8 @@ from config.errors import InputError, UserError
 from config.settings import Settings, parse_command_line
 
 DEBUG_VARIABLE = "DATASCIENCE_DEBUG"
+# Set in every image (docker/image.Dockerfile): the image's name.
+IMAGE_VARIABLE = "DATASCIENCE_IMAGE"
 INTERRUPTED = 130
 TERMINATED = 143
 
@@ -66,12 +68,14 @@ def main[S: Settings](
     signal.signal(signal.SIGTERM, _terminate)
 
     def call() -> int:
+        known = {name: values() for name, values in (choices or {}).items()}
+        _check_chosen(prog, known, sys.argv[1:] if argv is None else argv)
         options, values = parse_command_line(
             settings,
             argv,
             prog=f"python -m {prog}",
             description=doc,
-            choices={name: known() for name, known in (choices or {}).items()},
+            choices=known,
         )
         chosen = {name: getattr(options, name) for name in choices or ()}
         return run(values, Invocation(chosen, options.environment, options.config))
@@ -123,6 +127,26 @@ def main_of_commands(
         return 0
 
     sys.exit(_exit_code(explain))
+
+
+def _check_chosen(
+    module: str, choices: Mapping[str, Sequence[str]], arguments: Sequence[str]
+) -> None:
+    """Where a choice among several is missing, show the command for each."""
+    given = {argument.partition("=")[0] for argument in arguments}
+    if given & {"-h", "--help"}:
+        return
+    for name, values in choices.items():
+        if f"--{name}" in given or len(values) < 2:
+            continue
+        image = os.environ.get(IMAGE_VARIABLE)
+        command = f"docker run --rm {image} {module}" if image else f"python -m {module}"
+        width = max(map(len, values))
+        lines = [f"  {value:<{width}}  {command} --{name} {value}" for value in values]
+        if not image:
+            folder, _, task = module.replace(".", "/").rpartition("/")
+            lines.append(f"In a clone: ./pants run src/{folder}:{task} -- --{name} {values[0]}")
+        raise InputError("\n".join([f"--{name} is missing. Choose one of these:", *lines]))
 
 
 def _exit_code(run: Callable[[], int]) -> int:

@@ -26,10 +26,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from sklearn.pipeline import Pipeline
 
+from config.task import IMAGE_VARIABLE
 from models.definition import ModelDefinition
 
 TAG = "compatibility"
-IMAGE_VARIABLE = "DATASCIENCE_IMAGE"
 COMMIT_VARIABLES = ("DATASCIENCE_GIT_COMMIT", "CI_COMMIT_SHA")
 # Whatever a pipeline is made of: it is stored by skops, and its input and output are checked.
 _ALWAYS_NEEDED = ("pandas", "pandera", "scikit-learn", "skops")

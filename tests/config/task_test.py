@@ -80,6 +80,64 @@ def test_a_task_gets_its_settings_its_choices_and_further_sections(
     assert call(greet, "--language", "fr").code == 2
 
 
+def greeting(*languages: str) -> Callable[..., NoReturn]:
+    """A task that takes one of several languages."""
+
+    def run(settings: GreetSettings, invocation: Invocation) -> int:
+        return 0
+
+    return partial(
+        main,
+        GreetSettings,
+        run,
+        prog="polite.greet",
+        doc=None,
+        choices={"language": lambda: languages},
+    )
+
+
+@pytest.mark.parametrize("argv", [(), ("--name", "Ann"), ("--languag", "nl")])
+def test_a_missing_choice_is_answered_with_the_command_for_each(
+    repository: Path, call: CallTask, argv: tuple[str, ...]
+) -> None:
+    assert call(greeting("nl", "fry"), *argv) == Result(
+        2,
+        "",
+        "--language is missing. Choose one of these:\n"
+        "  nl   python -m polite.greet --language nl\n"
+        "  fry  python -m polite.greet --language fry\n"
+        "In a clone: ./pants run src/polite:greet -- --language nl\n",
+    )
+
+
+def test_in_an_image_the_commands_are_the_engines(
+    repository: Path, call: CallTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATASCIENCE_IMAGE", "datascience:content-0123")
+    assert call(greeting("nl", "fry")).err == (
+        "--language is missing. Choose one of these:\n"
+        "  nl   docker run --rm datascience:content-0123 polite.greet --language nl\n"
+        "  fry  docker run --rm datascience:content-0123 polite.greet --language fry\n"
+    )
+
+
+@pytest.mark.parametrize("argv", [("--language", "nl"), ("--language=nl",), ("--help",), ("-h",)])
+def test_a_choice_that_is_made_and_a_question_for_help_are_answered(
+    repository: Path, call: CallTask, argv: tuple[str, ...]
+) -> None:
+    assert call(greeting("nl", "fry"), *argv).code == 0
+
+
+def test_where_there_is_one_value_only_the_option_is_still_demanded(
+    repository: Path, call: CallTask
+) -> None:
+    assert call(greeting("nl")) == Result(
+        2,
+        "",
+        "the following arguments are required: --language. See `python -m polite.greet --help`.\n",
+    )
+
+
 def test_a_command_line_with_several_commands_runs_the_one_that_is_named(
     repository: Path, call: CallTask
 ) -> None:

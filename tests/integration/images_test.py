@@ -194,6 +194,24 @@ def test_an_image_lists_its_tasks_and_each_explains_itself(workshop: Workshop) -
     assert "Predict the species of iris flowers." in helped
 
 
+def test_without_a_model_an_image_lists_its_models_and_each_command_works(
+    workshop: Workshop, trained: Path
+) -> None:
+    asked = workshop.engine.docker("run", *LOCKED_DOWN, f"{MONOLITH}:latest", "models.predict")
+    assert (asked.code, asked.out) == (2, "")
+    listed = re.findall(r"^  (\w+) +(docker run --rm .+)$", asked.err, re.MULTILINE)
+    assert [name for name, _ in listed] == ["company_emissions", "diabetes", "iris"]
+    assert "pants" not in asked.err
+    place = f"--network=none --volume={trained}:{trained} --workdir={trained}"
+    line = dict(listed)["iris"].replace("docker run", f"docker run {place}")
+    started = start(
+        "bash", "-c", f"{line} --output listed.csv", env=workshop.engine.env, cwd=trained
+    )
+    result = Result.of(started, timeout=600)
+    assert result.code == 0, result.err
+    assert (trained / "listed.csv").exists()
+
+
 def test_a_model_image_holds_what_the_model_imports_and_nothing_else(workshop: Workshop) -> None:
     told = json.loads((workshop.root / "dist/src.models.iris/image.cdx.json").read_text())
     packages = {part["name"] for part in told["components"] if part["type"] == "library"}
