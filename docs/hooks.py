@@ -44,6 +44,7 @@ PATH = re.compile(
 STARTED = re.compile(r"src/tools:new-model -- (\w+)")
 VARIABLE = re.compile(r"\b[A-Z_]+=\S+")
 MESSAGE = re.compile(r"^### `(.+)`$", re.MULTILINE)
+INLINE = re.compile(r"`([^`\n]*\./pants [^`\n]*)`")
 FENCE = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # What nbconvert writes into a notebook's page as a list, indented, would be shown as code.
 STYLE = re.compile(r"^ +<style>\n\s*\['.*?</style>", re.MULTILINE | re.DOTALL)
@@ -105,7 +106,7 @@ def problems(markdown: str, targets: list[Mapping[str, Any]], root: Path) -> Ite
     folders = {str(parent) for source in sources for parent in PurePosixPath(source).parents}
     commands = "\n".join(
         VARIABLE.sub("", line.partition(" -- ")[0])
-        for block in FENCE.findall(markdown)
+        for block in (*FENCE.findall(markdown), *INLINE.findall(markdown))
         for line in block.splitlines()
         if "./pants " in line
     )

@@ -27,6 +27,7 @@ def page(command: str) -> str:
         page("./pants test ::"),
         page("./pants dependencies src/models/iris/predict.py"),
         page("docker run models/iris:latest"),
+        "Type `./pants run src/models/iris:predict -- --input s3://bucket/other:thing`.",
         page("PANTS_IMAGES_BASE_IMAGE=base:debian ./pants package src/models/iris:predict"),
         # The page's own first command makes it.
         page(
@@ -49,6 +50,10 @@ def test_what_is_there_may_be_named(text: str, tmp_path: Path) -> None:
             "there is no target src/models/iris:forecast",
         ),
         (page("./pants lint src/nothing::"), "there is no target src/nothing::"),
+        (
+            "| old | `./pants run src/models/iris:forecast -- --model src/other:thing` |",
+            "there is no target src/models/iris:forecast",
+        ),
         ("See `src/models/rose/`.", "there is no file or folder src/models/rose/"),
         ("See `src/models/iris/gone.py`.", "there is no file or folder src/models/iris/gone.py"),
     ],

@@ -16,6 +16,7 @@ CHANGED = ("--changed-since=HEAD", "--changed-dependents=transitive")
 FLOWERS = "notebooks/flowers.ipynb"
 NUMBERS = "notebooks/numbers.ipynb"
 OF_THE_MODEL = "src/models/iris/notebooks/petals.ipynb"
+OF_THE_SITE = "docs/pages/notebooks/flowers.ipynb"
 
 
 def notebook(*cells: str) -> str:
@@ -47,7 +48,8 @@ class Repository:
                 "petals.plot.scatter('petal_length_cm', 'petal_area_cm2')\nlen(petals)",
             ),
         )
-        repository.pants("tailor", "notebooks::", "src/models/iris::")
+        repository.write(OF_THE_SITE, notebook("import datasets.flowers\nprint('shown')"))
+        repository.pants("tailor", "notebooks::", "src/models/iris::", "docs::")
         commit_all(root)
         return repository
 
@@ -90,7 +92,8 @@ def repository(once: Repository) -> Iterator[Repository]:
 def test_tailor_finds_each_notebook(repository: Repository) -> None:
     assert (repository.root / "notebooks/BUILD").read_text() == "notebooks()\n"
     assert (repository.root / "src/models/iris/notebooks/BUILD").read_text() == "notebooks()\n"
-    repository.pants("tailor", "--check", "notebooks::", "src/models/iris::")
+    assert (repository.root / "docs/pages/notebooks/BUILD").read_text() == "notebooks()\n"
+    repository.pants("tailor", "--check", "notebooks::", "src/models/iris::", "docs::")
 
 
 @pytest.mark.parametrize(
@@ -98,9 +101,12 @@ def test_tailor_finds_each_notebook(repository: Repository) -> None:
     [
         ("src/models/iris/features.py", {OF_THE_MODEL}),
         ("src/models/iris/dataset.py", {OF_THE_MODEL, FLOWERS}),
-        ("src/datasets/flowers.py", {OF_THE_MODEL, FLOWERS}),
+        ("src/datasets/flowers.py", {OF_THE_MODEL, FLOWERS, OF_THE_SITE}),
         ("src/models/iris/predict.py", set()),
-        ("3rdparty/python/closures/default/ipykernel.txt", {OF_THE_MODEL, FLOWERS, NUMBERS}),
+        (
+            "3rdparty/python/closures/default/ipykernel.txt",
+            {OF_THE_MODEL, FLOWERS, NUMBERS, OF_THE_SITE},
+        ),
     ],
 )
 def test_a_change_touches_the_notebooks_that_it_can_break(
@@ -119,8 +125,9 @@ def test_a_model_notebook_imports_no_other_model(repository: Repository) -> None
 
 
 def test_notebooks_are_executed_and_cached_without_their_outputs(repository: Repository) -> None:
-    first = repository.pants("test", OF_THE_MODEL, NUMBERS)
-    assert f"✓ {OF_THE_MODEL} succeeded" in first.err
+    first = repository.pants("test", OF_THE_MODEL, NUMBERS, OF_THE_SITE)
+    for place in (OF_THE_MODEL, NUMBERS, OF_THE_SITE):
+        assert f"✓ {place} succeeded" in first.err
     executed = repository.root / "dist/test/src.models.iris.notebooks.petals.ipynb/petals.ipynb"
     outputs = json.loads(executed.read_bytes())["cells"][2]["outputs"]
     assert any("image/png" in output.get("data", {}) for output in outputs)
