@@ -86,8 +86,8 @@ def test_the_example_of_the_article() -> None:
 def test_what_was_stored_with_the_earlier_option_gives_what_it_gave(drop_inputs: bool) -> None:
     frame = pd.DataFrame({"a": [1.0]})
     fitted = FormulaTransformer("b = a + 1").fit(frame)
-    del vars(fitted)["keep_inputs"]
-    vars(fitted)["drop_inputs"] = drop_inputs
+    del fitted.__dict__["keep_inputs"]
+    fitted.__dict__["drop_inputs"] = drop_inputs
     stored = skops.io.dumps(fitted)
     expected = ["b"] if drop_inputs else ["a", "b"]
     assert list(skops.io.loads(stored, trusted=list(TRUSTED_TYPES)).transform(frame)) == expected

@@ -57,7 +57,7 @@ def test_prediction_draws_nothing_even_when_it_trains_first() -> None:
 def test_the_articles_command_predicts(champion: Path) -> None:
     command = [sys.executable, "-m", "models.predict", "--model", "iris"]
     done = subprocess.run(
-        [*command, "--output", "species.csv"], capture_output=True, text=True, timeout=120
+        [*command, "--output", "species.csv"], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     header, *rows = (champion / "species.csv").read_text().splitlines()
@@ -69,10 +69,11 @@ def test_the_articles_command_predicts(champion: Path) -> None:
 def test_without_a_model_the_packaged_ones_are_listed_with_their_commands(
     repository: Path, call: CallTask, monkeypatch: pytest.MonkeyPatch, task: ModuleType
 ) -> None:
-    """The sandbox has iris only: another one lies in a folder of the test's own."""
-    (repository / "tulip").mkdir()
-    (repository / "tulip/__init__.py").touch()
-    monkeypatch.setattr(models, "__path__", [*models.__path__, str(repository)])
+    """What a package holds are the folders that lie next to its tasks."""
+    for name in ("iris", "tulip"):
+        (repository / name).mkdir()
+        (repository / name / "__init__.py").touch()
+    monkeypatch.setattr(models, "__path__", [str(repository)])
     asked = call(task.main)
     assert (asked.code, asked.out) == (2, "")
     assert asked.err.splitlines() == [
