@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from functools import cache, partial
@@ -13,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from support.requirements import need_program
 
 SITE = Path(__file__).resolve().parents[2] / "docs/site"
 PAGES = sorted(page.relative_to(SITE).as_posix() for page in SITE.rglob("*.html"))
@@ -48,9 +49,7 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"THE SITE WAS NOT OPENED: none of {', '.join(BROWSERS)} is installed")
+    program = need_program("Chromium", *BROWSERS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program,

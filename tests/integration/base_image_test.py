@@ -17,6 +17,7 @@ import pytest
 from base.packages import MIRROR, Source
 from integration.commands import ROOT, Result, start
 from integration.docker_engine import DockerEngine
+from support.requirements import need_program
 
 PEX = ROOT / "docker.base" / "debian.pex"
 LOCK = Path("docker/base/debian.lock")
@@ -87,8 +88,7 @@ class Built:
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[DockerEngine]:
-    if not shutil.which("mmdebstrap"):
-        pytest.skip("NOT TESTED: mmdebstrap is not installed: apt-get install mmdebstrap")
+    need_program("mmdebstrap")
     if problem := Source(MIRROR).problem(20):
         pytest.skip(f"NOT TESTED: Debian's mirror {MIRROR} cannot be read: {problem}")
     with DockerEngine() as engine:

@@ -12,10 +12,9 @@ import time
 from pathlib import Path
 from typing import Self
 
-import pytest
-
 from integration.commands import ROOT
 from integration.servers import answers, free_port
+from support.requirements import need_program
 
 # Pants builds it into the sandbox. Its first start installs what is packaged.
 BUILDGRID = ROOT / "tests.integration/buildgrid.pex"
@@ -57,8 +56,7 @@ class BuildGrid:
     """BuildGrid on a free port of this machine, with nothing in it."""
 
     def __init__(self) -> None:
-        if not shutil.which("redis-server"):
-            pytest.skip("NOT TESTED: no redis-server (apt-get install redis-server)")
+        need_program("redis-server")
         self._folder = Path(tempfile.mkdtemp(prefix="buildgrid-"))
         self._blobs = self._folder / "blobs"
         self._log = self._folder / "log"

@@ -15,6 +15,7 @@ from typing import Self
 import pytest
 
 from integration.commands import Result, start
+from support.requirements import need_program
 
 SECONDS_TO_START = 30
 SECONDS_TO_STOP = 30
@@ -30,8 +31,7 @@ class DockerEngine:
 
     def __init__(self, disk: str = "") -> None:
         """With `disk`, such as `100m`, its images lie on a disk in memory of that size."""
-        if not shutil.which("docker"):
-            pytest.skip("NOT TESTED: no docker to call an engine with: apt-get install docker.io")
+        need_program("Docker", "docker")
         self._disk = disk
         # A socket's path has to be short, which one in a sandbox is not.
         self._folder = Path(tempfile.mkdtemp(prefix="engine-", dir="/tmp"))
@@ -57,6 +57,7 @@ class DockerEngine:
             reason = self._start_own()
             if reason is None or not (problem := self._problem()):
                 return self
+            need_program("Docker", "dockerd")
             pytest.skip(f"NOT TESTED: {reason}; and no other engine answers: {problem}")
         except BaseException:
             self._leave()
@@ -65,7 +66,7 @@ class DockerEngine:
     def _start_own(self) -> str | None:
         """Why there is no engine of its own, or None."""
         if not shutil.which("dockerd"):
-            return "dockerd is not installed (apt-get install docker.io)"
+            return "dockerd is not installed"
         if os.getuid():
             return "only root can start dockerd"
         if self._disk and (problem := self._mount()):

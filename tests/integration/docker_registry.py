@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Self
 from urllib.request import Request, urlopen
 
-import pytest
-
 from integration.servers import SECONDS_TO_START, answers, free_port
+from support.requirements import need_program
 
 USER = "publisher"
 OCI = "application/vnd.oci.image"
@@ -32,10 +31,8 @@ class DockerRegistry:
     """Debian's docker-registry on a free port of this machine, with nothing in it."""
 
     def __init__(self, password: str) -> None:
-        if not shutil.which("docker-registry"):
-            pytest.skip("NOT TESTED: no docker-registry (apt-get install docker-registry)")
-        if not shutil.which("htpasswd"):
-            pytest.skip("NOT TESTED: no htpasswd (apt-get install apache2-utils)")
+        need_program("docker-registry")
+        need_program("htpasswd")
         self._folder = Path(tempfile.mkdtemp(prefix="registry-"))
         self._log = self._folder / "log"
         self._password = password

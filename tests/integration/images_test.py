@@ -24,6 +24,7 @@ import pytest
 from integration.commands import ROOT, Result, commit_all, copy_repository, start, stop_pantsd
 from integration.docker_engine import DockerEngine
 from integration.docker_registry import DockerRegistry
+from support.requirements import need_program
 
 IRIS = "models/iris"
 MONOLITH = "datascience"
@@ -66,8 +67,7 @@ class Workshop:
 
     def make_base(self) -> None:
         """The image that all others are built on, of Debian's packages as its mirror has them."""
-        if not shutil.which("mmdebstrap"):
-            pytest.skip("NOT TESTED: no mmdebstrap (apt-get install mmdebstrap)")
+        need_program("mmdebstrap")
         self.pants("run", "docker/base:debian", "--", "--allow-newer")
 
     def package(self, *targets: str) -> None:

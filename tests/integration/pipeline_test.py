@@ -17,6 +17,7 @@ import yaml
 
 from integration.clones import CHANGED, Clone, SharedRepository
 from integration.commands import ROOT, Result, commit_all, start
+from support.requirements import need_program
 
 GITLAB_CI_LOCAL = Path("src.tools/gitlab-ci-local.pex")
 JOBS, SUMMARY = "dist/affected/jobs.yml", "dist/affected/affected.md"
@@ -25,14 +26,11 @@ SHARED_TEST = "tests/models/metrics_test.py"
 IS_TEST = "--filter-target-type=python_test,notebook"
 MERGE_REQUEST = ("CI_PIPELINE_SOURCE=merge_request_event", "CI_MERGE_REQUEST_IID=1")
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("rsync"), reason="NOT TESTED: there is no rsync; .ci/run installs it"
-)
-
 
 @pytest.fixture(scope="module")
 def committed(shared: SharedRepository) -> Iterator[Clone]:
     """Two models, of which one needs a package that the other does not, and a page."""
+    need_program("rsync")
     with shared.lend() as root:
         yield _with_ci(Clone.new(root))
 

@@ -16,6 +16,8 @@ from typing import Any, Self
 
 import pytest
 
+from support.requirements import missing
+
 # Debian keeps the servers of all versions beside one another, none of them in PATH.
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 USER = "analyst"
@@ -39,7 +41,7 @@ class PostgreSQL:
 
     def __init__(self, password: str) -> None:
         if not BINARIES:
-            pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+            missing("PostgreSQL")
         self._binaries = BINARIES[-1].parent
         self._folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
         self._password = password
