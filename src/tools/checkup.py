@@ -36,6 +36,17 @@ _TRY = (
     "print(sys.implementation.name, platform.python_version())"
 )
 ANSWER_WITHIN = 5.0
+GIBIBYTE = 2**30
+# What Linux reports of itself; elsewhere they are not there.
+KERNEL, MOUNTS, MEMORY = (
+    Path("/proc/sys/kernel/osrelease"),
+    Path("/proc/mounts"),
+    Path("/proc/meminfo"),
+)
+# How WSL mounts the drives of Windows.
+OF_WINDOWS = ("9p", "drvfs", "virtiofs")
+# The limit of Pants' daemon where none is set, and what the programs that it starts need besides, in GiB.
+USUAL_LIMIT, ROOM_FOR_PROCESSES = 4.0, 4
 
 
 class State(enum.Enum):
@@ -57,9 +68,9 @@ class Finding:
 
 
 def examine(root: Path) -> list[Finding]:
-    """Every check, side by side, in the order of the list."""
+    """Every check that applies to this machine, side by side, in the order of the list."""
     with ThreadPoolExecutor(len(CHECKS)) as pool:
-        return list(pool.map(lambda check: _guarded(check, root), CHECKS))
+        return list(filter(None, pool.map(lambda check: _guarded(check, root), CHECKS)))
 
 
 def check_python_of_pants(root: Path) -> Finding:
@@ -188,6 +199,55 @@ def check_cache(root: Path) -> Finding:
     return Finding(name, State.DOUBTFUL, f"{told}; Pants fills it again", _clear())
 
 
+def check_memory(root: Path) -> Finding | None:
+    """Whether Pants' daemon may grow to more than the machine has."""
+    if not MEMORY.exists():
+        return None
+    found = re.search(r"^MemTotal: +(\d+) kB", MEMORY.read_text(), re.M)
+    total = int(found[1]) * 1024 / GIBIBYTE if found else 0.0
+    variable = "PANTS_PANTSD_MAX_MEMORY_USAGE"
+    limit = _gibibytes(os.environ.get(variable, "")) or _daemon_limit(root)
+    told = f"{total:.1f} GiB; Pants' daemon may take {limit:g}"
+    if total > limit:
+        return Finding("memory", State.WELL, told)
+    remedy = f"export {variable}={max(1, int(total / 2))}GiB"
+    if _is_wsl():
+        enough = f"memory={limit + ROOM_FOR_PROCESSES:.0f}GB"
+        remedy += f"  # or `{enough}` below [wsl2] in %UserProfile%\\.wslconfig, and wsl --shutdown"
+    return Finding("memory", State.DOUBTFUL, f"{told}: programs may be killed", remedy)
+
+
+def check_line_ends(root: Path) -> Finding:
+    """Whether git wrote files as Windows has them, which no shell on Linux runs."""
+    name = "line ends"
+    listed = (git(root, "ls-files", "--eol") or "").splitlines()
+    wrong = [line.partition("\t")[2] for line in listed if re.match(r"i/lf +w/crlf ", line)]
+    if wrong:
+        others = f" and {len(wrong) - 1} more files" if wrong[1:] else ""
+        told = f"{wrong[0]}{others}: CRLF, as on Windows; no shell here runs such a script"
+        return Finding(name, State.WRONG, told, _SET_LF + _TO_LF)
+    converts = git(root, "config", "core.autocrlf") == "true"
+    if converts and git(root, "check-attr", "eol", "--", "pants") != "pants: eol: lf":
+        told = "LF, but git is set to write CRLF from the next checkout on (core.autocrlf)"
+        return Finding(name, State.DOUBTFUL, told, _SET_LF)
+    return Finding(name, State.WELL, "LF")
+
+
+def check_wsl(root: Path) -> Finding | None:
+    """Where WSL 2 keeps the clone: a drive of Windows is another machine's file system to it."""
+    if not _is_wsl():
+        return None
+    name, drive = "WSL 2", _windows_drive(root)
+    if not drive:
+        return Finding(name, State.WELL, f"{root}: on Linux' own disk")
+    told = (
+        f"{root}: on {drive}, a drive of Windows: many times slower; modes of files are lost, and "
+        "Pants' daemon does not notice what Windows programs change"
+    )
+    clone = f'git clone "$(git remote get-url origin)" ~/{lockfiles.quoted(Path(root.name))}'
+    return Finding(name, State.DOUBTFUL, told, clone)
+
+
 def check_tracking(root: Path) -> Finding:
     """Whether the MLflow server answers that MLFLOW_TRACKING_URI names."""
     name, variable = "MLflow", "MLFLOW_TRACKING_URI"
@@ -215,11 +275,21 @@ CHECKS = (
     check_base_image,
     check_disk,
     check_cache,
+    check_memory,
+    check_line_ends,
+    check_wsl,
     check_tracking,
 )
 
 
-def _guarded(check: Callable[[Path], Finding], root: Path) -> Finding:
+_SET_LF = "git config core.autocrlf input"
+# Only of files that git holds with LF: nothing else of them changes, edited or not.
+_TO_LF = (
+    " && git ls-files -z --eol | grep -z '^i/lf *w/crlf' | cut -z -f2 | xargs -0 sed -i 's/\\r$//'"
+)
+
+
+def _guarded(check: Callable[[Path], Finding | None], root: Path) -> Finding | None:
     """A check that cannot be made is a finding, and keeps no other from being made."""
     try:
         return check(root)
@@ -268,6 +338,32 @@ def _install_python(version: str) -> str:
         return f"brew install python@{version}"
     get_uv = "python3 -m venv ~/.uv && ~/.uv/bin/pip install uv"
     return f"{get_uv} && ~/.uv/bin/uv python install {version}"
+
+
+def _is_wsl() -> bool:
+    return KERNEL.exists() and "microsoft" in KERNEL.read_text().lower()
+
+
+def _windows_drive(folder: Path) -> str:
+    """The mount of a drive of Windows that a folder is on; nothing if it is on another disk."""
+    # Of two at one place, the later one hides the other.
+    mounts = [line.split(" ")[1:3] for line in reversed(MOUNTS.read_text().splitlines())]
+    around = [(mount, kind) for mount, kind in mounts if folder.is_relative_to(mount)]
+    mount, kind = max(around, key=lambda one: len(one[0]), default=("", ""))
+    return mount if kind in OF_WINDOWS else ""
+
+
+def _daemon_limit(root: Path) -> float:
+    text = (root / lockfiles.SETTINGS).read_text()
+    found = re.search(r'^pantsd_max_memory_usage = "?([^"\n]+)', text, re.M)
+    return _gibibytes(found[1]) if found else USUAL_LIMIT
+
+
+def _gibibytes(size: str) -> float:
+    """A size as Pants takes it, such as 8GiB; 0 where it is none."""
+    found = re.fullmatch(r"([\d.]+) *(GiB|MiB|KiB|B?)", size.strip(), re.I)
+    powers = {"gib": 30, "mib": 20, "kib": 10}
+    return float(found[1]) * 2 ** powers.get(found[2].lower(), 0) / GIBIBYTE if found else 0.0
 
 
 def _is_mac() -> bool:

@@ -34,6 +34,14 @@ LOCKFILE = """\
 // }}
 // --- END PANTS LOCKFILE METADATA ---
 """
+PROC = {
+    "KERNEL": "6.1.0-28-amd64\n",
+    "MOUNTS": "/dev/sda1 / ext4 rw 0 0\n",
+    "MEMORY": "MemTotal:       16384000 kB\nMemFree: 1 kB\n",
+}
+# Of a real WSL 2: drive C: below /mnt/c, the rest on a virtual disk.
+WSL_KERNEL = "5.15.167.4-microsoft-standard-WSL2\n"
+WSL_MOUNT = "C:\\134 {folder} 9p rw,noatime,aname=drvfs;path=C:\\;uid=1000 0 0\n"
 
 
 class Machine:
@@ -42,6 +50,8 @@ class Machine:
     def __init__(self, root: Path, programs: Path) -> None:
         self.root = root
         self.programs = programs
+        # What the kernel reports, by the name of the constant that says where.
+        self.proc: dict[str, Path] = {}
 
     def write(self, file: str, text: str) -> None:
         path = self.root / file
@@ -76,8 +86,18 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
         (machine.programs / program).symlink_to(shutil.which(program) or program)
     machine.has("python3.9")
     machine.has("python3.13", "echo cpython 3.13.5")
-    for variable in ("PANTS_PYTHON", "MLFLOW_TRACKING_URI", "PANTS_IMAGES_BASE_IMAGE"):
+    for variable in (
+        "PANTS_PYTHON",
+        "MLFLOW_TRACKING_URI",
+        "PANTS_IMAGES_BASE_IMAGE",
+        "PANTS_PANTSD_MAX_MEMORY_USAGE",
+    ):
         monkeypatch.delenv(variable, raising=False)
+    for name, text in PROC.items():
+        machine.proc[name] = tmp_path / name
+        machine.proc[name].write_text(text)
+        monkeypatch.setattr(checkup, name, machine.proc[name])
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("PATH", str(machine.programs))
     for variable in ("HOME", "PYENV_ROOT", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / "home"))
@@ -107,7 +127,7 @@ def test_where_nothing_is_wrong_each_check_is_a_line(
     lines = capfd.readouterr().out.splitlines()
     assert [line[0] for line in lines if line[0] != " "] == ["✓", "✓", "✓", "✓", "!", "!"] + [
         "✓"
-    ] * 3
+    ] * 5
     assert f"✓ Python 3.9     {machine.programs}/python3.9" in lines
     assert f"✓ Python 3.13    {machine.programs}/python3.13 (3.13.5)" in lines
     assert "✓ lockfiles      1, as required" in lines
@@ -268,6 +288,113 @@ def test_a_large_cache_may_be_removed(
     monkeypatch.setattr(checkup, "LARGE_CACHE", 0.00001)
     found = find("Pants' cache")
     assert (found.state, found.remedy) == ("doubtful", f"rm -rf {cache}")
+
+
+@pytest.mark.parametrize(
+    ("setting", "variable", "told", "remedy"),
+    [
+        ("", "", "15.6 GiB; Pants' daemon may take 4", ""),
+        ('pantsd_max_memory_usage = "8GiB"', "", "15.6 GiB; Pants' daemon may take 8", ""),
+        (
+            'pantsd_max_memory_usage = "16GiB"',
+            "",
+            "15.6 GiB; Pants' daemon may take 16: programs may be killed",
+            "export PANTS_PANTSD_MAX_MEMORY_USAGE=7GiB",
+        ),
+        (
+            "pantsd_max_memory_usage = 34359738368",
+            "",
+            "15.6 GiB; Pants' daemon may take 32: programs may be killed",
+            "export PANTS_PANTSD_MAX_MEMORY_USAGE=7GiB",
+        ),
+        (
+            'pantsd_max_memory_usage = "16GiB"',
+            "512MiB",
+            "15.6 GiB; Pants' daemon may take 0.5",
+            "",
+        ),
+    ],
+)
+def test_a_daemon_may_not_need_more_memory_than_there_is(
+    machine: Machine,
+    find: Find,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    variable: str,
+    told: str,
+    remedy: str,
+) -> None:
+    machine.write("pants.toml", f"[GLOBAL]\n{setting}\n\n{PANTS_TOML}")
+    if variable:
+        monkeypatch.setenv("PANTS_PANTSD_MAX_MEMORY_USAGE", variable)
+    found = find("memory")
+    assert (found.code, found.told, found.remedy) == (0, told, remedy)
+    assert found.state == ("doubtful" if remedy else "well")
+
+
+def test_wsl_may_be_given_more_memory(machine: Machine, find: Find) -> None:
+    machine.proc["KERNEL"].write_text(WSL_KERNEL)
+    machine.write("pants.toml", f'pantsd_max_memory_usage = "16GiB"\n{PANTS_TOML}')
+    assert find("memory").remedy == (
+        "export PANTS_PANTSD_MAX_MEMORY_USAGE=7GiB  # or `memory=20GB` below [wsl2] in "
+        "%UserProfile%\\.wslconfig, and wsl --shutdown"
+    )
+
+
+def test_a_clone_on_a_drive_of_windows_is_better_on_linux_own(machine: Machine, find: Find) -> None:
+    machine.proc["KERNEL"].write_text(WSL_KERNEL)
+    assert find("WSL 2").told == f"{machine.root}: on Linux' own disk"
+    drive = machine.root.parent
+    machine.proc["MOUNTS"].write_text(PROC["MOUNTS"] + WSL_MOUNT.format(folder=drive))
+    found = find("WSL 2")
+    assert (found.code, found.state) == (0, "doubtful")
+    assert found.told.startswith(f"{machine.root}: on {drive}, a drive of Windows: many times")
+    assert found.remedy == 'git clone "$(git remote get-url origin)" ~/clone'
+    # Another disk, mounted over it.
+    with machine.proc["MOUNTS"].open("a") as mounts:
+        mounts.write(f"/dev/sdc {drive} ext4 rw 0 0\n")
+    assert find("WSL 2").state == "well"
+
+
+def test_elsewhere_nothing_is_said_of_wsl(
+    machine: Machine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for kernel in (PROC["KERNEL"], ""):
+        machine.proc["KERNEL"].write_text(kernel)
+        main([])
+        assert "WSL" not in capfd.readouterr().out
+
+
+def test_line_ends_of_windows_are_taken_out_by_the_remedy(machine: Machine, find: Find) -> None:
+    assert find("line ends").told == "LF"
+    for file in ("pants.toml", "3rdparty/python/data.txt"):
+        path = machine.root / file
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    # An edit of it, and a file that is committed so.
+    with (machine.root / "pants.toml").open("ab") as edited:
+        edited.write(b"# Mine\r\n")
+    (machine.root / "windows.csv").write_bytes(b"a\r\nb\r\n")
+    machine.git("add", "windows.csv")
+    found = find("line ends")
+    assert (found.code, found.state) == (1, "wrong")
+    assert found.told.startswith("3rdparty/python/data.txt and 1 more files: CRLF")
+    tools = "/usr/bin:/bin"
+    subprocess.run(["bash", "-c", f"PATH={tools}; {found.remedy}"], cwd=machine.root, check=True)
+    assert find("line ends").state == "well"
+    assert (machine.root / "pants.toml").read_text() == f"{PANTS_TOML}# Mine\n"
+    assert (machine.root / "windows.csv").read_bytes() == b"a\r\nb\r\n"
+
+
+def test_git_may_write_line_ends_of_windows_at_the_next_checkout(
+    machine: Machine, find: Find
+) -> None:
+    machine.git("config", "core.autocrlf", "true")
+    found = find("line ends")
+    assert (found.code, found.state) == (0, "doubtful")
+    assert found.remedy == "git config core.autocrlf input"
+    # As this repository has it, which no setting of git overrules.
+    machine.write(".gitattributes", (ROOT / ".gitattributes").read_text())
+    assert find("line ends").state == "well"
 
 
 @pytest.fixture
