@@ -87,42 +87,43 @@ def requirement_files(root: Path) -> list[tuple[str, Path]]:
         (resolve, file.parent / _constant(call, "source"))
         for folder in FOLDERS
         for file in sorted((root / folder).rglob("BUILD"))
-        for resolve, call in _calls(file)
-        if _name(call) in _OF_A_FILE
+        for resolve, call in calls(file)
+        if name_of(call) in _OF_A_FILE
     ]
 
 
 def _requirements(file: Path) -> Iterator[tuple[str, str]]:
     """Each requirement that a BUILD file declares, itself or by a file, with its resolve."""
-    for resolve, call in _calls(file):
-        if _name(call) in _OF_A_FILE:
+    for resolve, call in calls(file):
+        if name_of(call) in _OF_A_FILE:
             lines = (file.parent / _constant(call, "source")).read_text().splitlines()
             plain = (re.sub(r"(^|\s)#.*", "", line).strip() for line in lines)
             yield from ((resolve, line) for line in plain if line)
-        elif _name(call) == "python_requirement":
-            yield from ((resolve, one) for one in _constants(call, "requirements"))
+        elif name_of(call) == "python_requirement":
+            yield from ((resolve, one) for one in constants(call, "requirements"))
 
 
-def _calls(file: Path) -> Iterator[tuple[str, ast.Call]]:
+def calls(file: Path) -> Iterator[tuple[str, ast.Call]]:
     """What a BUILD file declares, with the resolve of each."""
     usual = "default"
     for statement in ast.parse(file.read_text()).body:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             call = statement.value
-            if _name(call) == "__defaults__":
+            if name_of(call) == "__defaults__":
                 usual = _constant(call, "resolve") or usual
             yield _constant(call, "resolve") or usual, call
 
 
-def _name(call: ast.Call) -> str:
+def name_of(call: ast.Call) -> str:
+    """The target type, or what else a BUILD file calls."""
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
 def _constant(call: ast.Call, keyword: str) -> str:
-    return next(iter(_constants(call, keyword)), "")
+    return next(iter(constants(call, keyword)), "")
 
 
-def _constants(call: ast.Call, keyword: str) -> list[str]:
+def constants(call: ast.Call, keyword: str) -> list[str]:
     """The texts that a keyword is given, here or in what stands inside the call."""
     given = [
         node.value

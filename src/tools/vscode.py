@@ -1,0 +1,50 @@
+"""Make VS Code's settings for this clone, or refresh them; yours are kept.
+
+Examples:
+  ./pants export --resolve=default --resolve=ruff
+  ./pants run src/tools:vscode
+
+Writes .vscode/ (interpreter, source roots, Ruff on save, how tests and tasks run and are debugged)
+and the line PYTHONPATH of .env. Keys, configurations, tasks and lines of yours stay; git ignores all
+of it, as the interpreter's path is this machine's. Call it again after an export, and for new models.
+
+Exits with 2 and writes nothing where the default resolve is not exported, or where a file is not
+plain JSON (a comment, a comma too many).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from config.errors import UserError
+from tools.editor import Workspace
+from tools.repository import find_root
+from tools.vscode_files import write_all
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the files, and return the exit code."""
+    summary, _, details = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="vscode",
+        description=summary,
+        epilog=details,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args(argv)
+    try:
+        workspace = Workspace.read(find_root())
+        written = write_all(workspace)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(f"Written: {', '.join(written)}\nInterpreter: {workspace.interpreter}")
+    if not workspace.ruff:
+        print("Ruff is the extension's own version. For this repository's: ./pants export --resolve=ruff")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
