@@ -4,10 +4,13 @@ A page says where: `<!-- graph: src/config -->` becomes a picture of who imports
 `<!-- api: src/config -->` the reference of each module in that folder; and
 `<!-- readme: ./pants run src/models/iris:train -->` what the README has in the block, or paragraph,
 that starts so. A test types what the README tells to type.
+
+`<!-- each: src/models/*/dag.toml -->` shows nothing: the page has to name the folder of each such file.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -33,6 +36,7 @@ SECTION = "Notebooks"
 GRAPH = re.compile(r"<!-- graph: (?P<folder>\S+)(?P<options>( --[a-z-]+)*) -->")
 API = re.compile(r"^<!-- api: (?P<folder>\S+) -->$", re.MULTILINE)
 README = re.compile(r"^<!-- readme: (?P<start>.+) -->$", re.MULTILINE)
+EACH = re.compile(r"^<!-- each: (\S+) -->$", re.MULTILINE)
 BLOCK = re.compile(r"^```\w*\n(?:.*?)^```$|^(?:\S[^\n]*\n)+", re.MULTILINE | re.DOTALL)
 ADDRESS = re.compile(
     r"(?<![\w./-])((?:[\w.-]+/)*[\w.-]+:[\w.-]+|(?:[\w.-]+/)*[\w.-]+::?)(?![\w/:])"
@@ -82,7 +86,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     targets = _targets()
     markdown = STYLE.sub("", markdown)
     markdown = README.sub(lambda found: _of_readme(found["start"], page, config), markdown)
-    for problem in [*problems(markdown, targets, _root(config)), *unsaid(markdown, _root(config))]:
+    root = _root(config)
+    found = (problems(markdown, targets, root), unsaid(markdown, root), unnamed(markdown, root))
+    for problem in itertools.chain(*found):
         log.warning("%s: %s", page.file.src_uri, problem)
     return API.sub(lambda found: _references(found["folder"], targets), markdown)
 
@@ -128,6 +134,15 @@ def unsaid(markdown: str, root: Path) -> Iterator[str]:
     if messages := MESSAGE.findall(markdown):
         code = "\n".join(path.read_text() for glob in CODE for path in root.glob(glob))
         yield from (f"no code says {text!r}" for text in messages if text not in code)
+
+
+def unnamed(markdown: str, root: Path) -> Iterator[str]:
+    """Which folders a page leaves out that says it names each."""
+    for glob in EACH.findall(markdown):
+        names = sorted(path.parent.name for path in root.glob(glob))
+        if not names:
+            yield f"no file is {glob}"
+        yield from (f"{name} of {glob} is not named" for name in names if f"`{name}`" not in markdown)
 
 
 def _targets() -> list[Mapping[str, Any]]:

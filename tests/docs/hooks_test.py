@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hooks import problems, unsaid
+from hooks import problems, unnamed, unsaid
 
 TARGETS: list[Mapping[str, Any]] = [
     {"address": "src/tools:new-model", "sources": []},
@@ -68,3 +68,15 @@ def test_an_error_is_explained_only_as_long_as_the_code_gives_it(tmp_path: Path)
     source.write_text('raise InputError(f"No environment {name!r}")\n')
     explained = "### `No environment`\n\nText\n\n### `No such thing`\n\n### Pants says so\n"
     assert list(unsaid(explained, tmp_path)) == ["no code says 'No such thing'"]
+
+
+def test_a_page_that_names_each_folder_leaves_none_out(tmp_path: Path) -> None:
+    for name in ("ruff", "notebook"):
+        (tmp_path / "pants-plugins" / name).mkdir(parents=True)
+        (tmp_path / "pants-plugins" / name / "register.py").touch()
+    page = "<!-- each: pants-plugins/*/register.py -->\n\n| `ruff` | a linter |\n"
+    assert list(unnamed(page, tmp_path)) == [
+        "notebook of pants-plugins/*/register.py is not named"
+    ]
+    assert list(unnamed(f"{page}| `notebook` | |\n", tmp_path)) == []
+    assert list(unnamed("<!-- each: gone/*.py -->", tmp_path)) == ["no file is gone/*.py"]
