@@ -5,7 +5,7 @@ A page says where: `<!-- graph: src/config -->` becomes a picture of who imports
 `<!-- readme: ./pants run src/models/iris:train -->` what the README has in the block, or paragraph,
 that starts so. A test types what the README tells to type.
 
-`<!-- each: src/models/*/dag.toml -->` shows nothing: the page has to name the folder of each such file.
+`<!-- each: src/models/*/dag.toml -->` shows nothing: the page has to name each such file's folder.
 """
 
 from __future__ import annotations
@@ -142,7 +142,9 @@ def unnamed(markdown: str, root: Path) -> Iterator[str]:
         names = sorted(path.parent.name for path in root.glob(glob))
         if not names:
             yield f"no file is {glob}"
-        yield from (f"{name} of {glob} is not named" for name in names if f"`{name}`" not in markdown)
+        yield from (
+            f"{name} of {glob} is not named" for name in names if f"`{name}`" not in markdown
+        )
 
 
 def _targets() -> list[Mapping[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-# How a reason ends when a command can install what is missing; tests/support/requirements.py writes it.
+# How a reason ends if a command can install what is missing: tests/support/requirements.py.
 INSTALL = " Install it: "
 # What pytest reports of a module that skips itself while it is imported.
 OF_A_MODULE = "collection skipped"

@@ -45,7 +45,7 @@ KERNEL, MOUNTS, MEMORY = (
 )
 # How WSL mounts the drives of Windows.
 OF_WINDOWS = ("9p", "drvfs", "virtiofs")
-# The limit of Pants' daemon where none is set, and what the programs that it starts need besides, in GiB.
+# The limit of Pants' daemon if none is set, and what the programs that it starts need. In GiB.
 USUAL_LIMIT, ROOM_FOR_PROCESSES = 4.0, 4
 
 

@@ -1,4 +1,4 @@
-"""What an editor has to know of a clone, read from pants.toml, BUILD files and the exported venv."""
+"""What an editor needs from a clone: read from pants.toml, BUILD files and the exported venv."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Workspace:
         root: the clone.
         interpreter: the exported Python of the default resolve.
         ruff: the exported Ruff, empty where it was not exported.
+        all_roots: every source root.
         source_roots: those with code of the default resolve.
         test_roots: those of them that hold tests.
         other_tests: folders and files of tests that an editor cannot run: slow ones, and those of
@@ -40,6 +41,7 @@ class Workspace:
     root: Path
     interpreter: str
     ruff: str
+    all_roots: tuple[str, ...]
     source_roots: tuple[str, ...]
     test_roots: tuple[str, ...]
     other_tests: tuple[str, ...]
@@ -54,7 +56,8 @@ class Workspace:
         """
         options = tomllib.loads((root / lockfiles.SETTINGS).read_text())
         resolve = options["python"]["default_resolve"]
-        builds = list(_build_files(root, options["source"]["root_patterns"], resolve))
+        roots = [pattern.strip("/") for pattern in options["source"]["root_patterns"]]
+        builds = list(_build_files(root, roots, resolve))
         code = [(of, build) for of, build in builds if _has_python(build, resolve)]
         tests = {build.parent: _has_tests(build, resolve) for _, build in builds}
         others = (path for folder in tests for path in _others(folder, tests))
@@ -62,6 +65,7 @@ class Workspace:
             root=root,
             interpreter=_interpreter(root, resolve),
             ruff=_exported(root, RUFF, RUFF),
+            all_roots=tuple(name for name in roots if (root / name).is_dir()),
             source_roots=_unique(of for of, _ in code),
             test_roots=_unique(of for of, build in builds if tests[build.parent]),
             other_tests=tuple(str(path.relative_to(root)) for path in others),
@@ -96,9 +100,9 @@ def _exported(root: Path, resolve: str, program: str) -> str:
     return str(newest.relative_to(root)) if newest else ""
 
 
-def _build_files(root: Path, patterns: list[str], resolve: str) -> Iterator[tuple[str, Path]]:
+def _build_files(root: Path, roots: list[str], resolve: str) -> Iterator[tuple[str, Path]]:
     """The BUILD files of each source root, but of those that are another resolve's as a whole."""
-    for name in (pattern.strip("/") for pattern in patterns):
+    for name in roots:
         files = sorted((root / name).rglob("BUILD"))
         if _is_of(root / name / "BUILD", resolve):
             yield from ((name, file) for file in files)
@@ -119,9 +123,7 @@ def _has_python(build: Path, resolve: str) -> bool:
 
 def _has_tests(build: Path, resolve: str) -> bool | None:
     """Whether an editor can run the tests of a folder; None where there are none."""
-    tests = [
-        (of, call) for of, call in lockfiles.calls(build) if lockfiles.name_of(call) == TESTS
-    ]
+    tests = [(of, call) for of, call in lockfiles.calls(build) if lockfiles.name_of(call) == TESTS]
     if not tests:
         return None
     return any(

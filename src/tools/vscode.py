@@ -4,12 +4,13 @@ Examples:
   ./pants export --resolve=default --resolve=ruff
   ./pants run src/tools:vscode
 
-Writes .vscode/ (interpreter, source roots, Ruff on save, how tests and tasks run and are debugged)
-and the line PYTHONPATH of .env. Keys, configurations, tasks and lines of yours stay; git ignores all
-of it, as the interpreter's path is this machine's. Call it again after an export, and for new models.
+Writes .vscode/ (interpreter, source roots, formatting on save, how tests and tasks are run and
+debugged) and the line PYTHONPATH of .env. Keys, configurations, tasks and lines of yours are kept.
+Git ignores these files: the path of the interpreter is this machine's. Call it again after an
+export, and for new models.
 
-Exits with 2 and writes nothing where the default resolve is not exported, or where a file is not
-plain JSON (a comment, a comma too many).
+Exits with 2 and writes nothing if the default resolve is not exported, or if a file is not plain
+JSON (a comment, a trailing comma).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     print(f"Written: {', '.join(written)}\nInterpreter: {workspace.interpreter}")
     if not workspace.ruff:
-        print("Ruff is the extension's own version. For this repository's: ./pants export --resolve=ruff")
+        print("Ruff: the extension's version; for the locked one, ./pants export --resolve=ruff")
     return 0
 
 

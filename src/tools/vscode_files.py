@@ -15,7 +15,7 @@ FOLDER = ".vscode"
 ENV_FILE, PYTHON_PATH = ".env", "PYTHONPATH"
 EXTENSIONS = ["ms-python.python", "ms-python.debugpy", "charliermarsh.ruff", "ms-toolsai.jupyter"]
 FIRST_TASK = "models.iris.predict"
-# What Pants writes there is none of a person's business.
+# Written by Pants, and not to be searched or watched.
 GENERATED = ("**/dist/**", "**/.pants.d/**", "**/.pids/**")
 # By which of its keys one entry of a list is known.
 NAMES = ("name", "label", "id")
@@ -68,6 +68,8 @@ def settings(workspace: Workspace) -> Json:
             "editor.defaultFormatter": "charliermarsh.ruff",
             "editor.formatOnSave": True,
         },
+        # As Pants' Ruff sorts imports: all source roots are first-party.
+        "ruff.configuration": {"src": list(workspace.all_roots)},
         **ruff,
         "files.eol": "\n",
         "files.watcherExclude": dict.fromkeys(GENERATED, True),
@@ -121,7 +123,7 @@ def tasks() -> Json:
             for label, arguments in (
                 ("test this file", ["test", "${relativeFile}"]),
                 ("fmt this file", ["fmt", "${relativeFile}"]),
-                ("lint, check, test what changed", ["--changed-since=main", "lint", "check", "test"]),
+                ("test what changed", ["--changed-since=main", "lint", "check", "test"]),
             )
         ],
     }
@@ -159,7 +161,7 @@ def _python_path(workspace: Workspace) -> str:
 
 
 def _env_file(workspace: Workspace) -> str:
-    """The lines that are there, with one that is ours. No variables of VS Code's mean a thing here."""
+    """The lines that are there, and ours: absolute, as VS Code's variables mean nothing there."""
     path = workspace.root / ENV_FILE
     lines = path.read_text().splitlines() if path.exists() else []
     ours = ":".join(str(workspace.root / root) for root in workspace.source_roots)
@@ -174,8 +176,8 @@ def _read(path: Path) -> Json:
         content = json.loads(path.read_text(encoding="utf-8") or "{}")
     except ValueError as error:
         raise InputError(
-            f"{path}: expected plain JSON, got: {error}. Take comments and last commas out, or move "
-            "the file away; nothing was written."
+            f"{path}: expected plain JSON, got: {error}. Remove comments and trailing commas, or "
+            "move the file away; nothing was written."
         ) from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected an object, `{{…}}`; nothing was written.")

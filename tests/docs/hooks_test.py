@@ -75,8 +75,6 @@ def test_a_page_that_names_each_folder_leaves_none_out(tmp_path: Path) -> None:
         (tmp_path / "pants-plugins" / name).mkdir(parents=True)
         (tmp_path / "pants-plugins" / name / "register.py").touch()
     page = "<!-- each: pants-plugins/*/register.py -->\n\n| `ruff` | a linter |\n"
-    assert list(unnamed(page, tmp_path)) == [
-        "notebook of pants-plugins/*/register.py is not named"
-    ]
+    assert list(unnamed(page, tmp_path)) == ["notebook of pants-plugins/*/register.py is not named"]
     assert list(unnamed(f"{page}| `notebook` | |\n", tmp_path)) == []
     assert list(unnamed("<!-- each: gone/*.py -->", tmp_path)) == ["no file is gone/*.py"]

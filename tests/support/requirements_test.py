@@ -20,9 +20,7 @@ from support.requirements import need_program
 def test_of_a_server() -> None:
     need_program("PostgreSQL", "no-such-program")
 """
-MESSAGE = (
-    "PostgreSQL is not installed (package postgresql). Install it: .ci/run install_servers"
-)
+MESSAGE = "PostgreSQL is not installed (package postgresql). Install it: .ci/run install_servers"
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,7 @@ def test_paths_are_those_of_pants_toml_and_of_the_export(clone: Path) -> None:
     assert settings["terminal.integrated.env.linux"] == {
         "PYTHONPATH": "${workspaceFolder}/src:${workspaceFolder}/tests"
     }
+    assert settings["ruff.configuration"] == {"src": ["src", "tests", "plugins", "pages"]}
     ruff = EXPORTED.format("ruff", "3.13.5", "ruff")
     assert settings["ruff.path"] == [f"${{workspaceFolder}}/{ruff}"]
     assert settings["[python]"]["editor.formatOnSave"] is True
