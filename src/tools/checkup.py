@@ -43,7 +43,7 @@ KERNEL, MOUNTS, MEMORY = (
     Path("/proc/mounts"),
     Path("/proc/meminfo"),
 )
-# How WSL mounts the drives of Windows.
+# The file systems by which WSL mounts Windows drives.
 OF_WINDOWS = ("9p", "drvfs", "virtiofs")
 # The limit of Pants' daemon if none is set, and what the programs that it starts need. In GiB.
 USUAL_LIMIT, ROOM_FOR_PROCESSES = 4.0, 4
@@ -217,32 +217,32 @@ def check_memory(root: Path) -> Finding | None:
     return Finding("memory", State.DOUBTFUL, f"{told}: programs may be killed", remedy)
 
 
-def check_line_ends(root: Path) -> Finding:
-    """Whether git wrote files as Windows has them, which no shell on Linux runs."""
-    name = "line ends"
+def check_line_endings(root: Path) -> Finding:
+    """Whether files have the line endings of Windows: no shell on Linux runs such a script."""
+    name = "line endings"
     listed = (git(root, "ls-files", "--eol") or "").splitlines()
     wrong = [line.partition("\t")[2] for line in listed if re.match(r"i/lf +w/crlf ", line)]
     if wrong:
         others = f" and {len(wrong) - 1} more files" if wrong[1:] else ""
-        told = f"{wrong[0]}{others}: CRLF, as on Windows; no shell here runs such a script"
+        told = f"{wrong[0]}{others}: CRLF, as on Windows; no shell here runs a script with it"
         return Finding(name, State.WRONG, told, _SET_LF + _TO_LF)
     converts = git(root, "config", "core.autocrlf") == "true"
     if converts and git(root, "check-attr", "eol", "--", "pants") != "pants: eol: lf":
-        told = "LF, but git is set to write CRLF from the next checkout on (core.autocrlf)"
+        told = "LF, but git is set to write CRLF at the next checkout (core.autocrlf)"
         return Finding(name, State.DOUBTFUL, told, _SET_LF)
     return Finding(name, State.WELL, "LF")
 
 
 def check_wsl(root: Path) -> Finding | None:
-    """Where WSL 2 keeps the clone: a drive of Windows is another machine's file system to it."""
+    """Where the clone is in WSL 2, for which a Windows drive is a network file system."""
     if not _is_wsl():
         return None
     name, drive = "WSL 2", _windows_drive(root)
     if not drive:
-        return Finding(name, State.WELL, f"{root}: on Linux' own disk")
+        return Finding(name, State.WELL, f"{root}: on a Linux disk")
     told = (
-        f"{root}: on {drive}, a drive of Windows: many times slower; modes of files are lost, and "
-        "Pants' daemon does not notice what Windows programs change"
+        f"{root}: on {drive}, a Windows drive: many times slower; file modes are lost, and Pants' "
+        "daemon does not notice what Windows programs change"
     )
     clone = f'git clone "$(git remote get-url origin)" ~/{lockfiles.quoted(Path(root.name))}'
     return Finding(name, State.DOUBTFUL, told, clone)
@@ -276,7 +276,7 @@ CHECKS = (
     check_disk,
     check_cache,
     check_memory,
-    check_line_ends,
+    check_line_endings,
     check_wsl,
     check_tracking,
 )
@@ -345,7 +345,7 @@ def _is_wsl() -> bool:
 
 
 def _windows_drive(folder: Path) -> str:
-    """The mount of a drive of Windows that a folder is on; nothing if it is on another disk."""
+    """Where the Windows drive is mounted that a folder is on; empty if it is on another disk."""
     # Of two at one place, the later one hides the other.
     mounts = [line.split(" ")[1:3] for line in reversed(MOUNTS.read_text().splitlines())]
     around = [(mount, kind) for mount, kind in mounts if folder.is_relative_to(mount)]
@@ -360,7 +360,7 @@ def _daemon_limit(root: Path) -> float:
 
 
 def _gibibytes(size: str) -> float:
-    """A size as Pants takes it, such as 8GiB; 0 where it is none."""
+    """A size as Pants takes it, such as 8GiB; 0 if it is not one."""
     found = re.fullmatch(r"([\d.]+) *(GiB|MiB|KiB|B?)", size.strip(), re.I)
     powers = {"gib": 30, "mib": 20, "kib": 10}
     return float(found[1]) * 2 ** powers.get(found[2].lower(), 0) / GIBIBYTE if found else 0.0

@@ -341,14 +341,14 @@ def test_wsl_may_be_given_more_memory(machine: Machine, find: Find) -> None:
     )
 
 
-def test_a_clone_on_a_drive_of_windows_is_better_on_linux_own(machine: Machine, find: Find) -> None:
+def test_a_clone_on_a_windows_drive_belongs_on_a_linux_disk(machine: Machine, find: Find) -> None:
     machine.proc["KERNEL"].write_text(WSL_KERNEL)
-    assert find("WSL 2").told == f"{machine.root}: on Linux' own disk"
+    assert find("WSL 2").told == f"{machine.root}: on a Linux disk"
     drive = machine.root.parent
     machine.proc["MOUNTS"].write_text(PROC["MOUNTS"] + WSL_MOUNT.format(folder=drive))
     found = find("WSL 2")
     assert (found.code, found.state) == (0, "doubtful")
-    assert found.told.startswith(f"{machine.root}: on {drive}, a drive of Windows: many times")
+    assert found.told.startswith(f"{machine.root}: on {drive}, a Windows drive: many times")
     assert found.remedy == 'git clone "$(git remote get-url origin)" ~/clone'
     # Another disk, mounted over it.
     with machine.proc["MOUNTS"].open("a") as mounts:
@@ -356,7 +356,7 @@ def test_a_clone_on_a_drive_of_windows_is_better_on_linux_own(machine: Machine, 
     assert find("WSL 2").state == "well"
 
 
-def test_elsewhere_nothing_is_said_of_wsl(
+def test_elsewhere_wsl_is_not_mentioned(
     machine: Machine, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for kernel in (PROC["KERNEL"], ""):
@@ -365,8 +365,8 @@ def test_elsewhere_nothing_is_said_of_wsl(
         assert "WSL" not in capfd.readouterr().out
 
 
-def test_line_ends_of_windows_are_taken_out_by_the_remedy(machine: Machine, find: Find) -> None:
-    assert find("line ends").told == "LF"
+def test_the_remedy_removes_line_endings_of_windows(machine: Machine, find: Find) -> None:
+    assert find("line endings").told == "LF"
     for file in ("pants.toml", "3rdparty/python/data.txt"):
         path = machine.root / file
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
@@ -375,26 +375,26 @@ def test_line_ends_of_windows_are_taken_out_by_the_remedy(machine: Machine, find
         edited.write(b"# Mine\r\n")
     (machine.root / "windows.csv").write_bytes(b"a\r\nb\r\n")
     machine.git("add", "windows.csv")
-    found = find("line ends")
+    found = find("line endings")
     assert (found.code, found.state) == (1, "wrong")
     assert found.told.startswith("3rdparty/python/data.txt and 1 more files: CRLF")
     tools = "/usr/bin:/bin"
     subprocess.run(["bash", "-c", f"PATH={tools}; {found.remedy}"], cwd=machine.root, check=True)
-    assert find("line ends").state == "well"
+    assert find("line endings").state == "well"
     assert (machine.root / "pants.toml").read_text() == f"{PANTS_TOML}# Mine\n"
     assert (machine.root / "windows.csv").read_bytes() == b"a\r\nb\r\n"
 
 
-def test_git_may_write_line_ends_of_windows_at_the_next_checkout(
+def test_git_may_write_line_endings_of_windows_at_the_next_checkout(
     machine: Machine, find: Find
 ) -> None:
     machine.git("config", "core.autocrlf", "true")
-    found = find("line ends")
+    found = find("line endings")
     assert (found.code, found.state) == (0, "doubtful")
     assert found.remedy == "git config core.autocrlf input"
     # As this repository has it, which no setting of git overrules.
     machine.write(".gitattributes", (ROOT / ".gitattributes").read_text())
-    assert find("line ends").state == "well"
+    assert find("line endings").state == "well"
 
 
 @pytest.fixture
