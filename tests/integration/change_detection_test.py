@@ -18,6 +18,19 @@ IMAGE_OF_ALL = "docker/datascience:image"
 # Of all models, by `--model`.
 SHARED_TASKS = (*TASKS, "features", "preprocess", "tune")
 SHARED_BINARIES = tuple(f":{task}" for task in SHARED_TASKS)
+SKIPPED_TEST = """
+
+def test_of_a_server() -> None:
+    from unittest import SkipTest
+
+    raise SkipTest("No server. Install it: apt-get install server")
+"""
+SKIPPED = """\
+- Skipped tests:
+  tests/models/tulip/sibling_test.py
+    1 × No server.
+Install what is missing: apt-get install server
+"""
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +179,15 @@ def test_only_the_tests_of_the_changed_model_run(clone: Clone) -> None:
     clone.append("src/models/tulip/schema.py")
     said = clone.pants(*CHANGED, "test").err
     assert re.findall(r"✓ (\S+) succeeded", said) == ["tests/models/tulip/schema_test.py:tests"]
+
+
+def test_a_skipped_test_is_seen_each_time_also_from_the_cache(clone: Clone) -> None:
+    file = "tests/models/tulip/sibling_test.py"
+    clone.append(file, SKIPPED_TEST)
+    for source in ("", " (memoized)"):
+        said = clone.pants("test", file).err
+        assert re.search(rf"✓ {file}:tests succeeded in \S+s{re.escape(source)}\.", said), said
+        assert said.endswith(f"\n{SKIPPED}"), said
 
 
 def test_only_the_packages_of_the_changed_model_are_built(clone: Clone) -> None:
