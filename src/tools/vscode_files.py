@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ FOLDER = ".vscode"
 # VS Code loads it for tests and the debugger; other editors do, too.
 ENV_FILE, PYTHON_PATH = ".env", "PYTHONPATH"
 EXTENSIONS = ["ms-python.python", "ms-python.debugpy", "charliermarsh.ruff", "ms-toolsai.jupyter"]
-FIRST_TASK = "models.iris.predict"
+# The task that is offered first: a model's own.
+FIRST_TASK = re.compile(r"models\.\w+\.predict")
 # Written by Pants, and not to be searched or watched.
 GENERATED = ("**/dist/**", "**/.pants.d/**", "**/.pids/**")
 # By which of its keys one entry of a list is known.
@@ -86,7 +88,7 @@ def launch(workspace: Workspace) -> Json:
         "cwd": "${workspaceFolder}",
         "env": {PYTHON_PATH: _python_path(workspace)},
     }
-    first = FIRST_TASK if FIRST_TASK in workspace.tasks else next(iter(workspace.tasks), "")
+    first = next(filter(FIRST_TASK.fullmatch, workspace.tasks), "")
     return {
         "version": "0.2.0",
         "configurations": [

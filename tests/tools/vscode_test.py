@@ -31,14 +31,14 @@ docs = "docs.lock"
 FILES = {
     "pants.toml": PANTS_TOML,
     "pytest.ini": "[pytest]\naddopts = --import-mode=importlib\n",
-    "src/models/iris/BUILD": "python_sources()\n",
-    "src/models/iris/predict.py": 'if __name__ == "__main__":\n    print("predicted")\n',
-    "src/models/iris/schema.py": "SPECIES = 3\n",
+    "src/models/tulip/BUILD": "python_sources()\n",
+    "src/models/tulip/predict.py": 'if __name__ == "__main__":\n    print("predicted")\n',
+    "src/models/tulip/schema.py": "SPECIES = 3\n",
     "src/drawing/BUILD": 'python_sources(resolve="docs")\n',
     "src/drawing/draw.py": 'if __name__ == "__main__":\n    print("drawn")\n',
     "tests/models/BUILD": 'python_tests(name="tests")\n',
     "tests/models/schema_test.py": (
-        "from models.iris.schema import SPECIES\n\ndef test() -> None:\n    assert SPECIES == 3\n"
+        "from models.tulip.schema import SPECIES\n\ndef test() -> None:\n    assert SPECIES == 3\n"
     ),
     "tests/pages/BUILD": 'python_tests(name="tests", resolve="docs")\n',
     "tests/pages/page_test.py": "import mkdocs_of_the_other_resolve\n",
@@ -115,7 +115,7 @@ def test_paths_are_those_of_pants_toml_and_of_the_export(clone: Path) -> None:
     ruff = EXPORTED.format("ruff", "3.13.5", "ruff")
     assert settings["ruff.path"] == [f"${{workspaceFolder}}/{ruff}"]
     assert settings["[python]"]["editor.formatOnSave"] is True
-    assert read(clone, "launch.json")["inputs"][0]["options"] == ["models.iris.predict"]
+    assert read(clone, "launch.json")["inputs"][0]["options"] == ["models.tulip.predict"]
 
 
 def test_the_test_explorer_runs_what_it_can_run(clone: Path) -> None:
