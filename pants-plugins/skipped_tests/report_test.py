@@ -73,7 +73,7 @@ def run_tests(rule_runner: RuleRunner, *cases: str, use_colors: bool = False) ->
         rule_runner.request(TestResult, [Tests(junit if cases else "")])
 
 
-BLOCK = "\n- Skipped tests:\n  tests/a_test.py\n    1 × no server\n"
+BLOCK = "\n- Skipped tests:\n  tests/a_test.py\n    1x no server\n"
 
 
 def test_a_skip_is_shown_at_each_run_memoized_or_not(

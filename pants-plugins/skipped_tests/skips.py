@@ -87,6 +87,6 @@ def _lines(counted: Counter[Skip], heading: str) -> Iterator[str]:
         if skip.place != last:
             yield f"  {skip.place}"
         last = skip.place
-        yield f"    {counted[skip]} × {skip.reason}"
+        yield f"    {counted[skip]}x {skip.reason}"
     for command in sorted({skip.install for skip in counted if skip.install}):
         yield f"Install what is missing: {command}"

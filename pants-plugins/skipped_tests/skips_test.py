@@ -81,17 +81,17 @@ def test_a_file_is_named_once_and_a_reason_is_counted(junit: bytes) -> None:
     assert as_text(read_skips(junit, ADDRESSES), heading="Skipped tests:") == (
         "Skipped tests:\n"
         "  tests/a/first_test.py\n"
-        "    3 × No server is installed.\n"
-        "    1 × broken: see issue 7\n"
+        "    3x No server is installed.\n"
+        "    1x broken: see issue 7\n"
         "  tests/a/second_test.py\n"
-        "    1 × not on this machine\n"
+        "    1x not on this machine\n"
         "Install what is missing: .ci/run install_servers"
     )
 
 
 def test_without_something_to_install_no_command_is_shown() -> None:
     shown = as_text([Skip("a_test.py", "not root")], heading="Skipped tests:")
-    assert shown == "Skipped tests:\n  a_test.py\n    1 × not root"
+    assert shown == "Skipped tests:\n  a_test.py\n    1x not root"
 
 
 def test_files_with_names_alike_are_told_apart() -> None:

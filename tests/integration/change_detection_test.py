@@ -28,7 +28,7 @@ def test_of_a_server() -> None:
 SKIPPED = """\
 - Skipped tests:
   tests/models/tulip/sibling_test.py
-    1 × No server.
+    1x No server.
 Install what is missing: apt-get install server
 """
 

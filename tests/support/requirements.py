@@ -19,7 +19,7 @@ PACKAGES = {
     "Chromium": "chromium",
     "Docker": "docker.io",
     "docker-registry": "docker-registry",
-    "htpasswd": "apache2-utils",
+    "htpasswd": "apache2-utils",  # pragma: allowlist secret
     "mmdebstrap": "mmdebstrap",
     "PostgreSQL": "postgresql",
     "redis-server": "redis-server",
