@@ -48,7 +48,8 @@ def start(
 
 def copy_launcher(root: Path) -> None:
     """Make a folder in which `./pants` works, once a pants.toml is there."""
-    shutil.copytree(ROOT / LAUNCHER, root / LAUNCHER, ignore=shutil.ignore_patterns("__pycache__"))
+    ignored = shutil.ignore_patterns("__pycache__", "BUILD")
+    shutil.copytree(ROOT / LAUNCHER, root / LAUNCHER, ignore=ignored)
     for name in ("pants", ".pants.bootstrap"):
         shutil.copy(ROOT / name, root / name)
 

@@ -1,81 +1,94 @@
 # shellcheck shell=bash
-# Sourced by ../../../pants and ../../../.pants.bootstrap when something is not there yet: finds a Python
-# and lets first_call.py do the rest. Works with macOS' bash 3.2.
+# Sourced by ../../../pants and ../../../.pants.bootstrap when something is missing: finds Pythons and lets
+# first_call.py do the rest. Works with macOS' bash 3.2.
 
-# Both are one Python program: prints nothing where the Python will do, else why it will not.
-_pants_try_39='
+# Python programs that print nothing where the Python is suitable, and otherwise why it is not. The first
+# gets a version, such as 3.9. pip needs distutils up to 3.11, and Debian packages it separately.
+_pants_try_version='
 import sys
-if sys.implementation.name != "cpython" or sys.version_info[:2] != (3, 9):
-    sys.exit(print("is", sys.implementation.name, "%d.%d" % sys.version_info[:2]))
-for module in ("ssl", "zlib", "venv", "ensurepip"):
+found = "%d.%d" % sys.version_info[:2]
+if sys.implementation.name != "cpython" or found != sys.argv[1]:
+    sys.exit(print("is", sys.implementation.name, found))
+modules = {"ssl": "", "venv": "python%s-venv" % found, "zlib": ""}
+if sys.version_info < (3, 12):
+    modules["distutils.cmd"] = "python3-distutils"
+for module, package in sorted(modules.items()):
     try:
         __import__(module)
     except ImportError:
-        sys.exit(print("lacks the module", module, "(on Debian: apt install python3.9-venv)"))
+        advice = "(on Debian: apt install %s)" % package if package else ""
+        sys.exit(print("lacks the module", module, advice))
 '
 _pants_try_any='
 import sys
-from importlib.util import find_spec
 if sys.version_info < (3, 8):
     sys.exit(print("is %d.%d" % sys.version_info[:2]))
-if not find_spec("pip") and not find_spec("ensurepip"):
-    sys.exit(print("has neither pip nor ensurepip"))
+for module in ("fcntl", "ssl", "zipfile", "zlib"):
+    try:
+        __import__(module)
+    except ImportError:
+        sys.exit(print("lacks the module", module))
 '
 
-# Where a CPython 3.9 may be, one path a line, the likeliest first.
-_pants_places_of_39() {
-  local home=~ data place
-  data=${XDG_DATA_HOME:-$home/.local/share}
-  type -aP python3.9 || true
+# Where a CPython $1 (such as 3.9) may be, one path a line, the likeliest first. Pants looks here by itself, ...
+_pants_places_in_sight() {
+  local place
+  type -aP "python$1" || true
   type -aP python3 || true
-  for place in \
-    "${PYENV_ROOT:-$home/.pyenv}"/versions/3.9.*/bin/python3.9 \
-    "${UV_PYTHON_INSTALL_DIR:-$data/uv/python}"/cpython-3.9*/bin/python3.9 \
-    "${ASDF_DATA_DIR:-$home/.asdf}"/installs/python/3.9.*/bin/python3.9 \
-    "${MISE_DATA_DIR:-$data/mise}"/installs/python/3.9*/bin/python3.9 \
-    "${HOMEBREW_PREFIX:-/opt/homebrew}/opt/python@3.9/bin/python3.9" \
-    /usr/local/opt/python@3.9/bin/python3.9 \
-    /home/linuxbrew/.linuxbrew/opt/python@3.9/bin/python3.9 \
-    /Library/Frameworks/Python.framework/Versions/3.9/bin/python3.9 \
-    /Library/Developer/CommandLineTools/usr/bin/python3 \
-    /Applications/Xcode.app/Contents/Developer/usr/bin/python3; do
+  for place in "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/"bin/python$1"; do
     if [[ -x $place ]]; then echo "$place"; fi
   done
 }
 
-# Says why the Python at $1 does not pass the check $2; nothing if it does. pyenv's shims, for one, exist but fail.
+# ... and not here. The last is what an earlier call installed Pants with; `cache` is a variable of the caller.
+_pants_places_elsewhere() {
+  # shellcheck disable=SC2154
+  local known=$cache data=${XDG_DATA_HOME:-$HOME/.local/share} place
+  for place in \
+    "${UV_PYTHON_INSTALL_DIR:-$data/uv/python}/cpython-$1"*/"bin/python$1" \
+    "${ASDF_DATA_DIR:-$HOME/.asdf}/installs/python/$1".*/"bin/python$1" \
+    "${MISE_DATA_DIR:-$data/mise}/installs/python/$1"*/"bin/python$1" \
+    "${HOMEBREW_PREFIX:-/opt/homebrew}/opt/python@$1/bin/python$1" \
+    "/usr/local/opt/python@$1/bin/python$1" \
+    "/home/linuxbrew/.linuxbrew/opt/python@$1/bin/python$1" \
+    "/Library/Frameworks/Python.framework/Versions/$1/bin/python$1" \
+    /Library/Developer/CommandLineTools/usr/bin/python3 \
+    /Applications/Xcode.app/Contents/Developer/usr/bin/python3 \
+    "$known"/pants-*-"py$1-$OSTYPE-$HOSTTYPE/bin/python"; do
+    if [[ -x $place ]]; then echo "$place"; fi
+  done
+}
+
+# Any Python that may run first_call.py.
+_pants_places_of_any() {
+  local minor
+  for minor in 13 12 11 10 9 14 15 8; do
+    _pants_places_in_sight "3.$minor"
+    _pants_places_elsewhere "3.$minor"
+  done
+}
+
+# Prints why the Python at $1 does not pass the check $2 for the version $3; nothing if it does. pyenv's
+# shims, for one, exist but fail.
 _pants_refusal() {
   local said
   # Without Apple's command line tools this one only opens a window that offers them.
   if [[ $1 == /usr/bin/python3 && $OSTYPE == darwin* ]] && ! xcode-select -p >/dev/null 2>&1; then
     echo "needs Apple's command line tools"
-  elif ! said=$("$1" -I -c "$2" 2>/dev/null </dev/null); then
+  elif ! said=$("$1" -I -c "$2" "$3" 2>/dev/null </dev/null); then
     echo "${said:-does not run}"
   else
     echo "$said"
   fi
 }
 
-_pants_no_python() {
-  cat >&2 <<END
-pants: no CPython 3.9 found. Pants itself runs on it, whatever your code runs on.
-  looked at: PANTS_PYTHON; python3.9 and python3 on PATH; the 3.9 of pyenv, uv, asdf, mise, Homebrew, python.org, Xcode
-  tried:${1:- none is there}
-  install one of:
-    uv python install 3.9
-    pyenv install 3.9
-    brew install python@3.9
-    xcode-select --install           (macOS: Xcode's python3 is 3.9)
-    apt install python3.9-venv       (Debian, Ubuntu: from deadsnakes where the release has none)
-  or name one: PANTS_PYTHON=/path/to/python3.9 ./pants
-END
-}
-
-# Sets $python to the first of the places given on stdin that passes the check $1, $tried to those that do not.
-_pants_pick_python() {
+# Sets $python to the first of the places on stdin that passes the check $1 for the version $2. Adds those
+# that do not, with the reason, to $tried.
+_pants_pick() {
   local place refusal
   while IFS= read -r place; do
-    refusal=$(_pants_refusal "$place" "$1")
+    if [[ $tried == *$'\n'"    $place "* ]]; then continue; fi
+    refusal=$(_pants_refusal "$place" "$1" "$2")
     if [[ -z $refusal ]]; then
       python=$place
       return 0
@@ -86,21 +99,103 @@ _pants_pick_python() {
   return 1
 }
 
-# $1: `pants` or `pex-cli`; $2: the folder to make.
-_pants_first_call() {
-  local python='' tried='' places
-  if [[ -n ${PANTS_PYTHON:-} ]]; then
-    # Said by name: no other is taken in its place.
-    places=$PANTS_PYTHON
-  else
-    places=$(_pants_places_of_39)
+# Sets $python to a suitable CPython $1 of this machine, or to nothing, and $tried to the unsuitable ones. Sets
+# $search to `add` where Pants does not find it by itself, and to `only` where Pants would find an unsuitable one.
+_pants_find() {
+  local pick=(_pants_pick "$_pants_try_version" "$1")
+  python='' tried=''
+  if [[ $1 == 3.9 && -n ${PANTS_PYTHON:-} ]]; then
+    if [[ $search != only ]]; then search=add; fi
+    # The user has named it: no other is taken in its place.
+    "${pick[@]}" <<<"$PANTS_PYTHON"
+  elif ! "${pick[@]}" < <(_pants_places_in_sight "$1"); then
+    if [[ $search != only ]]; then search=add; fi
+    if [[ $tried == *"lacks the module"* ]]; then search=only; fi
+    "${pick[@]}" < <(_pants_places_elsewhere "$1")
   fi
-  if ! _pants_pick_python "$_pants_try_39" <<<"$places"; then
-    # The PEX CLI comes out the same from any Python 3.
-    if [[ $1 != pex-cli ]] || ! _pants_pick_python "$_pants_try_any" <<<"$places"; then
-      _pants_no_python "$tried"
+}
+
+# $1: the version that is missing; $2: what was tried; $3: why it could not be installed, if that was tried.
+_pants_no_python() {
+  local use='Your code runs on it' reason=''
+  # shellcheck disable=SC2016 # For the reader's shell.
+  local name='PATH="/folder/of/it:$PATH" ./pants'
+  if [[ $1 == 3.9 ]]; then
+    use='Pants itself runs on it, whatever your code runs on'
+    name='PANTS_PYTHON=/path/to/python3.9 ./pants'
+  fi
+  if [[ -n $3 ]]; then
+    reason="
+  tried to install it with uv:
+$3
+  to use a mirror: UV_PYTHON_INSTALL_MIRROR=https://… for Pythons, pip's settings for uv itself"
+  fi
+  cat >&2 <<END
+pants: no CPython $1 found. $use.
+  looked at: PANTS_PYTHON (for 3.9); python$1 and python3 on PATH; the $1 of pyenv, uv, asdf, mise, Homebrew, python.org, Xcode
+  tried:${2:- none is there}$reason
+  install one of:
+    uv python install $1
+    pyenv install $1
+    brew install python@$1
+    apt install python$1-venv       (Debian, Ubuntu: from deadsnakes where the release has none)
+  or name one: $name
+END
+}
+
+# $1: what was tried.
+_pants_no_python_at_all() {
+  cat >&2 <<END
+pants: no Python 3.8 or newer found. ./pants needs one, any, to set itself up.
+  tried:${1:- none is there}
+  install one of:
+    apt install python3              (Debian, Ubuntu)
+    brew install python              (macOS)
+END
+}
+
+# Fills the folder $1 with links to interpreters: for each of the pinned versions $2 (such as
+# `3.9.25 3.13.18`) one of this machine, or the pinned one, which first_call.py installs.
+_pants_choose() {
+  local pin number=0 python='' tried='' search=none any='' reason asked=() all_tried=()
+  for pin in $2; do
+    if ! _pants_find "${pin%.*}" && [[ $pin == 3.9.* && -n ${PANTS_PYTHON:-} ]]; then
+      _pants_no_python 3.9 "$tried" ''
       return 1
     fi
+    asked+=("$pin=$python")
+    all_tried+=("$tried")
+    any=${any:-$python}
+  done
+  if [[ -z $any ]]; then
+    tried=''
+    if ! _pants_pick "$_pants_try_any" any < <(_pants_places_of_any); then
+      _pants_no_python_at_all "$tried"
+      return 1
+    fi
+    any=$python
   fi
-  "$python" -I "${BASH_SOURCE[0]%/*}/first_call.py" "$1" "$2" </dev/null
+  # It reports on stdout which version it could not install, and why.
+  if reason=$("$any" -IB "${BASH_SOURCE[0]%/*}/first_call.py" pythons "$1" "$search" "${asked[@]}" </dev/null); then
+    return 0
+  fi
+  for pin in $2; do
+    if [[ $reason == "$pin"$'\n'* ]]; then
+      _pants_no_python "${pin%.*}" "${all_tried[$number]}" "${reason#*$'\n'}"
+    fi
+    number=$((number + 1))
+  done
+  return 1
+}
+
+# $1: `pants` or `pex-cli`; $2: the folder to make; $3: the folder of links to interpreters.
+_pants_first_call() {
+  local pins=''
+  # A user who has set Pants' search path, or names another 3.9 than before.
+  if ! [[ -x $3/python3.9 ]] || [[ -n ${PANTS_PYTHON:-} && ! $PANTS_PYTHON -ef $3/python3.9 ]]; then
+    _pants_python_pins "${BASH_SOURCE[0]%/*}/pythons.txt" || return 1
+    _pants_choose "$3" "${pins%% *}" || return 1
+  fi
+  # Not by the link: next to it, a virtual environment of 3.9 would look for the standard library.
+  "$(readlink "$3/python3.9")" -IB "${BASH_SOURCE[0]%/*}/first_call.py" "$1" "$2" </dev/null
 }
