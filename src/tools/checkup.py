@@ -1,7 +1,7 @@
 """What a machine and a clone need to work in this repository, looked at one by one.
 
-Runs on Python 3.9 and newer with nothing but the standard library: that Pants cannot start is one
-of the things that it finds.
+Runs on Python 3.8 and newer, as the launcher does, with nothing but the standard library: that
+Pants cannot start is one of its findings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +30,26 @@ GIGABYTE = 1e9
 LEAST_FREE, COMFORTABLE = 2, 10
 LARGE_CACHE = 50
 PATIENCE = 20.0
-# What pip and Pex need of a Python.
-_TRY = (
-    "import platform, ssl, sys, venv, zlib; "
-    "print(sys.implementation.name, platform.python_version())"
-)
+# Sources the launcher's own lines. Prints the interpreter, with its version; or fails with what is
+# unsuitable (1) or with a chosen one that does not run (2).
+_CHOSEN_PYTHON = r"""
+    cache=${PANTS_SETUP_CACHE:-${XDG_CACHE_HOME:-~/.cache}/pants/setup}
+    case $cache in /*) ;; *) cache=$PWD/$cache ;; esac
+    source 3rdparty/python/launcher/first_call.bash
+    python=$cache/bin-$OSTYPE-$HOSTTYPE/python$1 tried='' search=none by=', installed by ./pants'
+    if [[ -x $python ]]; then
+        target=$(readlink "$python")
+        case $target in "$cache"/*) ;; *) python=$target by='' ;; esac
+    elif _pants_find "$1"; then
+        by=''
+    else
+        echo "$tried"
+        exit 1
+    fi
+    echo "$python"
+    version=$("$python" -Ic 'import platform; print(platform.python_version())') || exit 2
+    echo "($version$by)"
+"""
 ANSWER_WITHIN = 5.0
 GIBIBYTE = 2**30
 # What Linux reports of itself; elsewhere they are not there.
@@ -74,34 +89,13 @@ def examine(root: Path) -> list[Finding]:
 
 
 def check_python_of_pants(root: Path) -> Finding:
-    """CPython 3.9, by the very lines by which the launcher looks for it."""
-    name = "Python 3.9"
-    script = f"""
-        source {lockfiles.quoted(root / "3rdparty/python/launcher/first_call.bash")}
-        python='' tried='' places=${{PANTS_PYTHON:-$(_pants_places_of_39)}}
-        if _pants_pick_python "$_pants_try_39" <<<"$places"; then echo "$python"; exit 0; fi
-        echo "$tried"; exit 1
-    """
-    done = _run(["bash", "-c", script], cwd=root)
-    if done is None:
-        return Finding(name, State.WRONG, "there is no bash, in which ./pants is written")
-    if done.returncode == 0:
-        return Finding(name, State.WELL, done.stdout.strip())
-    tried = "; ".join(line.strip() for line in done.stdout.splitlines() if line.strip())
-    told = f"Pants runs on it, and there is none{tried and ': '}{tried}"
-    return Finding(name, State.WRONG, told, _install_python("3.9"))
+    """CPython 3.9."""
+    return _check_python(root, "3.9", "Pants runs on it")
 
 
 def check_python_of_code(root: Path) -> Finding:
-    """The CPython of pants.toml, where Pants looks for it: pyenv's versions, then PATH."""
-    version = lockfiles.python_version(root)
-    name = f"Python {version}"
-    for place in _places_of(version):
-        done = _run([place, "-I", "-c", _TRY], cwd=root)
-        if done and done.stdout.startswith(f"cpython {version}."):
-            return Finding(name, State.WELL, f"{place} ({done.stdout.split()[1]})")
-    told = "our code runs on it, and neither pyenv nor PATH has one with ssl, zlib and venv"
-    return Finding(name, State.WRONG, told, _install_python(version))
+    """The CPython of pants.toml."""
+    return _check_python(root, lockfiles.python_version(root), "your code runs on it")
 
 
 def check_history(root: Path) -> Finding:
@@ -294,7 +288,7 @@ def _guarded(check: Callable[[Path], Finding | None], root: Path) -> Finding | N
     try:
         return check(root)
     except (OSError, ValueError, UserError) as error:
-        name = check.__name__.removeprefix("check_").replace("_", " ")
+        name = check.__name__[len("check_") :].replace("_", " ")
         return Finding(name, State.WRONG, f"cannot be checked: {error}")
 
 
@@ -318,26 +312,23 @@ def _docker(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | N
     return _run(["docker", *arguments], cwd=root)
 
 
-def _places_of(version: str) -> Iterator[str]:
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    yield from map(
-        str, sorted(pyenv.glob(f"versions/{version}*/bin/python{version}"), reverse=True)
+def _check_python(root: Path, version: str, use: str) -> Finding:
+    """The interpreter that the launcher has chosen or, by its own search, would choose."""
+    name = f"Python {version}"
+    done = _run(["bash", "-c", _CHOSEN_PYTHON, "bash", version], cwd=root)
+    if done is None:
+        return Finding(name, State.WRONG, "there is no bash, in which ./pants is written")
+    if done.returncode == 0:
+        return Finding(name, State.WELL, " ".join(done.stdout.splitlines()))
+    if done.returncode == 2:
+        broken = done.stdout.strip()
+        remedy = f"rm {lockfiles.quoted(Path(broken))} && ./pants --version"
+        return Finding(name, State.WRONG, f"{broken} does not run; {use}", remedy)
+    tried = "; ".join(line.strip() for line in done.stdout.splitlines() if line.strip())
+    told = (
+        f"none yet; {use}. The next call of ./pants installs it{tried and '. Unsuitable: '}{tried}"
     )
-    for name in (f"python{version}", "python3", "python"):
-        for folder in os.get_exec_path():
-            if os.access(os.path.join(folder, name), os.X_OK):
-                yield os.path.join(folder, name)
-
-
-def _install_python(version: str) -> str:
-    if shutil.which("uv"):
-        return f"uv python install {version}"
-    if shutil.which("pyenv"):
-        return f"pyenv install {version}"
-    if _is_mac():
-        return f"brew install python@{version}"
-    get_uv = "python3 -m venv ~/.uv && ~/.uv/bin/pip install uv"
-    return f"{get_uv} && ~/.uv/bin/uv python install {version}"
+    return Finding(name, State.DOUBTFUL, told, "./pants --version")
 
 
 def _is_wsl() -> bool:

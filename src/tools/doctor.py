@@ -5,7 +5,7 @@ Examples:
   python3 src/tools/doctor.py
   python3 src/tools/doctor.py --json
 
-The second works where Pants does not: it needs Python 3.9 or newer, and nothing else.
+The second works where Pants does not: it needs Python 3.8 or newer, and nothing else.
 
 Exits with 0 where nothing is wrong (what only may be in the way is marked by !), with 1 where
 something is, with 2 on a wrong option or outside of a clone.

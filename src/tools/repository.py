@@ -113,7 +113,7 @@ def files_with(root: Path, pattern: str, commit: str = "") -> list[str]:
     where = [commit] if commit else []
     option = [] if commit else ["--untracked"]
     found = git(root, "grep", *option, "-lE", "-e", pattern, *where, "--", "*.py", "*.ipynb")
-    return [line.removeprefix(f"{commit}:") for line in (found or "").splitlines()]
+    return [line[len(f"{commit}:") :] for line in (found or "").splitlines()]
 
 
 def lines_with(root: Path, pattern: str, *paths: str) -> list[tuple[str, int, str]]:

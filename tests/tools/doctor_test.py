@@ -63,6 +63,12 @@ class Machine:
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
 
+    def has_python(self, version: str, refusal: str = "") -> None:
+        """One that says why it is unsuitable; its version is asked for without an argument."""
+        minor = version.rpartition(".")[0]
+        refuse = f"echo {refusal}; exit 1" if refusal else "exit 0"
+        self.has(f"python{minor}", f'[ "$1" = -Ic ] && echo {version} && exit 0\n{refuse}')
+
     def git(self, *arguments: str) -> None:
         author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
         subprocess.run(["git", *author, *arguments], cwd=self.root, check=True, capture_output=True)
@@ -82,12 +88,13 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     machine.git("add", ".")
     machine.git("commit", "--quiet", "--message=First")
     machine.programs.mkdir()
-    for program in ("bash", "du", "git", "sh"):
+    for program in ("bash", "du", "git", "readlink", "sh"):
         (machine.programs / program).symlink_to(shutil.which(program) or program)
-    machine.has("python3.9")
-    machine.has("python3.13", "echo cpython 3.13.5")
+    machine.has_python("3.9.18")
+    machine.has_python("3.13.5")
     for variable in (
         "PANTS_PYTHON",
+        "PANTS_SETUP_CACHE",
         "MLFLOW_TRACKING_URI",
         "PANTS_IMAGES_BASE_IMAGE",
         "PANTS_PANTSD_MAX_MEMORY_USAGE",
@@ -128,7 +135,7 @@ def test_where_nothing_is_wrong_each_check_is_a_line(
     assert [line[0] for line in lines if line[0] != " "] == ["✓", "✓", "✓", "✓", "!", "!"] + [
         "✓"
     ] * 5
-    assert f"✓ Python 3.9     {machine.programs}/python3.9" in lines
+    assert f"✓ Python 3.9     {machine.programs}/python3.9 (3.9.18)" in lines
     assert f"✓ Python 3.13    {machine.programs}/python3.13 (3.13.5)" in lines
     assert "✓ lockfiles      1, as required" in lines
 
@@ -138,32 +145,52 @@ def test_a_terminal_has_colours() -> None:
     assert as_text(found, coloured=True) == "\033[31m✗\033[0m disk  full\n        rm -rf cache"
 
 
-def test_without_a_python_3_9_it_says_what_was_tried_and_how_to_get_one(
-    machine: Machine, find: Find
+@pytest.mark.parametrize("version", ["3.9.18", "3.13.5"])
+def test_a_python_that_is_missing_is_one_that_the_launcher_installs(
+    machine: Machine, find: Find, version: str
 ) -> None:
-    machine.has("python3.9", "echo is cpython 3.8; exit 1")
-    machine.has("pyenv")
-    found = find("Python 3.9")
-    assert (found.code, found.state, found.remedy) == (1, "wrong", "pyenv install 3.9")
-    assert f"{machine.programs}/python3.9 is cpython 3.8" in found.told
-
-
-@pytest.mark.parametrize("script", ["echo cpython 3.12.1", "echo pypy 3.13.0", "exit 1"])
-def test_another_python_is_none_for_the_code(machine: Machine, find: Find, script: str) -> None:
-    machine.has("python3.13", script)
-    machine.has("uv")
-    found = find("Python 3.13")
-    assert (found.code, found.state, found.remedy) == (1, "wrong", "uv python install 3.13")
+    machine.has_python(version, refusal="lacks the module ssl")
+    minor = version.rpartition(".")[0]
+    found = find(f"Python {minor}")
+    assert (found.code, found.state, found.remedy) == (0, "doubtful", "./pants --version")
+    assert f"{machine.programs}/python{minor} lacks the module ssl" in found.told
 
 
 def test_a_python_of_pyenv_is_found(machine: Machine, find: Find, tmp_path: Path) -> None:
-    (machine.programs / "python3.13").unlink()
-    assert find("Python 3.13").state == "wrong"
     folder = tmp_path / "home/versions/3.13.0/bin"
     folder.mkdir(parents=True)
-    machine.has("python3.13", "echo cpython 3.13.0")
+    machine.has_python("3.13.0")
     (machine.programs / "python3.13").rename(folder / "python3.13")
     assert find("Python 3.13").told == f"{folder}/python3.13 (3.13.0)"
+
+
+@pytest.fixture
+def chosen(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The launcher's cache, with the link to a Python that it has installed."""
+    cache = tmp_path / "setup"
+    monkeypatch.setenv("PANTS_SETUP_CACHE", str(cache))
+    platform = subprocess.check_output(["bash", "-c", "echo $OSTYPE-$HOSTTYPE"], text=True).strip()
+    machine.has_python("3.13.18")
+    installed = cache / "python-3.13.18/bin/python3.13"
+    installed.parent.mkdir(parents=True)
+    (machine.programs / "python3.13").rename(installed)
+    link = cache / f"bin-{platform}/python3.13"
+    link.parent.mkdir()
+    link.symlink_to(installed)
+    return link
+
+
+@pytest.mark.usefixtures("machine")
+def test_what_the_launcher_has_installed_is_named_by_its_link(find: Find, chosen: Path) -> None:
+    assert find("Python 3.13").told == f"{chosen} (3.13.18, installed by ./pants)"
+
+
+@pytest.mark.usefixtures("machine")
+def test_one_that_the_launcher_has_chosen_and_that_no_longer_runs(find: Find, chosen: Path) -> None:
+    chosen.resolve().write_text("#!/bin/sh\nexit 1\n")
+    found = find("Python 3.13")
+    assert (found.code, found.state) == (1, "wrong")
+    assert found.remedy == f"rm {chosen} && ./pants --version"
 
 
 def test_a_shallow_clone_without_the_commit_where_it_left_main(
