@@ -11,8 +11,11 @@ def python() -> Path:
     """The interpreter that `./pants` runs our code on."""
     found = shutil.which("python3.13")
     pyenv = sorted(Path.home().glob(".pyenv/versions/3.13.*/bin/python3.13"))
-    if not found and not pyenv:
-        sys.exit(
-            "There is no CPython 3.13. Which one is missing, ./pants run src/tools:doctor says."
-        )
-    return Path(found) if found and not pyenv else pyenv[-1]
+    installed = sorted(Path.home().glob(".cache/pants/setup/bin-*/python3.13"))
+    if pyenv:
+        return pyenv[-1]
+    if found:
+        return Path(found)
+    if not installed:
+        sys.exit("There is no CPython 3.13: call ./pants --version, which installs it.")
+    return installed[0]

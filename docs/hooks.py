@@ -53,7 +53,14 @@ FENCE = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # What nbconvert writes into a notebook's page as a list, indented, would be shown as code.
 STYLE = re.compile(r"^ +<style>\n\s*\['.*?</style>", re.MULTILINE | re.DOTALL)
 # Whose messages a page may explain.
-CODE = ("src/**/*.py", "src/BUILD", "pants-plugins/**/*.py", "3rdparty/python/launcher/*.py")
+CODE = (
+    ".pants.bootstrap",
+    "src/**/*.py",
+    "src/BUILD",
+    "pants-plugins/**/*.py",
+    "3rdparty/python/launcher/*.bash",
+    "3rdparty/python/launcher/*.py",
+)
 MATHJAX = re.compile(r"<script data-mkdocs-jupyter-mathjax=.*?</script>", re.DOTALL)
 log = logging.getLogger("mkdocs.hooks")
 
