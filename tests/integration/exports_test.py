@@ -31,7 +31,8 @@ CREDENTIALS = {
     "DATASCIENCE_STORES_DATABASE_PASSWORD": PASSWORD,
 }
 SEED = 20_260_101
-RANDOM_KILLS = 25
+# Three times for each kind of destination: 252 in all, besides one at each step.
+RANDOM_KILLS = 12
 ENDINGS = ["parquet", "csv", "jsonl", "xlsx", "delta", "sqlite"]
 
 

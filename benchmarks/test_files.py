@@ -1,0 +1,63 @@
+"""The slowest test files of a run, from the JUnit files that it left.
+
+    PANTS_CONFIG_FILES=pants.ci.toml ./pants test ::
+    python3 benchmarks/test_files.py
+    python3 benchmarks/test_files.py --before earlier/dist/test/reports
+
+Two processes run at a time, so seconds of a file contain waiting for the other one. With `--before`, each
+file's ratio to an earlier run is shown, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import xml.etree.ElementTree as ET
+from collections import Counter
+from pathlib import Path
+
+REPORTS = Path(__file__).resolve().parents[1] / "dist/test/reports"
+
+
+def read_seconds(reports: Path) -> Counter[str]:
+    """Seconds by test file: of its tests, with what sets them up."""
+    seconds: Counter[str] = Counter()
+    for report in sorted(reports.glob("*.xml")):
+        for case in ET.parse(report).iter("testcase"):
+            seconds[case.get("classname", "?").replace(".", "/")] += float(case.get("time", 0))
+    return seconds
+
+
+def show(now: Counter[str], before: Counter[str], count: int) -> str:
+    """A table in Markdown, the slowest first."""
+    rows = ["| file | before | now | ratio |", "|---|---|---|---|"]
+    for file, seconds in now.most_common(count):
+        earlier, ratio = "", ""
+        if file in before:
+            earlier, ratio = f"{before[file]:.0f} s", f"{seconds / before[file]:.2f}"
+        rows.append(f"| `{file}` | {earlier} | {seconds:.0f} s | {ratio} |")
+    rows.append(f"| all {len(now)} files | {_total(before)} | {_total(now)} | |")
+    return "\n".join(rows)
+
+
+def _total(seconds: Counter[str]) -> str:
+    return f"{seconds.total():,.0f} s" if seconds else ""
+
+
+def main() -> None:
+    summary, _, details = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--reports", type=Path, default=REPORTS, help="of the run to show")
+    parser.add_argument("--before", type=Path, help="of an earlier run")
+    parser.add_argument("--count", type=int, default=20, help="rows of the table (default: 20)")
+    options = parser.parse_args()
+    now = read_seconds(options.reports)
+    if not now:
+        parser.error(f"{options.reports} has no JUnit files. Run the tests with pants.ci.toml.")
+    before = read_seconds(options.before) if options.before else Counter[str]()
+    print(show(now, before, options.count))
+
+
+if __name__ == "__main__":
+    main()
