@@ -113,7 +113,9 @@ def files_with(root: Path, pattern: str, commit: str = "") -> list[str]:
     where = [commit] if commit else []
     option = [] if commit else ["--untracked"]
     found = git(root, "grep", *option, "-lE", "-e", pattern, *where, "--", "*.py", "*.ipynb")
-    return [line[len(f"{commit}:") :] for line in (found or "").splitlines()]
+    # Of a commit, each line begins with it. Not `removeprefix`, which Python 3.8 lacks.
+    begin = len(f"{commit}:") if commit else 0
+    return [line[begin:] for line in (found or "").splitlines()]
 
 
 def lines_with(root: Path, pattern: str, *paths: str) -> list[tuple[str, int, str]]:
