@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -139,10 +140,10 @@ def layers_of(workshop: Workshop, image: str) -> list[tarfile.TarFile]:
     saved = workshop.root.parent / f"{identifier}.tar"
     if not saved.exists():
         workshop.docker("save", f"--output={saved}", f"{image}:latest")
-    archive = tarfile.open(saved)
-    (manifest,) = json.loads(_read(archive, "manifest.json"))
-    layers = (archive.extractfile(layer) for layer in manifest["Layers"])
-    return [tarfile.open(fileobj=layer) for layer in layers if layer]
+    with tarfile.open(saved) as archive:
+        (manifest,) = json.loads(_read(archive, "manifest.json"))
+        layers = [io.BytesIO(_read(archive, layer)) for layer in manifest["Layers"]]
+    return [tarfile.open(fileobj=layer) for layer in layers]
 
 
 def _read(archive: tarfile.TarFile, name: str) -> bytes:
@@ -412,57 +413,30 @@ def digest_of(folder: Path) -> str:
     return told.hexdigest()
 
 
-# Needs little, so that its packages are soon downloaded and built.
-TINY = {
-    "__init__.py": "",
-    "predict.py": '"""Predict nothing."""\n\nimport pydantic\nimport rich\n\nprint(pydantic, rich)\n',
-    "BUILD": """\
-python_sources()
-pex_binary(name="predict", entry_point="predict.py")
-model_image(name="image")
-""",
-}
-
-
-@pytest.fixture
-def tiny(workshop: Workshop) -> Iterator[None]:
-    folder = workshop.root / "src/models/tiny"
-    folder.mkdir()
-    for name, text in TINY.items():
-        (folder / name).write_text(text)
-    yield
-    shutil.rmtree(folder)
-    workshop.commit()
-
-
-@pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize(
-    ("model", "empty"),
-    # To download and build all that iris needs takes minutes: it has an empty store alone.
-    [("iris", ["LOCAL_STORE_DIR"]), ("tiny", ["LOCAL_STORE_DIR", "NAMED_CACHES_DIR"])],
-)
 def test_another_clone_with_empty_caches_makes_the_same_bytes(
-    workshop: Workshop, tmp_path: Path, model: str, empty: list[str]
+    workshop: Workshop, tmp_path: Path
 ) -> None:
-    image = f"models/{model}"
-    targets = (f"src/models/{model}:image", f"src/models/{model}:predict")
     # An image bears the first commit that made it.
-    workshop.append(f"src/models/{model}/predict.py", "# For both clones.\n")
+    workshop.append("src/models/iris/pipeline.py", "# For both clones.\n")
     commit = workshop.commit()
-    workshop.package(*targets)
-    expected = workshop.inspect(f"{image}:{commit}")["Id"]
-    pex = digest_of(workshop.root / f"dist/src.models.{model}/predict.pex")
+    workshop.package(IMAGES[IRIS], "src/models/iris:predict")
+    expected = workshop.inspect(f"{IRIS}:{commit}")["Id"]
+    pex = digest_of(workshop.root / "dist/src.models.iris/predict.pex")
     clone = tmp_path / "another folder" / "clone"
     subprocess.run(["git", "clone", "-q", workshop.root, clone], check=True)
     # What is in the engine would be taken as it is.
-    for repository in (image, THIRD_PARTY):
+    for repository in (IRIS, THIRD_PARTY):
         for tag in workshop.refs(repository):
             workshop.docker("rmi", "--force", f"{repository}:{tag}")
     other = Workshop(clone, workshop.engine, workshop.base)
-    caches = {f"PANTS_{name}": str(tmp_path / name) for name in empty}
-    other.pants("package", *targets, env={**caches, "PANTS_PANTSD": "false"})
-    assert digest_of(clone / f"dist/src.models.{model}/predict.pex") == pex
-    assert other.inspect(f"{image}:{commit}")["Id"] == expected
+    caches = {
+        "PANTS_LOCAL_STORE_DIR": str(tmp_path / "store"),
+        "PANTS_NAMED_CACHES_DIR": str(tmp_path / "named"),
+        "PANTS_PANTSD": "false",
+    }
+    other.pants("package", IMAGES[IRIS], "src/models/iris:predict", env=caches)
+    assert digest_of(clone / "dist/src.models.iris/predict.pex") == pex
+    assert other.inspect(f"{IRIS}:{commit}")["Id"] == expected
 
 
 def test_sigterm_ends_a_prediction_with_143_and_nothing_half_written(
