@@ -31,7 +31,9 @@ def test_it_needs_no_pants_and_finds_the_same_with_one(repository: Path) -> None
     python = findings(alone)["Python 3.9"]
     assert python["state"] == "well", python
     # An older Python than the one that runs this test.
-    oldest = Result.of(start(python["told"].partition(" (")[0], *script, cwd=repository), timeout=120)
+    oldest = Result.of(
+        start(python["told"].partition(" (")[0], *script, cwd=repository), timeout=120
+    )
     assert oldest.code == 1, oldest.err
     command = ("./pants", "--no-dynamic-ui", "run", "src/tools:doctor", "--", "--json")
     by_pants = Result.of(start(*command, cwd=repository, env={"PANTS_PANTSD": "true"}), timeout=600)
