@@ -1,8 +1,8 @@
 """The slowest test files of a run, from the JUnit files that it left.
 
     PANTS_CONFIG_FILES=pants.ci.toml ./pants test ::
-    python3 benchmarks/test_files.py
-    python3 benchmarks/test_files.py --before earlier/dist/test/reports
+    python3 benchmarks/slowest_tests.py
+    python3 benchmarks/slowest_tests.py --before earlier/dist/test/reports
 
 Two processes run at a time, so seconds of a file contain waiting for the other one. With `--before`, each
 file's ratio to an earlier run is shown, too.
