@@ -14,7 +14,8 @@ from typing import Any
 
 # Ours, and not for the Pants that we start: it has a Python of its own.
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PEX")
-# While `./pants run` runs this, its daemon answers nobody else. A second one serves all calls from inside.
+# While `./pants run` runs this, its daemon answers nobody else. A second one serves the calls from
+# inside, and stays for later ones.
 _ARGUMENTS = ("--pants-subprocessdir=.pids/tools", "--no-dynamic-ui", "--no-colors")
 _LINES_OF_AN_ERROR = 5
 

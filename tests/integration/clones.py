@@ -1,7 +1,7 @@
 """Repositories made of the real build definition, for tests that change them.
 
-To start a Pants and to read a repository takes 20 to 30 s of processor time, so the test files of one
-batch take turns in a single repository, whose daemon keeps running.
+To start a Pants and to read a repository takes 20 to 30 s of processor time, so the test files of
+one batch take turns in a single repository, whose daemon keeps running.
 """
 
 from __future__ import annotations

@@ -52,7 +52,8 @@ RELEASE = {
     "commit": "abc",
     "environment": "prod",
 }
-# Prints what Airflow's own DagBag finds in bundles. Airflow is imported once, and a process forked for each.
+# Prints what Airflow's own DagBag finds in bundles. Airflow is imported once, and a process is
+# forked for each bundle.
 PARSER = """
 import json, os, sys
 from airflow.dag_processing.dagbag import DagBag

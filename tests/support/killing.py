@@ -23,7 +23,9 @@ from contextlib import suppress
 from importlib import import_module
 
 # What an export imports late: each process would do it again.
-for name in ("rich.table", "rich._emoji_codes", "xlsxwriter", "sqlalchemy.dialects.postgresql.psycopg"):
+for name in (
+    "rich.table", "rich._emoji_codes", "xlsxwriter", "sqlalchemy.dialects.postgresql.psycopg"
+):
     with suppress(ImportError):
         import_module(name)
 from data_exports import destinations, export, exporting, staged_table
