@@ -4,8 +4,8 @@
     python3 benchmarks/slowest_tests.py
     python3 benchmarks/slowest_tests.py --before earlier/dist/test/reports
 
-Two processes run at a time, so seconds of a file contain waiting for the other one. With `--before`,
-each file's ratio to an earlier run is shown, too.
+Two processes run at a time, so seconds of a file contain waiting for the other one. `--before` adds
+each file's ratio to an earlier run.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _LOCATIONS = {
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with no version in it. Copied, never changed: MLflow needs four seconds to make one."""
+    """A store with no version in it, copied and never changed: MLflow takes 4 s to make one."""
     repository = make_repository(tmp_path_factory.mktemp("empty"))
     with pytest.MonkeyPatch.context() as patch:
         enter(repository, patch)
