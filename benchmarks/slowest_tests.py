@@ -12,25 +12,26 @@ from __future__ import annotations
 
 import argparse
 import xml.etree.ElementTree as ET
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 REPORTS = Path(__file__).resolve().parents[1] / "dist/test/reports"
 
 
-def read_seconds(reports: Path) -> Counter[str]:
+def read_seconds(reports: Path) -> dict[str, float]:
     """Seconds by test file: of its tests, with what sets them up."""
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     for report in sorted(reports.glob("*.xml")):
         for case in ET.parse(report).iter("testcase"):
             seconds[case.get("classname", "?").replace(".", "/")] += float(case.get("time", 0))
     return seconds
 
 
-def show(now: Counter[str], before: Counter[str], count: int) -> str:
+def show(now: Mapping[str, float], before: Mapping[str, float], count: int) -> str:
     """A table in Markdown, the slowest first."""
     rows = ["| file | before | now | ratio |", "|---|---|---|---|"]
-    for file, seconds in now.most_common(count):
+    for file, seconds in sorted(now.items(), key=lambda item: -item[1])[:count]:
         earlier, ratio = "", ""
         if file in before:
             earlier, ratio = f"{before[file]:.0f} s", f"{seconds / before[file]:.2f}"
@@ -39,8 +40,8 @@ def show(now: Counter[str], before: Counter[str], count: int) -> str:
     return "\n".join(rows)
 
 
-def _total(seconds: Counter[str]) -> str:
-    return f"{seconds.total():,.0f} s" if seconds else ""
+def _total(seconds: Mapping[str, float]) -> str:
+    return f"{sum(seconds.values()):,.0f} s" if seconds else ""
 
 
 def main() -> None:
@@ -55,7 +56,7 @@ def main() -> None:
     now = read_seconds(options.reports)
     if not now:
         parser.error(f"{options.reports} has no JUnit files. Run the tests with pants.ci.toml.")
-    before = read_seconds(options.before) if options.before else Counter[str]()
+    before = read_seconds(options.before) if options.before else {}
     print(show(now, before, options.count))
 
 
