@@ -1,4 +1,4 @@
-"""What was skipped, read from the JUnit files of test processes, and how a person is told."""
+"""What was skipped, read from the JUnit files of test processes, and the block that shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The code of the article that this repository follows, typed as it stands there.
+"""The code of the article that this repository follows, typed as the article has it.
 
 Its group features are in `derived_features/aggregated_features_test.py`, `python -m` is in
 `tests/models/tasks/task_test.py`, `docker run` in `tests/integration/images_test.py`, a notebook in
