@@ -426,10 +426,10 @@ def executable_of(python: Path) -> Path:
 
 
 def link(name: Path, target: Path) -> None:
-    beside = name.with_name(f"{name.name}.partial")
-    beside.unlink() if beside.is_symlink() else None
-    beside.symlink_to(target)
-    beside.replace(name)
+    partial = name.with_name(f"{name.name}.partial")
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(target)
+    partial.replace(name)
 
 
 def choose_pythons(folder: Path, search: str, asked: List[str]) -> None:
@@ -454,9 +454,9 @@ def choose_pythons(folder: Path, search: str, asked: List[str]) -> None:
             folder.mkdir(exist_ok=True)
             link(name, target)
         path = {"none": "", "add": f"+{[str(folder)]}", "only": f"{[str(folder)]}"}[search]
-        beside = folder / "chosen.partial"
-        beside.write_text(f"{' '.join(found)}\n{path}\n", encoding="utf-8")
-        beside.replace(folder / "chosen")
+        partial = folder / "chosen.partial"
+        partial.write_text(f"{' '.join(found)}\n{path}\n", encoding="utf-8")
+        partial.replace(folder / "chosen")
 
 
 def set_up(kind: str, folder: Path) -> None:
