@@ -171,7 +171,7 @@ def stages(source: str, output: str) -> None:
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.preprocessing import FunctionTransformer
 
-    from data_access_layer.reader import TableFile
+    from data_access_layer.tables.files import TableFile
     from data_access_layer.writer import TableWriter
     from models import predict
 

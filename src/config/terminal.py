@@ -23,7 +23,12 @@ SECONDS_BEFORE_PROGRESS = 1.0
 
 def say(message: str) -> None:
     """One line about what happens, on standard error."""
-    Console(stderr=True, soft_wrap=True).print(message, highlight=False, markup=False)
+    Console(stderr=True, soft_wrap=True).print(printable(message), highlight=False, markup=False)
+
+
+def printable(text: str) -> str:
+    r"""The text with what is not UTF-8, such as a byte of a file's name, as an escape: \udcff."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def show_table(
@@ -38,9 +43,9 @@ def show_table(
     for number, name in enumerate(columns):
         table.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     console = Console(stderr=stderr)
-    console.print(title, style="bold", highlight=False, markup=False)
+    console.print(printable(title), style="bold", highlight=False, markup=False)
     console.print(table)
 
 

@@ -11,7 +11,7 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -50,6 +50,22 @@ def staged(destination: Path, *, option: str = "--output") -> Iterator[Path]:
         raise
     finally:
         _remove(staging)
+
+
+def refuse_overwriting(
+    inputs: Iterable[Path], destination: Path, *, option: str = "--output"
+) -> None:
+    """Refuse a destination that an input is, or is in: it would be lost.
+
+    Raises:
+        InputError: it is.
+    """
+    resolved = destination.resolve()
+    for given in inputs:
+        if given.resolve() == resolved or resolved in given.resolve().parents:
+            raise InputError(
+                f"{destination}: would replace the input {given}. Choose another {option}."
+            )
 
 
 @contextmanager

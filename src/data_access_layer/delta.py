@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,8 +15,8 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from config.errors import InputError, UserError
-from data_access_layer.reader import DEFAULT_BATCH_ROWS, RecordBatch
-from data_access_layer.types import plain, refuse_types
+from data_access_layer.reader import DEFAULT_BATCH_ROWS, RecordBatch, selected
+from data_access_layer.types import plain, refuse_names, refuse_types
 
 LOG = "_delta_log"
 
@@ -25,11 +26,51 @@ def is_delta(folder: Path) -> bool:
     return folder.is_dir() and DeltaTable.is_deltatable(str(folder))
 
 
-def delta_batches(folder: Path, batch_rows: int = DEFAULT_BATCH_ROWS) -> Iterator[RecordBatch]:
-    """The rows of the newest version."""
+@dataclass(frozen=True)
+class LocalDelta:
+    """The newest version of a table in a local folder."""
+
+    path: Path
+
+    @property
+    def location(self) -> str:
+        """Where it is."""
+        return str(self.path)
+
+    def row_count(self) -> int:
+        """The rows that the table's log counts."""
+        return int(DeltaTable(str(self.path)).count())
+
+    def batches(
+        self, columns: Sequence[str] | None = None, *, batch_rows: int = DEFAULT_BATCH_ROWS
+    ) -> Iterator[RecordBatch]:
+        """As `delta_batches`."""
+        return delta_batches(self.path, batch_rows, columns=columns)
+
+
+def delta_batches(
+    folder: Path,
+    batch_rows: int = DEFAULT_BATCH_ROWS,
+    *,
+    columns: Sequence[str] | None = None,
+) -> Iterator[RecordBatch]:
+    """The rows of the newest version, of `columns` only; at least one batch.
+
+    Raises:
+        InputError: the table is not whole, or a column is not there.
+    """
     try:
         dataset = DeltaTable(str(folder)).to_pyarrow_dataset()
-        yield from dataset.to_batches(batch_size=batch_rows)
+        selected(dataset.schema.empty_table(), columns, str(folder))
+        empty = True
+        for batch in dataset.to_batches(batch_size=batch_rows, columns=columns):
+            empty = False
+            yield batch
+        if empty:
+            schema = (
+                dataset.schema if columns is None else dataset.scanner(columns).projected_schema
+            )
+            yield pa.RecordBatch.from_pylist([], schema)
     except (DeltaError, pa.ArrowException, OSError) as error:
         raise InputError(f"{folder}: no whole Delta table ({_first_line(error)}).") from error
 
@@ -73,6 +114,7 @@ def for_delta(batch: RecordBatch) -> RecordBatch:
         InputError: a value does not fit without a loss, or a column's type is none of Delta's.
     """
     refuse_types(batch.schema, "delta")
+    refuse_names(batch.schema.names, "delta")
     table = plain(pa.Table.from_batches([batch]))
     for index, field in enumerate(table.schema):
         try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import duckdb
 import pyarrow as pa
@@ -16,12 +17,13 @@ import pyarrow.parquet as pq
 
 from config.errors import InputError, UserError
 from data_access_layer.atomic import staged
-from data_access_layer.column_types import Columns, as_schema, plain_columns
+from data_access_layer.column_types import Columns, as_schema, plain_columns, plain_schema
 from data_access_layer.files import Format, format_of, table_files
 from data_access_layer.filters import Condition, Query
 from data_access_layer.retries import TransientError
 from data_access_layer.settings import StoreSettings
 from data_access_layer.table import Ask, StoredTable
+from data_access_layer.tables.files import TableFiles, open_files
 
 if TYPE_CHECKING:
     from data_access_layer.locations import FileLocation, TableLocation
@@ -50,40 +52,52 @@ def connection(
         opened.close()
 
 
+@dataclass(frozen=True)
+class Selectable:
+    """What rows are selected from: a table function or a table of a connection."""
+
+    connection: duckdb.DuckDBPyConnection
+    source: str
+    columns: Columns
+    parameters: Sequence[Any] = ()
+
+    @classmethod
+    def of(
+        cls, opened: duckdb.DuckDBPyConnection, source: str, parameters: Sequence[Any] = ()
+    ) -> Self:
+        """With the columns that DuckDB finds there."""
+        relation = opened.sql(f"select * from {source} limit 0", params=list(parameters))
+        return cls(opened, source, plain_columns(relation.to_arrow_table().schema), parameters)
+
+
 class DuckDBReadable(StoredTable):
     """What DuckDB can select from."""
 
     @abstractmethod
-    def _source(self) -> Any:
-        """A context manager of a connection, what to select from there, and its parameters."""
+    def _source(self) -> AbstractContextManager[Selectable]:
+        """What to select from."""
 
     def _columns(self) -> Columns:
-        with self._source() as (opened, source, parameters):
-            return _columns_of(opened, source, parameters)
+        with self._source() as found:
+            return found.columns
 
     def _row_count(self) -> int:
-        with self._source() as (opened, source, parameters):
-            counted = opened.execute(f"select count(*) from {source}", parameters).fetchall()
+        with self._source() as found:
+            statement = f"select count(*) from {found.source}"
+            counted = found.connection.execute(statement, found.parameters).fetchall()
             return int(counted[0][0])
 
     def _batches(self, ask: Ask, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        with self._source() as (opened, source, parameters):
-            query = ask(_columns_of(opened, source, parameters))
-            statement, values = select_statement(query, source)
-            relation = opened.sql(statement, params=[*parameters, *values])
+        with self._source() as found:
+            query = ask(found.columns)
+            statement, values = select_statement(query, found.source)
+            relation = found.connection.sql(statement, params=[*found.parameters, *values])
             empty = True
             for batch in relation.to_arrow_reader(batch_rows):
                 empty = False
                 yield as_schema(batch, query.schema, name=self.location)
             if empty:
                 yield pa.RecordBatch.from_pylist([], schema=query.schema)
-
-
-def _columns_of(
-    opened: duckdb.DuckDBPyConnection, source: str, parameters: Sequence[Any]
-) -> Columns:
-    relation = opened.sql(f"select * from {source} limit 0", params=list(parameters))
-    return plain_columns(relation.to_arrow_table().schema)
 
 
 def quoted(name: str) -> str:
@@ -173,13 +187,20 @@ def _check_format(format: Format) -> None:
 
 
 class LocalTable(DuckDBReadable):
-    """A Parquet or CSV file on this machine, or a folder of them."""
+    """A file on this machine, or a folder of them; `dtypes` are the types that are declared."""
 
     def __init__(
-        self, name: str, location: str, settings: StoreSettings, *, at: FileLocation
+        self,
+        name: str,
+        location: str,
+        settings: StoreSettings,
+        *,
+        at: FileLocation,
+        dtypes: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(name, location, settings)
         self._path = at.path
+        self._dtypes = dtypes or {}
 
     def _exists(self) -> bool:
         if not self._path.is_dir():
@@ -190,15 +211,23 @@ class LocalTable(DuckDBReadable):
             return False
 
     @contextmanager
-    def _source(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, list[Any]]]:
-        files = table_files(self._path)
-        formats = {format_of(file) for file in files}
-        if len(formats) > 1:
-            raise InputError(f"{self.location}: the folder holds files of several formats.")
-        with connection() as opened, readable(self.location):
-            # A pattern's characters in a file's name are those characters.
-            paths = [str(file).translate(_NO_PATTERN) for file in files]
-            yield opened, *file_source(paths, formats.pop())
+    def _source(self) -> Iterator[Selectable]:
+        table = TableFiles(open_files(self._path, self._dtypes), self.location)
+        if table.is_uniform_parquet():
+            with connection() as opened, readable(self.location):
+                # A pattern's characters in a file's name are those characters.
+                paths = [str(file.path).translate(_NO_PATTERN) for file in table.files]
+                yield Selectable.of(opened, *file_source(paths, "parquet"))
+            return
+        # DuckDB would guess the types of a text file, and take those of the first Parquet file.
+        failed: list[Exception] = []
+        table = TableFiles(table.fitted(), self.location)
+        schema = plain_schema(plain_columns(table.schema()), name=self.location)
+        rows = (as_schema(rows, schema, name=self.location) for rows in table.record_batches())
+        batches = remembering(rows, failed)
+        with connection() as opened, first_of(failed), readable(self.location):
+            opened.register(_ROWS, pa.RecordBatchReader.from_batches(schema, batches))
+            yield Selectable(opened, _ROWS, plain_columns(schema))
 
     def _write(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         format = format_of(self._path)
@@ -206,6 +235,7 @@ class LocalTable(DuckDBReadable):
             write_file(str(staging), format, schema, batches)
 
 
+_ROWS = "rows_of_the_files"
 _NO_PATTERN = str.maketrans({character: f"[{character}]" for character in "*?["})
 
 
@@ -257,13 +287,13 @@ class DuckDBTable(DuckDBReadable):
         return f"{quoted(self._schema_name)}.{quoted(self._table)}"
 
     @contextmanager
-    def _source(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, list[Any]]]:
+    def _source(self) -> Iterator[Selectable]:
         if not self._path.exists():
             raise InputError(f"{self.location}: there is no file {self._path}.")
         with readable(self.location), connection(str(self._path), read_only=True) as opened:
             if not self._known(opened):
                 raise InputError(f"{self.location}: {self._missing(opened)}")
-            yield opened, self._quoted, []
+            yield Selectable.of(opened, self._quoted)
 
     def _missing(self, opened: duckdb.DuckDBPyConnection) -> str:
         rows = opened.execute(
@@ -292,6 +322,17 @@ class DuckDBTable(DuckDBReadable):
             if _LOCKED in reason:
                 raise TransientError("another process writes to the file") from error
             raise UserError(f"{self.location}: cannot be written ({reason}).") from error
+
+
+@contextmanager
+def first_of(failed: Sequence[Exception]) -> Iterator[None]:
+    """Raise the error that `remembering` kept, instead of what DuckDB made of it."""
+    try:
+        yield
+    except Exception:
+        if failed:
+            raise failed[0] from None
+        raise
 
 
 def remembering(

@@ -1,17 +1,21 @@
-"""Which files a location stands for, and in which format they are."""
+"""Which files a location stands for, in which format they are, and how they are opened."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Literal
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, Protocol
+from urllib.parse import unquote
 
 from config.errors import InputError, UserError
+from config.terminal import say
 
 Format = Literal["parquet", "csv", "jsonl"]
 FORMATS: dict[str, Format] = {
@@ -28,44 +32,202 @@ MANIFEST_SUFFIX = ".manifest.json"
 PARQUET_MAGIC = b"PAR1"
 
 
-def format_of(path: Path) -> Format:
-    """The format that a file's ending names.
+# What text files may be compressed with.
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
+DELTA_LOG = "_delta_log"
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
+
+class Openable(Protocol):
+    """A file that is not on this machine, such as an object in a store."""
+
+    @property
+    def name(self) -> str:
+        """Its name, without folders."""
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its name."""
+
+    def with_suffix(self, suffix: str, /) -> PurePosixPath:
+        """Its location with another ending."""
+
+    def size(self) -> int:
+        """How many bytes it has."""
+
+    def open(self) -> Any:
+        """The file, for reading."""
+
+
+type FilePath = Path | Openable
+# What is directly in a folder: each entry's path, and whether it is a folder itself.
+type Listed = list[tuple[str, bool]]
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file of a table, and the columns that its folders `name=value` stand for."""
+
+    path: FilePath
+    partition: dict[str, str | None] = field(default_factory=dict)
+
+
+def stem_of(path: FilePath) -> str:
+    """A file's name without the endings of its format and its compression."""
+    plain = PurePosixPath(path.name)
+    return plain.with_suffix("").stem if plain.suffix.lower() in COMPRESSIONS else plain.stem
+
+
+def format_of(path: FilePath | PurePosixPath) -> Format:
+    """The format that a file's ending names, before the ending of its compression.
 
     Raises:
-        InputError: the ending is none of the known ones.
+        InputError: the ending is none of the known ones, or the format is never compressed so.
     """
-    try:
-        return FORMATS[path.suffix.lower()]
-    except KeyError:
+    plain = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
+    format = FORMATS.get(plain.suffix.lower())
+    if format is None:
         raise InputError(
-            f"{path}: cannot tell the format from the ending {path.suffix!r}; "
+            f"{path}: cannot tell the format from the ending {plain.suffix!r}; "
             f"expected one of {', '.join(FORMATS)}."
-        ) from None
+        )
+    if format == "parquet" and plain is not path:
+        raise InputError(
+            f"{path}: Parquet is compressed inside the file. Decompress it, and remove "
+            f"{path.suffix} from its name."
+        )
+    return format
 
 
-def table_files(location: Path) -> list[Path]:
-    """The file itself, or a folder's table files in the order of their names.
+def opened(path: FilePath, name: str) -> Any:
+    """A file to read, decompressed where its ending says that it is compressed.
 
     Raises:
-        InputError: nothing is there, it cannot be read, or the folder holds no table.
+        InputError: it cannot be opened.
+    """
+    import pyarrow as pa
+
+    file = _opened_here(path, name) if isinstance(path, Path) else path.open()
+    codec = COMPRESSIONS.get(path.suffix.lower())
+    return pa.CompressedInputStream(file, codec) if codec else file
+
+
+def _opened_here(path: Path, name: str) -> Any:
+    import pyarrow as pa
+
+    try:
+        # Python opens what Arrow cannot: a name that is not in UTF-8.
+        return pa.OSFile(str(path)) if is_utf8(path) else pa.PythonFile(path.open("rb"), "r")
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {_reason(path, error)}.") from error
+
+
+def size_of(path: FilePath, name: str) -> int:
+    """How many bytes a file has.
+
+    Raises:
+        InputError: it is not there.
+    """
+    if not isinstance(path, Path):
+        return path.size()
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror or error}.") from error
+
+
+def _reason(path: Path, error: OSError) -> str:
+    return "Is a directory" if path.is_dir() else error.strerror or str(error)
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether Arrow can open a file of that name; Python opens all names."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def table_files(location: Path) -> list[FoundFile]:
+    """The file itself, or all table files of a folder in the order of their names.
+
+    Subfolders named `column=value` are read too, and are columns. What begins with a dot or an
+    underscore, and manifests, are no tables. Other files are named on standard error.
+
+    Raises:
+        InputError: nothing is there, it cannot be read, or the folder holds no table, or another
+            folder.
     """
     try:
         if not location.is_dir():
             with location.open("rb"):
-                return [location]
-        files = sorted(
-            file
-            for file in location.iterdir()
-            if file.suffix.lower() in FORMATS and not file.name.startswith((".", "_"))
-        )
+                return [FoundFile(location)]
+        return found_files(str(location), _listed_here, Path)
     except OSError as error:
         raise InputError(f"{location}: cannot be read: {error.strerror}.") from error
-    for file in files:
-        if file.is_dir():
-            raise InputError(f"{file}: is a folder inside a folder; expected a file.")
+
+
+def _listed_here(folder: str) -> Listed:
+    return sorted((str(entry), entry.is_dir()) for entry in Path(folder).iterdir())
+
+
+def found_files(
+    location: str, listed: Callable[[str], Listed], file: Callable[[str], FilePath]
+) -> list[FoundFile]:
+    """All table files of a folder, as `table_files` says, wherever it is.
+
+    Raises:
+        InputError: the folder holds no table, or another folder.
+    """
+    files = [FoundFile(file(path), partition) for path, partition in _below(location, listed, {})]
     if not files:
         raise InputError(f"{location}: the folder holds no file that ends in {', '.join(FORMATS)}.")
+    first = files[0]
+    for each in files:
+        if each.partition.keys() != first.partition.keys():
+            raise InputError(
+                f"{location}: the folders do not have the same partitions: {first.path} and "
+                f"{each.path}."
+            )
     return files
+
+
+def _below(
+    folder: str, listed: Callable[[str], Listed], partition: dict[str, str | None]
+) -> Iterator[tuple[str, dict[str, str | None]]]:
+    entries = [(path, PurePosixPath(path).name, is_folder) for path, is_folder in listed(folder)]
+    if any(name == DELTA_LOG and is_folder for _, name, is_folder in entries):
+        raise InputError(
+            f"{folder}: is a Delta table ({DELTA_LOG}), whose folder also holds rows of earlier "
+            f"versions. Export it first: ./pants run src/data_exports:export -- --src {folder} "
+            "--dst rows.parquet"
+        )
+    for path, name, is_folder in entries:
+        if name.startswith((".", "_")) or name.endswith(MANIFEST_SUFFIX):
+            continue
+        column, equals, value = name.partition("=")
+        if is_folder:
+            if not equals or not column:
+                raise InputError(
+                    f"{path}: is a folder inside a folder. Expected files, or folders named "
+                    "column=value. Move it, or name it with a leading underscore."
+                )
+            known = None if value == _NO_VALUE else unquote(value)
+            yield from _below(path, listed, {**partition, unquote(column): known})
+        elif is_table(name):
+            yield path, partition
+        else:
+            say(f"{path}: not read; its ending is none of {', '.join(FORMATS)}.")
+
+
+def is_table(name: str) -> bool:
+    """Whether a file of that name is a table, by its ending."""
+    try:
+        format_of(PurePosixPath(name))
+    except InputError:
+        return False
+    return True
 
 
 def manifest_path(table: Path) -> Path:

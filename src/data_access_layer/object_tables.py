@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from config.errors import InputError, UserError
 from data_access_layer.duckdb_tables import (
     DuckDBReadable,
+    Selectable,
     connection,
     file_source,
     remembering,
@@ -60,7 +59,7 @@ class ObjectTable(DuckDBReadable):
         )
 
     @contextmanager
-    def _source(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, list[Any]]]:
+    def _source(self) -> Iterator[Selectable]:
         with self._store.faults(), connection() as opened:
             try:
                 files = self._files()
@@ -75,7 +74,7 @@ class ObjectTable(DuckDBReadable):
                     f"format; found {len(files)} of {len(formats)} formats."
                 )
             opened.register_filesystem(self._store.filesystem)
-            yield opened, *file_source(files, formats.pop() or "parquet")
+            yield Selectable.of(opened, *file_source(files, formats.pop() or "parquet"))
 
     def _write(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         format = _format(self._at.url)

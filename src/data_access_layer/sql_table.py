@@ -28,7 +28,7 @@ from data_access_layer.locations import DUCKDB, TableLocation, parse_location
 from data_access_layer.reader import RecordBatch
 from data_access_layer.retries import TransientError
 from data_access_layer.settings import StoreSettings
-from data_access_layer.types import in_utc, plain, refuse_types
+from data_access_layer.types import in_utc, plain, refuse_names, refuse_types
 
 MANIFESTS = "data_exports_manifests"
 STAGING = "{table}__writing"
@@ -131,6 +131,9 @@ class SqlTable(DatabaseTable):
             if staging is None or schema is None:
                 schema = batch.schema
                 refuse_types(schema, "sql")
+                sqlite = self._engine.dialect.name == "sqlite"
+                refuse_names(schema.names, "sqlite" if sqlite else "sql")
+                self._refuse_long_names(schema.names)
                 staging = self._staging(schema)
                 self._make_schema(connection)
                 staging.drop(connection, checkfirst=True)
@@ -144,6 +147,14 @@ class SqlTable(DatabaseTable):
         if staging is None or schema is None:
             raise InputError(f"{self.location}: there are no rows to write.")
         return {field.name: str(field.type) for field in schema}, staging
+
+    def _refuse_long_names(self, names: Sequence[str]) -> None:
+        for name in names if self._engine.dialect.name == "postgresql" else ():
+            if len(name.encode()) > NAME_BYTES:
+                raise InputError(
+                    f"{self.location}: the name of the column {name!r} is longer than {NAME_BYTES} "
+                    "bytes, and PostgreSQL would cut it. Rename it, or leave it out."
+                )
 
     def _staging(self, schema: pa.Schema) -> sa.Table:
         sqlite = self._engine.dialect.name == "sqlite"

@@ -6,6 +6,7 @@ What opens object stores and databases is imported when a location asks for it.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from config.errors import InputError
 from data_access_layer.locations import (
@@ -19,10 +20,13 @@ from data_access_layer.settings import StoreSettings
 from data_access_layer.table import StoredTable
 
 
-def open_table(name: str, settings: StoreSettings) -> StoredTable:
+def open_table(
+    name: str, settings: StoreSettings, *, dtypes: Mapping[str, str] | None = None
+) -> StoredTable:
     """The table of that name: where `settings.tables` says, else below `settings.root`.
 
-    Nothing is read or connected to yet.
+    `dtypes` are the columns that a contract declares, by their pandas dtype: what a text file holds
+    is read as that. Nothing is read or connected to yet.
 
     Raises:
         InputError: the name cannot be that of a table, or its location is none.
@@ -32,7 +36,7 @@ def open_table(name: str, settings: StoreSettings) -> StoredTable:
         if not re.fullmatch(r"\w[\w.-]*", name):
             raise InputError(f"{name!r} is no name of a table: expected letters, digits, _ and -.")
         location = f"{settings.root.rstrip('/')}/{name}.parquet"
-    return _open(name, location, settings)
+    return _open(name, location, settings, dtypes)
 
 
 def open_location(location: str, settings: StoreSettings) -> StoredTable:
@@ -44,13 +48,18 @@ def open_location(location: str, settings: StoreSettings) -> StoredTable:
     return _open(location, location, settings)
 
 
-def _open(name: str, location: str, settings: StoreSettings) -> StoredTable:
+def _open(
+    name: str,
+    location: str,
+    settings: StoreSettings,
+    dtypes: Mapping[str, str] | None = None,
+) -> StoredTable:
     at = parse_location(location)
     match at:
         case FileLocation():
             from data_access_layer.duckdb_tables import LocalTable
 
-            return LocalTable(name, location, settings, at=at)
+            return LocalTable(name, location, settings, at=at, dtypes=dtypes)
         case TableLocation(scheme=scheme) if scheme == DUCKDB:
             from data_access_layer.duckdb_tables import DuckDBTable
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +28,35 @@ def refuse_types(schema: pa.Schema, format: str) -> None:
             f"{'s' * (len(odd) > 1)} {columns}. Leave {'them' if len(odd) > 1 else 'it'} out, "
             f"or choose a format that can: {', '.join(others)}."
         )
+
+
+def refuse_names(names: Sequence[str], format: str) -> None:
+    """Refuse names of columns that a format cannot hold, or cannot tell apart.
+
+    Raises:
+        InputError: a column has no name, or one that differs from another by case alone.
+    """
+    if format not in _NAMED:
+        return
+    said = f"The rows cannot be written as {format}: "
+    if "" in names:
+        raise InputError(
+            f"{said}column {names.index('') + 1} has no name. Rename it, or leave it out: it may "
+            "be the index of a pandas frame."
+        )
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name and format in _CASELESS:
+            raise InputError(
+                f"{said}the names of the columns {other!r} and {name!r} differ by case alone. "
+                "Rename one, or leave it out."
+            )
+
+
+# Formats whose columns have names, and those for which upper and lower case are the same.
+_NAMED = ("jsonl", "delta", "sql", "sqlite")
+_CASELESS = ("jsonl", "delta", "sqlite")
 
 
 def plain(table: pa.Table) -> pa.Table:

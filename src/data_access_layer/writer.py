@@ -5,6 +5,7 @@ A plain door: that a table appears whole or not at all is for `data_exports` to 
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -14,10 +15,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from config.errors import InputError
-from data_access_layer.files import WrittenFormat
+from data_access_layer.files import WrittenFormat, is_utf8
 from data_access_layer.reader import RecordBatch
 from data_access_layer.text import EncodedFile, Formulas, escaped_formulas
-from data_access_layer.types import in_utc, plain, refuse_types
+from data_access_layer.types import in_utc, plain, refuse_names, refuse_types
 
 
 class TableWriter:
@@ -36,7 +37,7 @@ class TableWriter:
         formulas: Formulas = "keep",
     ) -> None:
         self._target = target
-        self._file: pa.OSFile | None = None
+        self._file: pa.NativeFile | None = None
         self._format = format
         self._encoding = encoding
         self._formulas = formulas
@@ -76,6 +77,7 @@ class TableWriter:
     def _append(self, table: pa.Table) -> None:
         if self._writer is None:
             refuse_types(table.schema, self._format)
+            refuse_names(table.schema.names, self._format)
             self._schema = table.schema
             self._writer = self._open(table.schema)
         if self._format == "csv":
@@ -102,7 +104,11 @@ class TableWriter:
     def _open(self, schema: pa.Schema) -> Any:
         # Opened here, because Arrow leaves its own file open where a writer cannot be closed.
         if isinstance(self._target, str):
-            self._file = pa.OSFile(self._target, "wb")
+            path = Path(self._target)
+            is_plain = is_utf8(path)
+            self._file = (
+                pa.OSFile(self._target, "wb") if is_plain else pa.PythonFile(path.open("wb"))
+            )
         return self._open_in(self._file or self._target, schema)
 
     def _open_in(self, sink: Any, schema: pa.Schema) -> Any:

@@ -210,7 +210,8 @@ class FeatureView(pa.DataFrameModel, metaclass=_IndexedByColumns):
         """The table, with a sample in it if it may have one and is not there yet."""
         settings = settings or StoreSettings.load()
         source = cls.__source__
-        table = open_table(source.table, settings)
+        dtypes = {name: str(dtype) for name, dtype in dtypes_of(cls.to_schema()).items()}
+        table = open_table(source.table, settings, dtypes=dtypes)
         if table.exists():
             return table
         if source.sample is None or not settings.write_samples:

@@ -16,6 +16,8 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from pathlib import Path
+from typing import cast
 
 from distributed import (
     Client,
@@ -29,7 +31,7 @@ from distributed import (
 from config.errors import InputError, UserError
 from config.terminal import with_progress
 from config.tracking import TrackingSettings
-from data_access_layer.reader import TableFile
+from data_access_layer.tables.files import TableFile
 from models.engines import Job
 from models.loading import find_version
 from models.scoring import Outcome, Part, Scorer
@@ -82,10 +84,11 @@ def run(
 def _sent(part: Part) -> _Sent:
     if not isinstance(part.table, TableFile):
         raise InputError(f"{part.table.name}: is no file, which other processes could open.")
-    path = part.table.path.absolute()
-    return _Sent(
-        replace(part, table=replace(part.table, path=path)), str(path), path.stat().st_size
-    )
+    path = part.table.path
+    if isinstance(path, Path):
+        path = path.absolute()
+    table = replace(part.table, path=path)
+    return _Sent(replace(part, table=table), str(path), table.size())
 
 
 @contextmanager
@@ -181,10 +184,11 @@ def _score(job: Job, sent: _Sent) -> Outcome:
 
 
 def _check_sight(sent: _Sent) -> None:
+    table = cast("TableFile", sent.part.table)
     try:
-        size = os.stat(sent.path).st_size
-    except OSError as error:
-        raise UserError(_unseen(sent.path, error.strerror)) from None
+        size = table.size()
+    except InputError as error:
+        raise UserError(_unseen(sent.path, str(error).rpartition(": ")[2].rstrip("."))) from None
     if size != sent.size:
         raise UserError(_unseen(sent.path, f"it has {size:,} bytes, not {sent.size:,}"))
     folder = sent.part.path.parent

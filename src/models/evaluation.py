@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any, cast
 
 import pandas as pd
@@ -11,8 +11,7 @@ from pandera.typing import DataFrame
 
 from config.task import LoadSettings
 from config.terminal import show_table
-from data_access_layer.files import table_files
-from data_access_layer.reader import TableFile
+from data_access_layer.open import open_source
 from models.definition import ModelDefinition
 from models.judging import scored
 from models.loading import load_model
@@ -32,7 +31,7 @@ def evaluate(
 ) -> bool:
     """Show and log one version's metrics; False where it misses a limit and that is to count."""
     if settings.input:
-        labelled = read_labelled(definition, Path(settings.input))
+        labelled = read_labelled(definition, settings.input, load_settings)
     else:
         labelled = split(definition, load_settings).hold_out
     version, model = load_model(
@@ -57,17 +56,20 @@ def evaluate(
     return verdict.passed or not settings.enforce
 
 
-def read_labelled(definition: ModelDefinition, location: Path) -> DataFrame[Any]:
-    """Labelled rows of a file or folder, checked.
+def read_labelled(
+    definition: ModelDefinition, place: str, load_settings: LoadSettings
+) -> DataFrame[Any]:
+    """Labelled rows of a place, checked.
 
     Raises:
-        InputError: a file cannot be read or breaks the labelled contract.
+        InputError: the place cannot be read or breaks the labelled contract.
     """
     contract = definition.labelled_contract
     failures = FailureCollector()
     frames: list[pd.DataFrame] = []
-    for file in table_files(location):
-        for batch in TableFile(file, contract_dtypes(contract), str(file)).batches():
+    with ExitStack() as stack:
+        source = open_source(place, load_settings, stack, dtypes=contract_dtypes(contract))
+        for batch in source.batches():
             try:
                 frames.append(contract.validate(batch.frame, lazy=True))
             except SchemaErrors as errors:

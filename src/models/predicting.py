@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -17,17 +18,19 @@ import pandas as pd
 from config.errors import InputError
 from config.terminal import say, show_table
 from config.tracking import TrackingSettings
-from data_access_layer.atomic import staged
+from data_access_layer.atomic import refuse_overwriting, staged
 from data_access_layer.files import (
     FORMATS,
     MANIFEST_SUFFIX,
     STANDARD_STREAM,
     format_of,
     manifest_path,
-    standard_input_file,
-    table_files,
+    stem_of,
 )
-from data_access_layer.reader import FrameTable, Table, TableFile
+from data_access_layer.formats.text_types import TextsAs
+from data_access_layer.open import open_source
+from data_access_layer.reader import FrameTable, NoRowsError, Table
+from data_access_layer.tables.files import TableFile, TableFiles, local_files
 from data_exports.staged_table import staged_table
 from models.definition import ModelDefinition
 from models.engines import Job, chosen_engine
@@ -92,17 +95,19 @@ def predict(
     with ExitStack() as stack:
         if engine:
             _check_parts(settings.input, output)
-        tables = _input_tables(definition, settings.input, load_settings, stack)
+        tables = _input_tables(definition, settings.input, load_settings, stack, output=output)
         _check_output(output)
+        if output != STANDARD_STREAM:
+            refuse_overwriting(local_files(tables), Path(output))
         registry = Registry.connect(load_settings(TrackingSettings))
         version = _version(definition, settings, registry, load_settings)
         chosen = _Chosen(definition, registry, version, settings)
         if output == STANDARD_STREAM:
-            tally = _write_standard_output(chosen.scorer(), tables)
+            tally = _write_standard_output(chosen.scorer(), _as_one(tables, settings.input))
         elif _is_folder(output):
             tally = _write_folder(chosen, engine, tables, Path(output))
         else:
-            tally = _write_file(chosen.scorer(), tables, Path(output))
+            tally = _write_file(chosen.scorer(), _as_one(tables, settings.input), Path(output))
     _show(version, tally, output, time.monotonic() - started)
 
 
@@ -111,13 +116,22 @@ def _input_tables(
     location: str | None,
     load_settings: LoadSettings,
     stack: ExitStack,
+    *,
+    output: str,
 ) -> Sequence[Table]:
     if location is None:
         return [FrameTable(_own_input(definition, load_settings), f"{definition.name} sample data")]
     dtypes = contract_dtypes(definition.input_contract)
-    if location == STANDARD_STREAM:
-        return [TableFile(stack.enter_context(standard_input_file()), dtypes, "standard input")]
-    return [TableFile(file, dtypes, str(file)) for file in table_files(Path(location))]
+    # In CSV, further columns come out as the same texts whatever their type is.
+    is_text = output == STANDARD_STREAM or Path(output).suffix.lower() == ".csv"
+    texts_as: TextsAs = "text" if is_text else "exact"
+    source = open_source(location, load_settings, stack, dtypes=dtypes, texts_as=texts_as)
+    return source.files if isinstance(source, TableFiles) else [source]
+
+
+def _as_one(tables: Sequence[Table], location: str | None) -> Table:
+    files = [table for table in tables if isinstance(table, TableFile)]
+    return TableFiles(files, location or "") if len(files) > 1 else tables[0]
 
 
 def _own_input(definition: ModelDefinition, load_settings: LoadSettings) -> pd.DataFrame:
@@ -196,10 +210,10 @@ def _check_output(output: str) -> None:
         )
 
 
-def _write_file(scorer: Scorer, tables: Sequence[Table], destination: Path) -> Tally:
+def _write_file(scorer: Scorer, table: Table, destination: Path) -> Tally:
     tally = Tally()
-    with staged_table(destination) as table:
-        table.manifest = scorer.write(tables, table.path, destination, tally)
+    with staged_table(destination) as staging:
+        staging.manifest = scorer.write(table, staging.path, destination, tally)
     return tally
 
 
@@ -207,9 +221,7 @@ def _write_folder(
     chosen: _Chosen, engine: Engine | None, tables: Sequence[Table], destination: Path
 ) -> Tally:
     """Each table becomes a file, with its manifest; all rows that break the contract are told."""
-    names = [Path(table.name).stem for table in tables]
-    if len(set(names)) < len(names):
-        names = [Path(table.name).name for table in tables]
+    names = _part_names([Path(table.name) for table in tables])
     tally = Tally()
     with staged(destination) as folder:
         (folder / ATTEMPTS).mkdir(parents=True)
@@ -225,8 +237,19 @@ def _write_folder(
                     outcome.manifest.write(manifest_path(outcome.part.path))
         if tally.failures:
             raise tally.failures.error()
+        if not tally.rows:
+            raise NoRowsError(f"{Path(tables[0].name).parent}: no file of the folder has rows.")
         shutil.rmtree(folder / ATTEMPTS)
     return tally
+
+
+def _part_names(files: Sequence[Path]) -> list[str]:
+    """A name for each file: without its ending or else with it, or else with its folders, too."""
+    whole = [file.name for file in files]
+    plain = [stem_of(file) for file in files]
+    below = os.path.commonpath([file.parent for file in files])
+    nested = ["-".join(file.relative_to(below).parts) for file in files]
+    return next(names for names in (plain, whole, nested) if len(set(names)) == len(names))
 
 
 def _one_by_one(scorer: Scorer, parts: Sequence[Part]) -> Generator[Outcome]:
@@ -238,12 +261,12 @@ def _one_by_one(scorer: Scorer, parts: Sequence[Part]) -> Generator[Outcome]:
         yield outcome
 
 
-def _write_standard_output(scorer: Scorer, tables: Sequence[Table]) -> Tally:
+def _write_standard_output(scorer: Scorer, table: Table) -> Tally:
     """As CSV, after the last row is checked: a pipe gets all rows or none."""
     tally = Tally()
     with tempfile.TemporaryDirectory(prefix="predictions-") as folder:
         part = Path(folder) / "standard-output.csv"
-        scorer.write(tables, part, part, tally)
+        scorer.write(table, part, part, tally)
         with part.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
         sys.stdout.flush()

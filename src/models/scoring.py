@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,10 @@ import pandas as pd
 from pandera.errors import SchemaErrors
 from sklearn.pipeline import Pipeline
 
-from config.errors import InputError, UserError
+from config.errors import UserError
 from config.terminal import with_progress
 from data_access_layer.files import file_sha256, format_of
-from data_access_layer.reader import Batch, Table
+from data_access_layer.reader import NoRowsError, Table, renamed_apart
 from data_access_layer.threads import mapped, prefetched
 from data_access_layer.writer import TableWriter
 from data_exports.manifest import Manifest
@@ -107,7 +107,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a part: a file with this manifest, or the failures that the tally holds."""
+    """What became of a part: a file with this manifest, or the failures that the tally holds.
+
+    A part without rows has neither.
+    """
 
     part: Part
     tally: Tally
@@ -135,29 +138,26 @@ class Scorer:
         attempt = part.path.parent / ATTEMPTS / f"{uuid.uuid4().hex}{part.path.suffix}"
         try:
             if only_check:
-                for _ in self._checked([part.table], tally):
+                for _ in self._checked(part.table, tally):
                     pass
                 return Outcome(part, tally)
-            manifest = self.write([part.table], attempt, part.path, tally)
-        except ContractError:
+            manifest = self.write(part.table, attempt, part.path, tally)
+        except (ContractError, NoRowsError):
             return Outcome(part, tally)
         attempt.replace(part.path)
         return Outcome(part, tally, manifest)
 
-    def write(
-        self, tables: Sequence[Table], path: Path, destination: Path, tally: Tally
-    ) -> Manifest:
-        """Predict `tables` into one file at `path`, which is to become `destination`.
+    def write(self, table: Table, path: Path, destination: Path, tally: Tally) -> Manifest:
+        """Predict a table into one file at `path`, which is to become `destination`.
 
         Raises:
             ContractError: rows break the input contract; `tally` has all that do.
         """
         frame = pd.DataFrame()
-        counts = [table.row_count() for table in tables] if self.shows_progress else []
-        total = None if None in counts else sum(count or 0 for count in counts)
+        total = table.row_count() if self.shows_progress else None
         # One thread reads and checks, `jobs` predict, this one writes.
         with (
-            closing(prefetched(self._scored(prefetched(self._checked(tables, tally))))) as scored,
+            closing(prefetched(self._scored(prefetched(self._checked(table, tally))))) as scored,
             TableWriter(str(path), format=format_of(destination)) as writer,
         ):
             frames = (
@@ -172,36 +172,16 @@ class Scorer:
             rows=tally.rows,
             columns={str(name): str(dtype) for name, dtype in frame.dtypes.items()},
             sha256=file_sha256(path),
-            source=", ".join(table.name for table in tables),
+            source=table.name,
             model=self.version.name,
             model_version=str(self.version.version),
             git_commit=git_commit(),
         )
 
-    def _batches(self, tables: Sequence[Table]) -> Iterator[Batch]:
-        """One after another; a table whose further columns differ from the first's is refused."""
-        # What the first one has, and not the batch itself, which would stay in memory to the end.
-        expected: tuple[str, dict[str, str]] | None = None
-        for table in tables:
-            for number, batch in enumerate(table.batches(self.batch_rows)):
-                if number == 0:
-                    given = (batch.source, self._further(batch))
-                    expected = expected or given
-                    _check_same(given, expected)
-                yield batch
-
-    def _further(self, batch: Batch) -> dict[str, str]:
-        columns = self.definition.input_columns()
-        return {
-            str(name): str(dtype)
-            for name, dtype in batch.frame.dtypes.items()
-            if name not in columns
-        }
-
-    def _checked(self, tables: Sequence[Table], tally: Tally) -> Iterator[pd.DataFrame]:
+    def _checked(self, table: Table, tally: Tally) -> Iterator[pd.DataFrame]:
         """Yield what keeps the input contract; at the end, raise what all other batches break."""
         failures = tally.failures
-        for batch in self._batches(tables):
+        for batch in table.batches(self.batch_rows):
             try:
                 rows = self.definition.input_contract.validate(batch.frame, lazy=True)
             except SchemaErrors as errors:
@@ -224,17 +204,7 @@ class Scorer:
             failures = FailureCollector()
             failures.add(errors, rows, source=f"{self.version.name}'s predictions", first_row=1)
             raise UserError(f"{failures.error()} The model is at fault, not the input.") from errors
-        kept = rows.drop(columns=columns)
-        clashing = {name: f"{name}_input" for name in kept if name in predictions}
-        return len(rows), pd.concat([kept.rename(columns=clashing), predictions], axis=1)
-
-
-def _check_same(given: tuple[str, dict[str, str]], expected: tuple[str, dict[str, str]]) -> None:
-    (source, columns), (first, wanted) = given, expected
-    for name in sorted({*wanted, *columns}):
-        here, there = columns.get(name, "missing"), wanted.get(name, "missing")
-        if here != there:
-            raise InputError(
-                f"{source}: column {name!r}: {here}, but {there} in {first}, and one "
-                "file takes one set of columns. Make them the same, or let --output be a folder."
-            )
+        kept = renamed_apart(
+            rows.drop(columns=columns), map(str, predictions.columns), ending="_input"
+        )
+        return len(rows), pd.concat([kept, predictions], axis=1)

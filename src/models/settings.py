@@ -62,7 +62,7 @@ class EvaluateSettings(Settings):
 
     input: str | None = Field(
         None,
-        description="A labelled Parquet or CSV file or folder; default: the hold-out.",
+        description="Labelled rows: a file, a folder, s3://…; default: the hold-out.",
     )
     version: str | None = Field(None, description=VERSION)
     allow_mismatch: bool = Field(False, description="Load a version made with other code.")
@@ -84,7 +84,7 @@ class PredictSettings(Settings):
 
     input: str | None = Field(
         None,
-        description="A Parquet or CSV file, a folder of them, or - ; default: sample data.",
+        description="A file, a folder, -, s3://…, or a database's table; default: sample data.",
     )
     output: str | None = Field(
         None, description="A file, a folder, or - ; default: predictions/MODEL.parquet."

@@ -33,7 +33,9 @@ class NewDatasetSettings(Settings):
     section: ClassVar[str] = "new_dataset"
 
     name: CliPositionalArg[str] = Field("", description="the table's name, in snake_case")
-    data: str = Field("", description="a sample: a CSV, Parquet or JSON Lines file")
+    data: str = Field(
+        "", description="a sample: a file, a folder, s3://…, or a table of a database"
+    )
     dry_run: bool = Field(False, description="show the files, and write none")
 
 

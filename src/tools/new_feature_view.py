@@ -41,7 +41,9 @@ class NewFeatureViewSettings(Settings):
     section: ClassVar[str] = "new_feature_view"
 
     name: CliPositionalArg[str] = Field("", description="the view's name, in snake_case")
-    data: str = Field("", description="a sample: a CSV, Parquet or JSON Lines file")
+    data: str = Field(
+        "", description="a sample: a file, a folder, s3://…, or a table of a database"
+    )
     key: str = Field(
         "", description="the column that says about whom or what a row is; several as a,b"
     )

@@ -16,7 +16,6 @@ Exits with 2 and writes nothing where the name is taken or nothing can be learnt
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -43,7 +42,9 @@ class NewModelSettings(Settings):
     kind: Literal["classification", "regression"] | None = Field(
         None, description="what the label is: a class or a number"
     )
-    data: str = Field("", description="a sample: a CSV, Parquet or JSON Lines file")
+    data: str = Field(
+        "", description="a sample: a file, a folder, s3://…, or a table of a database"
+    )
     target: str = Field("", description="the column that is the label")
     id: str = Field(
         "",
@@ -86,13 +87,12 @@ def _sample(settings: NewModelSettings) -> Sample:
         return describe(
             rows, source="the example", kind=kind, target=target, identifier="customer_id"
         )
-    path = Path(settings.data)
-    rows = read_sample(path)
+    rows = read_sample(settings.data)
     target = settings.target or choose_target([str(name) for name in rows.columns], settings.name)
     if kind == "classification" and target in rows:
         # A class is what stands there: 01 is not 1, and `yes` is no truth value.
-        rows = read_sample(path, [target])
-    return describe(rows, source=str(path), kind=kind, target=target, identifier=settings.id)
+        rows = read_sample(settings.data, [target])
+    return describe(rows, source=settings.data, kind=kind, target=target, identifier=settings.id)
 
 
 def _report(name: str, sample: Sample) -> None:

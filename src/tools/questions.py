@@ -77,7 +77,7 @@ def view_answers(settings: NewFeatureViewSettings, root: Path, template: Templat
     given = dict(table_answers(settings.data, root, template))
     yield from given.items()
     if data := str(given["data"]):
-        rows = read_sample(Path(data))
+        rows = read_sample(data)
         columns = [str(column) for column in rows.columns]
         place = choose_place(rows, Place(settings.keys, settings.timestamp, settings.available))
         yield (
@@ -109,12 +109,12 @@ def _name(root: Path, template: Template) -> str:
 def _data(what: str) -> str:
     return _asked(
         f"{what}: a CSV, Parquet or JSON Lines file (empty: a made-up example)",
-        lambda data: data and read_sample(Path(data)),
+        lambda data: data and read_sample(data),
     )
 
 
 def _columns(data: str) -> list[str]:
-    return [str(column) for column in read_sample(Path(data)).columns]
+    return [str(column) for column in read_sample(data).columns]
 
 
 def _column(question: str, columns: list[str], default: str = "", *, optional: bool = False) -> str:

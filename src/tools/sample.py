@@ -6,20 +6,16 @@ model's folder keeps.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from config.errors import InputError
-from data_access_layer.files import format_of
-from data_access_layer.reader import TableFile
-from data_access_layer.settings import StoreSettings
-from data_access_layer.stores import open_location
+from data_access_layer.open import open_source, read_plain
 from tools.code_names import MISSING_COLUMNS, Names, literal, snake_case
 from tools.columns import MOST_CATEGORIES, Answers, Reader, is_text, named
 from tools.sample_checks import (
@@ -51,26 +47,23 @@ class Sample:
     unlabelled: int = 0
 
 
-def read_sample(path: Path, texts: Sequence[str] = ()) -> pd.DataFrame:
-    """A file's rows, in the few types that a column has; of a text file, `texts` as they stand.
+def read_sample(place: str, texts: Sequence[str] = ()) -> pd.DataFrame:
+    """The rows of a place, in the few types that a column has; of a text file, `texts` as text.
 
     Raises:
         InputError: it cannot be read, has no rows, or has a column of a type that tables have not.
     """
-    format_of(path)
-    table = TableFile(path, dict.fromkeys(texts, "str"), str(path))
-    with tempfile.TemporaryDirectory(prefix="sample-") as folder:
-        plain = open_location(f"{folder}/sample.parquet", StoreSettings())
-        plain.write(table.record_batches())
-        rows = plain.read()
-    if rows.empty:
-        raise InputError(f"{path}: the file has no rows.")
-    return rows
+    dtypes = dict.fromkeys(texts, "str")
+    with ExitStack() as stack:
+        source = open_source(
+            place, lambda settings: settings.load(), stack, dtypes=dtypes, texts_as="numbers"
+        )
+        return read_plain(source)
 
 
 def read_rows(data: str, example: Callable[[], pd.DataFrame]) -> tuple[pd.DataFrame, str]:
     """The rows of a file, else those of an example; and what an error calls them."""
-    return (read_sample(Path(data)), data) if data else (example(), "the example")
+    return (read_sample(data), data) if data else (example(), "the example")
 
 
 def choose_target(columns: Sequence[str], model: str) -> str:

@@ -17,10 +17,14 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from config.errors import InputError
+from config.task import LoadSettings
 from config.terminal import say, show_table, with_progress
-from data_access_layer.atomic import staged
-from data_access_layer.files import table_files
-from data_access_layer.reader import Batch, TableFile
+from data_access_layer.atomic import refuse_overwriting, staged
+from data_access_layer.files import stem_of
+from data_access_layer.formats.csv import WrongCells
+from data_access_layer.open import StoreTable, open_source
+from data_access_layer.reader import Batch, renamed_apart
+from data_access_layer.tables.files import TableFile, TableFiles, local_files
 from data_access_layer.writer import TableWriter
 from datasets.registry import contracts
 from validation import html
@@ -71,7 +75,7 @@ class Findings:
         return sorted(failures, key=lambda failure: (failure.count > 0, -failure.count))
 
 
-def validate_data(settings: ValidateDataSettings) -> bool:
+def validate_data(settings: ValidateDataSettings, load_settings: LoadSettings) -> bool:
     """Check a data set; write its good and bad rows and the reports; True where all rows are good.
 
     Raises:
@@ -82,35 +86,44 @@ def validate_data(settings: ValidateDataSettings) -> bool:
     known = contracts()
     if name not in known:
         raise InputError(f"No contract {name!r}; known: {', '.join(known)}. Set --contract.")
-    location = Path(required(settings.input, "input"))
+    place = required(settings.input, "input")
     output = Path(settings.output or f"validated/{name}")
     _check_output(output)
     dtypes = contract_dtypes(known[name])
-    tables = [TableFile(file, dtypes, str(file)) for file in table_files(location)]
     findings = Findings(list(dtypes))
-    with staged(output) as folder:
+    with ExitStack() as stack:
+        source = open_source(place, load_settings, stack, dtypes=dtypes)
+        refuse_overwriting(local_files([source]), output)
+        folder = stack.enter_context(staged(output))
         folder.mkdir()
-        _split(known[name], tables, folder, findings, settings.batch_rows)
-        facts = _facts(name, str(location), findings)
+        _split(known[name], source, folder, findings, settings.batch_rows)
+        facts = _facts(name, place, findings)
         (folder / JSON).write_text(json.dumps(facts, indent=2, default=str) + "\n")
-        (folder / HTML).write_text(_page(name, location, findings), encoding="utf-8")
+        (folder / HTML).write_text(_page(name, place, findings), encoding="utf-8")
     _show(name, findings, output)
     return not findings.bad_rows
 
 
 def split_rows(
-    contract: type[pa.DataFrameModel], frame: pd.DataFrame
+    contract: type[pa.DataFrameModel], frame: pd.DataFrame, wrong: Sequence[WrongCells] = ()
 ) -> tuple[pd.DataFrame, dict[int, list[str]], list[BrokenRule]]:
     """The rows that keep the contract, the reasons of all others by their place, and the rules.
 
-    A column that is wrong as a whole (missing, unexpected, of another dtype) makes all rows bad.
+    Rows with cells that are not of their declared type (`wrong`) are bad whatever the contract says
+    of them. A column that is wrong as a whole (missing, unexpected, of another dtype) makes all
+    rows bad.
     Whole numbers that were floating-point because one was missing become whole again without it,
     and are checked once more. That one row is unique is told within a batch only.
     """
     reasons: dict[int, list[str]] = {}
     rules: list[BrokenRule] = []
-    rest = frame
-    for _ in range(ROUNDS):
+    for cells in wrong:
+        rules.append((cells.column, f"expected {cells.expected}", _cases(cells)))
+        for place, text in zip(cells.rows, cells.texts, strict=True):
+            reason = f"{cells.column}: expected {cells.expected}, got {text!r}"
+            reasons.setdefault(place, []).append(reason)
+    rest = _whole_again(contract, frame.drop(index=list(reasons))) if reasons else frame
+    for _ in range(ROUNDS if len(rest) or not reasons else 0):
         try:
             return contract.validate(rest, lazy=True), reasons, rules
         except SchemaErrors as errors:
@@ -128,6 +141,10 @@ def split_rows(
     return frame.iloc[:0], reasons, rules
 
 
+def _cases(cells: WrongCells) -> pd.DataFrame:
+    return pd.DataFrame({"failure_case": cells.texts, "index": cells.rows})
+
+
 def _whole_again(contract: type[pa.DataFrameModel], frame: pd.DataFrame) -> pd.DataFrame:
     for name, dtype in contract_dtypes(contract).items():
         if name in frame and dtype.startswith(("int", "uint")) and frame[name].dtype.kind == "f":
@@ -137,32 +154,40 @@ def _whole_again(contract: type[pa.DataFrameModel], frame: pd.DataFrame) -> pd.D
 
 def _split(
     contract: type[pa.DataFrameModel],
-    tables: Sequence[TableFile],
+    table: TableFiles | StoreTable,
     folder: Path,
     findings: Findings,
     batch_rows: int,
 ) -> None:
-    counts = [table.row_count() for table in tables]
-    total = None if None in counts else sum(count or 0 for count in counts)
+    total = table.row_count()
     with TableWriter(str(folder / GOOD_ROWS), format="parquet") as good_rows:
-        for number, table in enumerate(tables):
+        parts: Sequence[TableFile | StoreTable] = (
+            table.fitted() if isinstance(table, TableFiles) else [table]
+        )
+        for number, part in enumerate(parts):
             with ExitStack() as stack:
                 bad_rows: TableWriter | None = None
-                batches = with_progress(_counted(table, batch_rows), total, what=table.name)
-                for batch in batches:
+                for batch in with_progress(_counted(part, batch_rows), total, what=part.name):
                     good, bad = _judged(contract, batch, findings)
                     if len(good):
                         good_rows.write(good)
                     if len(bad) and bad_rows is None:
-                        path = folder / QUARANTINE / f"{number:04d}-{table.path.stem}.parquet"
+                        path = folder / QUARANTINE / f"{number:04d}-{_name_of(part)}.parquet"
                         path.parent.mkdir(exist_ok=True)
                         bad_rows = stack.enter_context(TableWriter(str(path), format="parquet"))
                     if len(bad) and bad_rows is not None:
                         bad_rows.write(bad)
+    if not findings.rows:
+        raise InputError(f"{table.name}: there are no rows.")
 
 
-def _counted(table: TableFile, batch_rows: int) -> Iterator[tuple[int, Batch]]:
-    for batch in table.batches(batch_rows):
+def _name_of(part: TableFile | StoreTable) -> str:
+    return stem_of(part.path) if isinstance(part, TableFile) else "table"
+
+
+def _counted(part: TableFile | StoreTable, batch_rows: int) -> Iterator[tuple[int, Batch]]:
+    read = part.some_batches if isinstance(part, TableFile) else part.batches
+    for batch in read(batch_rows, wrong_cells="keep"):
         yield len(batch.frame), batch
 
 
@@ -170,7 +195,7 @@ def _judged(
     contract: type[pa.DataFrameModel], batch: Batch, findings: Findings
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     findings.see(batch.frame)
-    good, reasons, rules = split_rows(contract, batch.frame)
+    good, reasons, rules = split_rows(contract, batch.frame, batch.wrong)
     places = sorted(reasons)
     findings.failures.add_rules(rules, source=batch.source, first_row=batch.first_row)
     for column, _, cases in rules:
@@ -180,7 +205,8 @@ def _judged(
         ROW: [batch.first_row + place for place in places],
         REASONS: ["; ".join(reasons[place]) for place in places],
     }
-    bad = batch.frame.iloc[places].assign(**added)
+    given = batch.frame.iloc[places]
+    bad = renamed_apart(given, added, ending="_input").assign(**added)
     findings.bad_rows += len(bad)
     shown = [name for name in findings.columns if name in batch.frame]
     findings.good_sample.add(good[shown] if len(good) else good.iloc[:0])
@@ -219,7 +245,7 @@ def _facts(contract: str, location: str, findings: Findings) -> dict[str, Any]:
     }
 
 
-def _page(contract: str, location: Path, findings: Findings) -> str:
+def _page(contract: str, location: str, findings: Findings) -> str:
     bad = findings.bad_rows
     failures = findings.told()
     return html.render(

@@ -23,7 +23,7 @@ def run(settings: DriftSettings, invocation: Invocation) -> int:
     """Compare two data sets."""
     from validation.drifting import drift
 
-    return 1 if drift(settings) and settings.fail_on_drift else 0
+    return 1 if drift(settings, invocation.load) and settings.fail_on_drift else 0
 
 
 def main(*, argv: Sequence[str] | None = None) -> NoReturn:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ import pandas as pd
 from scipy.stats import chi2_contingency, false_discovery_control, ks_2samp, wasserstein_distance
 
 from config.errors import InputError
+from config.task import LoadSettings
 from config.terminal import show_table
 from data_access_layer.atomic import staged
-from data_access_layer.files import table_files
-from data_access_layer.reader import TableFile
+from data_access_layer.open import open_source
 from validation import html
 from validation.sampling import Reservoir
 from validation.settings import DriftSettings, required
@@ -52,7 +53,7 @@ class ColumnDrift:
     note: str = ""
 
 
-def drift(settings: DriftSettings) -> bool:
+def drift(settings: DriftSettings, load_settings: LoadSettings) -> bool:
     """Compare two data sets, and write the report; True where a column has drifted.
 
     Raises:
@@ -70,7 +71,7 @@ def drift(settings: DriftSettings) -> bool:
             "Choose another --output."
         )
     reference, current = (
-        _sample(Path(side), settings.sample_rows, settings.seed + number)
+        _sample(side, load_settings, settings.sample_rows, settings.seed + number)
         for number, side in enumerate(sides)
     )
     columns = compare(reference.rows(), current.rows(), alpha=settings.alpha, psi=settings.psi)
@@ -245,19 +246,10 @@ def _missing_note(gone: npt.NDArray[Any]) -> str:
     return f"missing: {before:.1%}, now {after:.1%}" if before or after else ""
 
 
-def _sample(location: Path, rows: int, seed: int) -> Reservoir:
+def _sample(place: str, load_settings: LoadSettings, rows: int, seed: int) -> Reservoir:
     reservoir = Reservoir(rows, seed)
-    dtypes: dict[str, str] | None = None
-    for file in table_files(location):
-        for batch in TableFile(file, {}, str(file)).batches():
-            given = {str(name): str(dtype) for name, dtype in batch.frame.dtypes.items()}
-            dtypes = dtypes or given
-            odd = sorted({*given} ^ {*dtypes})
-            if odd:
-                raise InputError(
-                    f"{file}: column {odd[0]!r} is not in all files of {location}. "
-                    "Give them the same columns."
-                )
+    with ExitStack() as stack:
+        for batch in open_source(place, load_settings, stack, texts_as="numbers").batches():
             reservoir.add(batch.frame)
     return reservoir
 

@@ -24,7 +24,7 @@ def run(settings: GateModelSettings, invocation: Invocation) -> int:
     """Judge one model."""
     from validation.predictions import gate_model
 
-    return 0 if gate_model(settings) else 1
+    return 0 if gate_model(settings, invocation.load) else 1
 
 
 def main(*, argv: Sequence[str] | None = None) -> NoReturn:

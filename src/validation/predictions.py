@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,10 @@ import pandas as pd
 from sklearn import metrics
 
 from config.errors import InputError
+from config.task import LoadSettings
 from config.terminal import say, show_table
 from data_access_layer.atomic import staged
-from data_access_layer.files import table_files
-from data_access_layer.reader import TableFile
+from data_access_layer.open import open_source
 from validation.bootstrap import Interval, gain_interval
 from validation.gate import Gate, judge
 from validation.metrics import smape
@@ -41,7 +43,7 @@ METRICS: dict[str, tuple[Metric, bool]] = {
 NUMERIC = ("r2", "mae", "rmse", "smape")
 
 
-def gate_model(settings: GateModelSettings) -> bool:
+def gate_model(settings: GateModelSettings, load_settings: LoadSettings) -> bool:
     """Judge the challenger, and show the verdict; True where the gate holds.
 
     Raises:
@@ -52,14 +54,12 @@ def gate_model(settings: GateModelSettings) -> bool:
         raise InputError(f"No metric {metric!r}; known: {', '.join(METRICS)}. Set --metric.")
     score, higher = METRICS[metric]
     target = required(settings.target, "target")
-    truth = _read(required(settings.truth, "truth"), target, settings.key)
+    read = partial(_read, target=target, key=settings.key, load_settings=load_settings)
+    truth = read(required(settings.truth, "truth"))
     files = {"challenger": required(settings.challenger, "challenger")}
     if settings.champion:
         files["champion"] = settings.champion
-    sides = {
-        name: _aligned(_read(file, target, settings.key), truth, file, settings)
-        for name, file in files.items()
-    }
+    sides = {name: _aligned(read(file), truth, file, settings) for name, file in files.items()}
     for name, values in {
         settings.truth or "": truth,
         **{files[n]: s for n, s in sides.items()},
@@ -119,24 +119,23 @@ def _gain(
     )
 
 
-def _read(location: str, target: str, key: str | None) -> pd.DataFrame:
+def _read(place: str, target: str, key: str | None, load_settings: LoadSettings) -> pd.DataFrame:
     columns = [target, *([key] if key else [])]
     frames = []
-    for file in table_files(Path(location)):
-        for batch in TableFile(file, {}, str(file)).batches():
+    with ExitStack() as stack:
+        source = open_source(place, load_settings, stack, texts_as="numbers")
+        for batch in source.batches():
             for name in columns:
                 if name not in batch.frame:
                     raise InputError(
-                        f"{file}: column {name!r} is missing; the file has "
+                        f"{batch.source}: column {name!r} is missing; the file has "
                         f"{', '.join(map(str, batch.frame))}. Set --target or --key."
                     )
             frames.append(batch.frame[columns])
     frame = pd.concat(frames, ignore_index=True)
     if key and frame[key].duplicated().any():
         twice = frame.loc[frame[key].duplicated(), key].iloc[0]
-        raise InputError(
-            f"{location}: column {key!r}: expected each value once, got {twice!r} twice."
-        )
+        raise InputError(f"{place}: column {key!r}: expected each value once, got {twice!r} twice.")
     # As numpy and Python have them, which is what the metrics compare.
     values = frame[target]
     text = not pd.api.types.is_numeric_dtype(values)

@@ -16,7 +16,9 @@ class ValidateDataSettings(Settings):
     section: ClassVar[str] = "validate_data"
 
     contract: str | None = Field(None, description="The name of a contract in src/datasets.")
-    input: str | None = Field(None, description="A Parquet, CSV or JSON Lines file, or a folder.")
+    input: str | None = Field(
+        None, description="A file, a folder, -, s3://…, or a table of a database."
+    )
     output: str | None = Field(None, description="A folder; default: validated/CONTRACT.")
     batch_rows: int = Field(262_144, gt=0, description="Rows that are in memory at a time.")
 
@@ -26,9 +28,9 @@ class GateModelSettings(Settings):
 
     section: ClassVar[str] = "gate_model"
 
-    challenger: str | None = Field(None, description="The new model's predictions, a file.")
+    challenger: str | None = Field(None, description="The new model's predictions, a place.")
     champion: str | None = Field(None, description="The present model's; default: limits only.")
-    truth: str | None = Field(None, description="A file with the true values.")
+    truth: str | None = Field(None, description="A place with the true values.")
     target: str | None = Field(None, description="The column that is predicted, in all files.")
     key: str | None = Field(None, description="The column that tells rows; default: their order.")
     metric: str | None = Field(None, description="What decides; an unknown one lists the known.")
@@ -47,8 +49,12 @@ class DriftSettings(Settings):
 
     section: ClassVar[str] = "drift"
 
-    reference: str | None = Field(None, description="What the data was like: a file or folder.")
-    current: str | None = Field(None, description="What it is like now: a file or folder.")
+    reference: str | None = Field(
+        None, description="What the data was like: a place, as --input of `predict`."
+    )
+    current: str | None = Field(
+        None, description="What it is like now: a place, as --input of `predict`."
+    )
     output: str | None = Field(None, description="A folder for the report; default: drift.")
     fail_on_drift: bool = Field(False, description="Exit with 1 where a column has drifted.")
     alpha: float = Field(0.01, gt=0, lt=1, description="Share of false alarms among the drifted.")

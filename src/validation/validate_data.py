@@ -23,7 +23,7 @@ def run(settings: ValidateDataSettings, invocation: Invocation) -> int:
     """Check one data set."""
     from validation.dataset import validate_data
 
-    return 0 if validate_data(settings) else 1
+    return 0 if validate_data(settings, invocation.load) else 1
 
 
 def main(*, argv: Sequence[str] | None = None) -> NoReturn:

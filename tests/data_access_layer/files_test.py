@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from config.errors import InputError
-from data_access_layer.files import format_of, standard_input_file, table_files
+from data_access_layer.files import FoundFile, format_of, standard_input_file, table_files
 
 
 @pytest.mark.parametrize(
@@ -23,13 +23,15 @@ from data_access_layer.files import format_of, standard_input_file, table_files
         ("a.csv", "csv"),
         ("a.CSV", "csv"),
         ("a.jsonl", "jsonl"),
+        ("a.csv.gz", "csv"),
+        ("a.JSONL.zst", "jsonl"),
     ],
 )
 def test_the_ending_names_the_format(name: str, format: str) -> None:
     assert format_of(Path(name)) == format
 
 
-@pytest.mark.parametrize("name", ["rows.csv.gz", "rows", ".csv", "-"])
+@pytest.mark.parametrize("name", ["rows.zip", "rows", ".csv", "-"])
 def test_an_unknown_ending_lists_the_known_ones(name: str) -> None:
     message = f"{name}: cannot tell the format from the ending {Path(name).suffix!r}; "
     with pytest.raises(
@@ -39,18 +41,44 @@ def test_an_unknown_ending_lists_the_known_ones(name: str) -> None:
         format_of(Path(name))
 
 
+def test_a_compressed_parquet_file_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^a\.parquet\.gz: Parquet is compressed inside the file"):
+        format_of(Path("a.parquet.gz"))
+
+
 def test_a_file_stands_for_itself(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.touch()
-    assert table_files(file) == [file]
+    assert table_files(file) == [FoundFile(file)]
 
 
-def test_a_folder_stands_for_its_tables_by_name_without_hidden_and_other_files(
-    tmp_path: Path,
+def test_a_folder_stands_for_its_tables_by_name_and_other_files_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("b.csv", "a.parquet", "c.PQ", ".hidden.csv", "_SUCCESS", "_meta.csv", "notes.md"):
+    for name in ("b.csv", "a.parquet", "c.PQ", ".hidden.csv", "_SUCCESS", "_meta.csv", "notes.md",
+                 "d.csv.gz", "a.parquet.manifest.json"):  # fmt: skip
         (tmp_path / name).touch()
-    assert [file.name for file in table_files(tmp_path)] == ["a.parquet", "b.csv", "c.PQ"]
+    found = [file.path.name for file in table_files(tmp_path)]
+    assert found == ["a.parquet", "b.csv", "c.PQ", "d.csv.gz"]
+    assert capsys.readouterr().err.startswith(f"{tmp_path}/notes.md: not read; its ending is none")
+
+
+def test_folders_that_name_a_column_and_its_value_are_read_too(tmp_path: Path) -> None:
+    for name in ("year=2025/month=1/b.csv", "year=2024/month=a%2Fb/a.csv"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    found = [file.partition for file in table_files(tmp_path)]
+    assert found == [{"year": "2024", "month": "a/b"}, {"year": "2025", "month": "1"}]
+    (tmp_path / "c.csv").touch()
+    with pytest.raises(InputError, match="the folders do not have the same partitions: "):
+        table_files(tmp_path)
+
+
+def test_a_delta_table_is_no_folder_of_files(tmp_path: Path) -> None:
+    (tmp_path / "_delta_log").mkdir()
+    (tmp_path / "part-0.parquet").touch()
+    with pytest.raises(InputError, match=r"is a Delta table \(_delta_log\)"):
+        table_files(tmp_path)
 
 
 def test_a_folder_without_tables_is_named(tmp_path: Path) -> None:
@@ -62,7 +90,7 @@ def test_a_folder_without_tables_is_named(tmp_path: Path) -> None:
 def test_a_folder_that_is_named_as_a_table_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a.csv").touch()
     (tmp_path / "b.parquet").mkdir()
-    message = f"{tmp_path}/b.parquet: is a folder inside a folder; expected a file."
+    message = f"{tmp_path}/b.parquet: is a folder inside a folder. Expected files, "
     with pytest.raises(InputError, match=re.escape(message)):
         table_files(tmp_path)
 

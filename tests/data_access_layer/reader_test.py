@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from config.errors import InputError
-from data_access_layer import reader
-from data_access_layer.reader import FrameTable, Table, TableFile, even_batches
+from data_access_layer.formats import csv as csv_format
+from data_access_layer.reader import FrameTable, Table, even_batches
+from data_access_layer.tables.files import TableFile
 
 DTYPES = {"size": "float64", "count": "int64", "label": "str"}
 
@@ -50,7 +53,7 @@ def test_batches_hold_the_rows_in_order_and_count_them_from_1(
     tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Several blocks of CSV and several row groups of Parquet, none a multiple of the batch.
-    monkeypatch.setattr(reader, "CSV_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(csv_format, "BLOCK_BYTES", 1000)
     expected = pd.DataFrame({"count": np.arange(1, 1001)})
     path = tmp_path / f"t.{ending}"
     if ending == "csv":
@@ -132,8 +135,14 @@ def test_each_dtype_of_a_contract_is_parsed_from_csv(
 
 
 def test_an_empty_cell_is_a_missing_value_also_of_text(csv: Path) -> None:
-    csv.write_text('label,other\nx,y\n,""\n')
-    expected = pd.DataFrame({"label": ["x", None], "other": as_arrow(["y", None])})
+    csv.write_text('label,other\nx,y\n,\n"",z\n')
+    expected = pd.DataFrame({"label": ["x", None, None], "other": as_arrow(["y", None, "z"])})
+    assert_frame_equal(rows(csv), expected)
+
+
+def test_a_quoted_empty_cell_of_a_column_without_contract_is_an_empty_text(csv: Path) -> None:
+    csv.write_text('label,other\n"",""\nx,\n')
+    expected = pd.DataFrame({"label": [None, "x"], "other": as_arrow(["", None])})
     assert_frame_equal(rows(csv), expected)
 
 
@@ -148,40 +157,136 @@ def test_an_empty_cell_is_a_missing_value_also_of_text(csv: Path) -> None:
         (pa.array([1, 255], pa.uint8()), "int64"),
         (pa.array([1, 255], pa.uint8()), "uint16"),
         (pa.array([1, None], pa.int16()), "Int64"),
+        # Floating-point where pandas read whole numbers of which some were missing.
+        (pa.array([1.0, None, float("nan")]), "Int64"),
+        (pa.array([1.0, 2.0]), "int64"),
+        (pa.array([0.5, 2.0]), "float32"),
+        (pa.array([1, 2]), "int32"),
+        (pa.array([1, 2], pa.uint64()), "int64"),
+        (pa.array([1, 2]), "uint64"),
+        (pa.array([Decimal("1.10"), None], pa.decimal128(10, 2)), "float64"),
+        (pa.array([Decimal("3")], pa.decimal128(38, 0)), "int64"),
+        (pa.nulls(2), "Int64"),
     ],
 )
-def test_numbers_of_parquet_are_widened_to_the_contract(
+def test_numbers_of_parquet_get_the_type_of_the_contract_where_no_value_changes(
     parquet: Path, given: pa.Array, dtype: str
 ) -> None:
-    expected = pd.DataFrame({"n": pd.Series(given.to_pylist(), dtype=dtype)})
+    values = [None if value is None or value != value else value for value in given.to_pylist()]
+    expected = pd.DataFrame({"n": pd.Series(values, dtype=dtype)})
     assert_frame_equal(parquet_rows(parquet, pa.table({"n": given}), {"n": dtype}), expected)
 
 
 @pytest.mark.parametrize(
     ("given", "dtype"),
     [
-        (pa.array([1.0, 2.0]), "float32"),
-        (pa.array([1.0, 2.0]), "int64"),
-        (pa.array([1, 2]), "int32"),
-        (pa.array([1, 2], pa.uint64()), "int64"),
-        (pa.array([1, 2]), "uint64"),
+        (pa.array([0.1, 2.0]), "float32"),
         (pa.array([1, 2]), "bool"),
+        (pa.array([True, False]), "int64"),
         (pa.array(["1", "2"]), "float64"),
         (pa.array([1, 2]), "str"),
+        # Which timestamps these are, nobody knows.
+        (pa.array([0], pa.timestamp("us")), "datetime64[us, UTC]"),
     ],
 )
-def test_nothing_of_parquet_is_narrowed_or_turned_into_another_kind(
+def test_nothing_of_parquet_is_rounded_or_turned_into_another_kind(
     parquet: Path, given: pa.Array, dtype: str
 ) -> None:
     table = pa.table({"n": given})
     assert_frame_equal(parquet_rows(parquet, table, {"n": dtype}), table.to_pandas())
 
 
-def test_a_whole_number_that_a_float_cannot_hold_is_told_not_rounded(parquet: Path) -> None:
-    pq.write_table(pa.table({"size": [1, 2**53 + 1]}), parquet)
-    message = error(parquet)
-    assert message.startswith("t: column 'size': int64 does not fit into double without loss (")
-    assert "9007199254740993" in message
+@pytest.mark.parametrize(
+    ("given", "dtype", "message"),
+    [
+        (pa.array([1, 2**53 + 1]), "float64", "got e.g. '9007199254740993' in 1 row: 2."),
+        (pa.array([1.0, 2.5, -0.5]), "Int64", "got e.g. '2.5' in 2 rows: 2, 3."),
+        (pa.array([1e300]), "Int64", "got e.g. '1e+300' in 1 row: 1."),
+        (pa.array([2.0**63, -(2.0**63)]), "Int64", f"got e.g. '{2.0**63}' in 1 row: 1."),
+        (pa.array([-1, 300]), "uint8", "got e.g. '-1' in 2 rows: 1, 2."),
+        (pa.array([Decimal("1.5")], pa.decimal128(9, 1)), "Int64", "got e.g. '1.5' in 1 row: 1."),
+        (
+            pa.array([1], pa.timestamp("ns", "UTC")),
+            "datetime64[us, UTC]",
+            "got e.g. '1970-01-01 00:00:00.000000001+00:00' in 1 row: 1.",
+        ),
+    ],
+)
+def test_a_value_that_would_change_is_reported(
+    parquet: Path, given: pa.Array, dtype: str, message: str
+) -> None:
+    pq.write_table(pa.table({"n": given}), parquet)
+    expected = dtype.replace("Int", "int")
+    assert error(parquet, {"n": dtype}) == f"t: column 'n': expected {expected}, {message}"
+
+
+@pytest.mark.parametrize(
+    ("given", "dtype"),
+    [
+        (pa.array([1, None], pa.timestamp("ns", "Europe/Berlin")), "datetime64[s, UTC]"),
+        (pa.array([0, None], pa.timestamp("ms")), "datetime64[us]"),
+        (pa.array([0], pa.date32()), "datetime64[s]"),
+    ],
+)
+def test_timestamps_of_parquet_get_the_unit_and_zone_of_the_contract(
+    parquet: Path, given: pa.Array, dtype: str
+) -> None:
+    if pa.types.is_timestamp(given.type) and given.type.unit == "ns":
+        given = pa.array([10**9, None], given.type)
+    frame = parquet_rows(parquet, pa.table({"n": given}), {"n": dtype})
+    assert str(frame["n"].dtype) == dtype
+    epoch = pd.Timestamp(0, tz=frame["n"].dt.tz)
+    seconds = (frame["n"].dropna() - epoch) / pd.Timedelta(seconds=1)
+    assert list(seconds) == [1.0 if given.null_count and given.type.tz else 0.0]
+
+
+@pytest.mark.parametrize("kind", [pa.dictionary(pa.int8(), pa.string()), pa.large_string()])
+def test_texts_of_parquet_are_texts_however_they_are_stored(
+    parquet: Path, kind: pa.DataType
+) -> None:
+    given = pa.array(["x", None, "x"]).cast(kind)
+    expected = pd.DataFrame({"label": pd.Series(["x", None, "x"], dtype="str")})
+    assert_frame_equal(parquet_rows(parquet, pa.table({"label": given})), expected)
+
+
+def test_the_far_dates_of_spark_come_out_as_they_are(parquet: Path) -> None:
+    far = pa.array([datetime(9999, 12, 31, 2), datetime(1, 1, 1), None], pa.timestamp("us"))
+    pq.write_table(pa.table({"until": far}), parquet, use_deprecated_int96_timestamps=True)
+    (batch,) = TableFile(parquet, {}, "t").record_batches()
+    assert batch.column("until").equals(far)
+
+
+def test_nanoseconds_of_int96_are_not_cut(parquet: Path) -> None:
+    exact = pa.array([1_000, 1_001], pa.timestamp("ns"))
+    pq.write_table(pa.table({"at": exact}), parquet, use_deprecated_int96_timestamps=True)
+    assert error(parquet) == (
+        "t: column 'at': the timestamp in row 2 has nanoseconds, and its type INT96 is read in "
+        "microseconds. Write the file with TIMESTAMP(NANOS)."
+    )
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_a_text_of_parquet_that_is_not_in_utf8_names_the_row(
+    parquet: Path, kind: pa.DataType
+) -> None:
+    offsets = pa.array([0, 1, 2], pa.int64() if kind == pa.large_string() else pa.int32())
+    texts = pa.Array.from_buffers(kind, 2, [None, offsets.buffers()[1], pa.py_buffer(b"a\xff")])
+    pq.write_table(pa.table({"name": texts}), parquet)
+    assert error(parquet) == (
+        "t: column 'name': the text in row 2 is not in UTF-8. Write the column as binary, or in "
+        "UTF-8."
+    )
+
+
+def test_a_page_whose_checksum_is_wrong_is_refused(parquet: Path) -> None:
+    table = pa.table({"size": pa.array([1.5] * 100)})
+    pq.write_table(table, parquet, write_page_checksum=True, compression="none",
+                   use_dictionary=False, write_statistics=False)  # fmt: skip
+    content = bytearray(parquet.read_bytes())
+    place = content.index(np.float64(1.5).tobytes())
+    content[place + 6] ^= 1
+    parquet.write_bytes(content)
+    assert error(parquet).startswith("t: not a whole Parquet file (")
 
 
 def test_what_was_read_of_parquet_is_let_go(tmp_path: Path) -> None:
@@ -265,28 +370,72 @@ def test_a_wrong_truth_value_is_told_without_the_right_ones(csv: Path) -> None:
 def test_a_file_that_is_not_in_utf8_names_the_line(
     csv: Path, monkeypatch: pytest.MonkeyPatch, good: int
 ) -> None:
-    monkeypatch.setattr(reader, "CSV_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(csv_format, "BLOCK_BYTES", 1000)
     reason = "invalid start byte"
     for column in ("label", "size"):
         csv.write_bytes(f"{column}\n".encode() + b"1\n" * good + "Köln\n".encode("latin-1"))
-        message = f"t: not a CSV file in UTF-8 (line {good + 2:,}: {reason})."
-        assert error(csv) == message
+        assert error(csv) == (
+            f"t: not a CSV file in UTF-8 (line {good + 2:,}: {reason}). Convert it, e.g. with "
+            "`iconv --from-code latin1 --to-code utf-8`."
+        )
 
 
-def test_what_the_first_rows_look_like_holds_for_a_column_without_contract(
-    csv: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("first", ["1", "2020-01-01", "1.5", "true"])
+def test_all_rows_decide_the_type_of_a_column_without_contract(
+    csv: Path, monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
-    monkeypatch.setattr(reader, "CSV_BLOCK_BYTES", 1000)
-    csv.write_text("size,other\n" + "1,1\n" * 1000 + "1,x\n")
-    assert error(csv) == "t: column 'other': expected int64, got e.g. 'x' in 1 row: 1001."
-    csv.write_text("size,other\n" + "1,2020-01-01\n" * 1000 + "1,x\n")
-    assert error(csv).startswith("t: column 'other': CSV conversion error to date32[day]: ")
+    monkeypatch.setattr(csv_format, "BLOCK_BYTES", 1000)
+    csv.write_text("size,other\n" + f"1,{first}\n" * 1000 + "1,x\n")
+    assert list(rows(csv)["other"]) == [first] * 1000 + ["x"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["1", "-20", "", "9223372036854775807"], pa.int64()),
+        (["01234", "5"], None),
+        (["+31612345678"], None),
+        (["31612345678901234567", "1"], None),
+        (["0x1F"], None),
+        (["-0"], pa.float64()),
+        (["-0", "1.0"], None),
+        ([" 1"], None),
+        (["1.5", "5.0", "-0.25"], pa.float64()),
+        (["1.5", "5", "-0.25"], pa.float64()),
+        # Of two ways to write whole numbers, one would be lost.
+        (["1.0", "5"], None),
+        (["1.10"], None),
+        (["12E4"], None),
+        (["1e400"], None),
+        (["inf"], None),
+        (["NaN"], None),
+        (["NA"], None),
+        (["true", "false", ""], pa.bool_()),
+        (["True", "False"], pa.bool_()),
+        (["true", "False"], None),
+        (["2020-02-29"], pa.date32()),
+        (["2021-02-29"], None),
+        (["2020-02-29 10:00:00"], pa.timestamp("s")),
+        (["2020-02-29T10:00:00.123456Z"], pa.timestamp("us", "UTC")),
+        (["2020-02-29 10:00:00", "2020-02-29T10:00:00"], None),
+        (["29.02.2020"], None),
+    ],
+)
+def test_a_text_gets_a_type_only_if_each_value_gives_the_same_text_again(
+    csv: Path, texts: list[str], kind: pa.DataType | None
+) -> None:
+    csv.write_text("size,other\n" + "".join(f"1,{text}\n" for text in texts))
+    (batch,) = TableFile(csv, {}, "t").record_batches(columns=["other"])
+    assert batch.column("other").type == (kind or pa.string())
+    assert batch.column("other").null_count == texts.count("")
+    (as_text,) = TableFile(csv, {}, "t", texts_as="text").record_batches(columns=["other"])
+    assert as_text.column("other").to_pylist() == [text or None for text in texts]
 
 
 def test_rows_before_an_error_further_down_are_still_yielded(
     csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "CSV_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(csv_format, "BLOCK_BYTES", 1000)
     csv.write_text("size\n" + "1\n" * 1000 + "x\n" + "1\n" * 1000 + "1,2\n")
     batches = TableFile(csv, DTYPES, "t").batches()
     assert next(batches).first_row == 1

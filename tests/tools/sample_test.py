@@ -158,7 +158,7 @@ def test_the_label_is_the_models_namesake_or_the_last_column() -> None:
 def test_a_class_is_the_text_that_stands_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "s.csv"
     file.write_text("usage,label\n" + "1.5,01\n2.5,true\n" * LEAST_OF_CLASS)
-    answers = described(read_sample(file, ["label"]))
+    answers = described(read_sample(str(file), ["label"]))
     assert [one["name"] for one in answers["classes"]] == ['"01"', '"true"']
     numbers = table().assign(label=[0, 1] * (COUNT // 2))
     assert [one["name"] for one in described(numbers)["classes"]] == ['"0"', '"1"']

@@ -235,7 +235,7 @@ def test_files_whose_further_columns_differ_are_refused(write: Write, call: Call
     result = call(main, "--input", "flowers", "--output", "out.parquet", definition=IRIS)
     assert result.code == 2
     assert result.err.count("\n") == 1
-    assert "b.parquet: column 'id': missing, but int64[pyarrow] in flowers/a.parquet" in result.err
+    assert "flowers/b.parquet: column 'id' is missing; flowers/a.parquet has it." in result.err
     assert not Path("out.parquet").exists()
 
 
@@ -333,3 +333,102 @@ def test_failures_of_all_files_of_a_folder_are_one_message(write: Write, call: C
     assert sorted(os.listdir("species")) == ["a.parquet", "a.parquet.manifest.json"]
     assert file_sha256(Path("species/a.parquet")) == before
     assert sorted(os.listdir()) == [".mlflow", "flowers", "pants.toml", "species"]
+
+
+KEPT = {
+    "postcode": ["01234", "5", ""],
+    "phone": ["+31612345678", "0031612345678", ""],
+    "order": ["98765432109876543210", "98765432109876543211", "1"],
+    "meter": ["12E4", "1.10", "0x1F"],
+    "agent": ["007", "NA", "1e400"],
+}
+
+
+@pytest.mark.parametrize("output", ["o.csv", "-"])
+def test_columns_that_the_model_does_not_know_come_out_as_they_are(
+    champion: Path, call: CallTask, output: str
+) -> None:
+    pd.concat([FLOWERS, pd.DataFrame(KEPT)], axis=1).to_csv("f.csv", index=False)
+    result = call(main, "--input", "f.csv", "--output", output, definition=IRIS)
+    text = result.out if output == "-" else Path(output).read_text()
+    found = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    assert {name: list(found[name]) for name in KEPT} == KEPT
+    call(main, "--input", "f.csv", "--output", "o.parquet", definition=IRIS)
+    typed = pq.read_table("o.parquet")
+    assert {name: [value or "" for value in typed[name].to_pylist()] for name in KEPT} == KEPT
+
+
+def test_a_column_of_the_input_is_never_overwritten(write: Write, call: CallTask) -> None:
+    clash = FLOWERS.assign(species=["a", "b", "c"], species_input=["d", "e", "f"])
+    call(main, "--input", write(clash, "f.parquet"), "--output", "o.parquet", definition=IRIS)
+    found = read("o.parquet")
+    assert list(found["species"]) == SPECIES
+    assert list(found["species_input_2"]) == ["a", "b", "c"]
+    assert list(found["species_input"]) == ["d", "e", "f"]
+
+
+@pytest.mark.parametrize(
+    ("given", "output"),
+    [
+        ("f.csv", "f.csv"),
+        ("link.csv", "f.csv"),
+        ("f.csv", "link.csv"),
+        ("in", "in"),
+        ("in/year=2025/f.csv", "in"),
+    ],
+)
+def test_an_output_that_is_its_input_is_refused(
+    champion: Path, call: CallTask, given: str, output: str
+) -> None:
+    Path("in/year=2025").mkdir(parents=True)
+    FLOWERS.to_csv("f.csv", index=False)
+    FLOWERS.to_csv("in/year=2025/f.csv", index=False)
+    Path("link.csv").symlink_to("f.csv")
+    before = Path("f.csv").read_bytes()
+    result = call(main, "--input", given, "--output", output, definition=IRIS)
+    assert result.code == 2
+    assert result.err.startswith(f"{output}: ")
+    assert "would " in result.err
+    assert Path("f.csv").read_bytes() == before
+    assert Path("in/year=2025/f.csv").exists()
+
+
+def test_a_folder_is_read_whole(champion: Path, call: CallTask) -> None:
+    for year in (2024, 2025):
+        Path(f"in/year={year}").mkdir(parents=True)
+        FLOWERS.to_csv(f"in/year={year}/a.csv", index=False)
+    FLOWERS.to_csv("in/year=2025/b.csv.gz", index=False)
+    FLOWERS[:0].to_csv("in/year=2025/c.csv", index=False)
+    Path("in/_SUCCESS").touch()
+    call(main, "--input", "in", "--output", "o.parquet", definition=IRIS)
+    found = read("o.parquet")
+    assert list(found["year"]) == [2024] * 3 + [2025] * 6
+    assert list(found["species"]) == SPECIES * 3
+    call(main, "--input", "in", "--output", "parts", definition=IRIS)
+    assert sum(len(read(path)) for path in Path("parts").glob("*.parquet")) == 9
+    Path("in/sub").mkdir()
+    refused = call(main, "--input", "in", "--output", "o.csv", definition=IRIS)
+    assert refused.code == 2
+    assert "in/sub: is a folder inside a folder." in refused.err
+
+
+def test_a_folder_of_empty_files_is_refused(champion: Path, call: CallTask) -> None:
+    Path("in").mkdir()
+    for name in ("a", "b"):
+        FLOWERS[:0].to_csv(f"in/{name}.csv", index=False)
+    for output in ("o.parquet", "parts"):
+        result = call(main, "--input", "in", "--output", output, definition=IRIS)
+        assert (result.code, result.err) == (2, "in: no file of the folder has rows.\n")
+        assert not Path(output).exists()
+
+
+def test_a_file_whose_name_is_not_in_utf8_is_read_and_written(
+    champion: Path, call: CallTask
+) -> None:
+    given, output = os.fsdecode(b"b\xff.csv"), os.fsdecode(b"o\xfe.csv")
+    FLOWERS.to_csv("f.csv", index=False)
+    Path("f.csv").rename(given)
+    result = call(main, "--input", given, "--output", output, definition=IRIS)
+    assert result.code == 0
+    assert "o\\udcfe.csv" in result.out
+    assert list(pd.read_csv(io.BytesIO(Path(output).read_bytes()))["species"]) == SPECIES

@@ -1,0 +1,142 @@
+"""Read JSON Lines: the types of the columns are decided by all lines, not by the first ones."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pa_json
+
+from config.errors import InputError
+from data_access_layer.formats.records import LongRecordError, whole_lines
+from data_access_layer.formats.text_types import TextTypes
+
+BLOCK_BYTES = 16 << 20
+LINE_BYTES = 64 << 20
+EXACT_INTEGERS = float(2**53)
+
+
+@dataclass(frozen=True)
+class JsonLinesFile:
+    """A file with one JSON object a line, in UTF-8; `declared` are columns whose type is known."""
+
+    open: Callable[[], Any]
+    name: str
+    declared: Mapping[str, pa.DataType]
+
+    def schema(self) -> pa.Schema:
+        """The columns and their types, which fit all lines; reads the whole file.
+
+        Raises:
+            InputError: a line is no JSON object, or a column has values of several kinds.
+        """
+        schemas: list[pa.Schema] = []
+        times = TextTypes()
+        for data, row in self._pieces():
+            table = self._parse(data, {}, row)
+            texts = [field.name for field in table.schema if self._was_text(field.name, field.type)]
+            if texts:
+                table = self._parse(data, dict.fromkeys(texts, pa.string()), row)
+                times.add({name: table[name].combine_chunks() for name in texts})
+            self._check_large_numbers(table, data, row)
+            found = _with_types(table.schema, self.declared)
+            schemas = [self._unified([*schemas, found])]
+        if not schemas:
+            raise InputError(f"{self.name}: the file has no rows.")
+        schema = _with_types(schemas[0], times.types())
+        return pa.schema([schema.field(name) for name in self._in_order(schema.names)])
+
+    def _in_order(self, names: Sequence[str]) -> list[str]:
+        """As the first line has them: Arrow puts columns first whose first values are not null."""
+        first = next(
+            line for data, _ in self._pieces() for line in data.splitlines() if line.strip()
+        )
+        return sorted(names, key=[*json.loads(first), *names].index)
+
+    def batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in order, some megabytes at a time, in the types of `schema`.
+
+        Raises:
+            InputError: as `schema`.
+        """
+        types = {field.name: field.type for field in schema}
+        texts = {name: pa.string() for name, kind in types.items() if self._was_text(name, kind)}
+        for data, row in self._pieces():
+            table = self._parse(data, {**types, **texts}, row)
+            yield _as_batch(table.select(schema.names), schema)
+
+    def _was_text(self, name: str, kind: pa.DataType) -> bool:
+        return name not in self.declared and pa.types.is_temporal(kind)
+
+    def _pieces(self) -> Iterator[tuple[bytes, int]]:
+        """Whole lines, with the number of their first row."""
+        row = 1
+        try:
+            with self.open() as stream:
+                for data in whole_lines(stream, BLOCK_BYTES, LINE_BYTES):
+                    if data.strip():
+                        yield data, row
+                    row += data.count(b"\n")
+        except LongRecordError as error:
+            raise InputError(
+                f"{self.name}: the line in row {row:,} or after it is longer than "
+                f"{error.limit >> 20} MB."
+            ) from error
+
+    def _parse(self, data: bytes, types: Mapping[str, pa.DataType], row: int) -> pa.Table:
+        try:
+            return pa_json.read_json(
+                pa.BufferReader(data),
+                read_options=pa_json.ReadOptions(block_size=len(data) + 1),
+                parse_options=pa_json.ParseOptions(explicit_schema=pa.schema(list(types.items()))),
+            )
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            said = str(error).splitlines()[0].rstrip(".")
+            said = re.sub(r"in row (\d+)", lambda found: f"in row {row + int(found[1]):,}", said)
+            raise InputError(
+                f"{self.name}: not a JSON Lines file with the same columns, of one type each, in "
+                f"all rows ({said})."
+            ) from error
+
+    def _unified(self, schemas: list[pa.Schema]) -> pa.Schema:
+        try:
+            return pa.unify_schemas(schemas, promote_options="permissive")
+        except pa.ArrowException as error:
+            said = str(error).splitlines()[0].rstrip(".")
+            raise InputError(
+                f"{self.name}: not a JSON Lines file with the same columns, of one type each, in "
+                f"all rows ({said})."
+            ) from error
+
+    def _check_large_numbers(self, table: pa.Table, data: bytes, row: int) -> None:
+        """Refuse whole numbers that a floating-point number would round."""
+        names = [
+            name
+            for name, column in zip(table.column_names, table.columns, strict=True)
+            if name not in self.declared
+            and pa.types.is_float64(column.type)
+            and (pc.max(pc.abs(column)).as_py() or 0.0) >= EXACT_INTEGERS
+        ]
+        for number, line in enumerate(data.splitlines() if names else (), start=row):
+            values = json.loads(line) if line.strip() else {}
+            for name in names:
+                value = values.get(name)
+                if isinstance(value, int) and int(float(value)) != value:
+                    raise InputError(
+                        f"{self.name}: column {name!r}: the number {value} in row {number:,} is "
+                        "too large for 64 bits. Write the column as text."
+                    )
+
+
+def _with_types(schema: pa.Schema, types: Mapping[str, pa.DataType]) -> pa.Schema:
+    return pa.schema([(field.name, types.get(field.name, field.type)) for field in schema])
+
+
+def _as_batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
+    (batch,) = table.cast(schema).combine_chunks().to_batches()
+    return batch

@@ -1,0 +1,188 @@
+"""Read Parquet as others write it, or say which column and row cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from config.errors import InputError
+
+_INT96 = "INT96"
+
+
+@dataclass(frozen=True)
+class ParquetFile:
+    """A Parquet file; checksums of its pages are verified where it has some."""
+
+    open: Callable[[], Any]
+    name: str
+
+    @contextmanager
+    def _opened(self, unit: str = "us") -> Iterator[pq.ParquetFile]:
+        try:
+            file = pq.ParquetFile(
+                self.open(),
+                # With a buffer, Arrow would hold all that was read until the last batch.
+                pre_buffer=False,
+                # In nanoseconds, 9999-12-31 would come out as a day in 1816.
+                coerce_int96_timestamp_unit=unit,
+                page_checksum_verification=True,
+            )
+        except (pa.ArrowException, OSError) as error:
+            raise self._problem(error) from error
+        with file:
+            yield file
+
+    def row_count(self) -> int:
+        """The rows, as the file's footer counts them.
+
+        Raises:
+            InputError: the file is not whole, or not Parquet.
+        """
+        with self._opened() as file:
+            return int(file.metadata.num_rows)
+
+    def schema(self) -> pa.Schema:
+        """The columns with their types.
+
+        Raises:
+            InputError: the file is not whole, or not Parquet, or has a column twice.
+        """
+        with self._opened() as file:
+            return self._checked(file.schema_arrow)
+
+    def _checked(self, schema: pa.Schema) -> pa.Schema:
+        twice = [name for index, name in enumerate(schema.names) if name in schema.names[:index]]
+        if twice:
+            raise InputError(f"{self.name}: expected each column once, got {twice[0]!r} twice.")
+        return schema
+
+    def batches(
+        self, batch_rows: int, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in order, at most `batch_rows` at a time, of `columns` only.
+
+        Raises:
+            InputError: the file is not whole, or not Parquet; a text is not in UTF-8; a timestamp
+                has more digits than microseconds where the file has it as INT96.
+        """
+        with self._opened() as file:
+            self._checked(file.schema_arrow)
+            chosen = list(file.schema_arrow.names if columns is None else columns)
+            row = 0
+            for batch in self._read(file, batch_rows, chosen):
+                self._check_texts(batch, row + 1)
+                row += batch.num_rows
+                yield batch
+            if row != file.metadata.num_rows:
+                raise InputError(
+                    f"{self.name}: the footer counts {file.metadata.num_rows:,} rows, the file has "
+                    f"{row:,}. Write it again."
+                )
+
+    def _read(
+        self, file: pq.ParquetFile, batch_rows: int, columns: list[str]
+    ) -> Iterator[pa.RecordBatch]:
+        ancient = [name for name in columns if _is_int96(file, name)]
+        batches = file.iter_batches(batch_size=batch_rows, columns=columns)
+        with self._opened("ns") as exact:
+            nanoseconds = exact.iter_batches(batch_size=batch_rows, columns=ancient)
+            row = 1
+            while (batch := self._next(batches)) is not None:
+                if ancient and (same := self._next(nanoseconds)) is not None:
+                    self._check_digits(batch, same, row)
+                row += batch.num_rows
+                yield batch.select(columns)
+
+    def _next(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+        try:
+            return next(batches, None)
+        except (pa.ArrowException, OSError) as error:
+            raise self._problem(error) from error
+
+    def _check_digits(self, batch: pa.RecordBatch, exact: pa.RecordBatch, first_row: int) -> None:
+        for name in exact.schema.names:
+            given = batch.column(name)
+            in_range = pc.and_(
+                pc.greater(given, _FIRST_NANOSECOND), pc.less(given, _LAST_NANOSECOND)
+            )
+            cut = pc.cast(exact.column(name), given.type, safe=False)
+            has_more = pc.not_equal(pc.cast(cut, exact.column(name).type), exact.column(name))
+            wrong = pc.indices_nonzero(pc.fill_null(pc.and_(in_range, has_more), False))
+            if len(wrong):
+                raise InputError(
+                    f"{self.name}: column {name!r}: the timestamp in row "
+                    f"{first_row + wrong[0].as_py():,} has nanoseconds, and its type INT96 is read "
+                    "in microseconds. Write the file with TIMESTAMP(NANOS)."
+                )
+
+    def _check_texts(self, batch: pa.RecordBatch, first_row: int) -> None:
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if not _has_text(column.type):
+                continue
+            try:
+                column.validate(full=True)
+            except pa.ArrowInvalid as error:
+                raise InputError(
+                    f"{self.name}: column {name!r}: the text{_where(column, first_row)} is not in "
+                    "UTF-8. Write the column as binary, or in UTF-8."
+                ) from error
+
+    def _problem(self, error: Exception) -> InputError:
+        reason = str(error).splitlines()[0].rstrip(".")
+        if isinstance(error, pa.ArrowNotImplementedError):
+            return InputError(
+                f"{self.name}: this Parquet file cannot be read here ({reason}). Write it without "
+                "the column or the encoding that is named."
+            )
+        if "AWS Error" in reason:
+            return InputError(
+                f"{self.name}: the store failed while the file was read ({reason}). Start again."
+            )
+        return InputError(
+            f"{self.name}: not a whole Parquet file ({reason}). Was it cut off while it was copied?"
+        )
+
+
+_FIRST_NANOSECOND = pa.scalar(-(2**63) // 1000 + 1, pa.timestamp("us"))
+_LAST_NANOSECOND = pa.scalar(2**63 // 1000 - 1, pa.timestamp("us"))
+
+
+def _is_int96(file: pq.ParquetFile, name: str) -> bool:
+    parquet = file.schema
+    return any(
+        parquet.column(index).path == name and parquet.column(index).physical_type == _INT96
+        for index in range(len(parquet))
+    )
+
+
+def _has_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _has_text(kind.value_type)
+    if pa.types.is_nested(kind):
+        return any(_has_text(kind.field(index).type) for index in range(kind.num_fields))
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _where(column: pa.Array, first_row: int) -> str:
+    """The row of the first text that is not in UTF-8; nothing where the column is nested."""
+    kind = column.type
+    if pa.types.is_nested(kind) or pa.types.is_string_view(kind):
+        return ""
+    if pa.types.is_dictionary(kind):
+        column = column.dictionary_decode()
+    binary = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
+    for index, value in enumerate(column.cast(binary).to_pylist()):
+        try:
+            (value or b"").decode()
+        except UnicodeDecodeError:
+            return f" in row {first_row + index:,}"
+    return ""

@@ -1,0 +1,1 @@
+"""Tables by the kind of store that holds them."""

@@ -1,0 +1,450 @@
+"""Tables that are files: one, or all files of a folder as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from config.errors import InputError
+from data_access_layer.conform import conform, conformed_type, declared_types
+from data_access_layer.files import (
+    FilePath,
+    FoundFile,
+    format_of,
+    opened,
+    size_of,
+    table_files,
+)
+from data_access_layer.formats.csv import CsvFile, WrongCells
+from data_access_layer.formats.json_lines_reader import JsonLinesFile
+from data_access_layer.formats.parquet import ParquetFile
+from data_access_layer.formats.text_types import TextsAs, TextTypes
+from data_access_layer.reader import (
+    DEFAULT_BATCH_ROWS,
+    Batch,
+    NoRowsError,
+    Problems,
+    RecordBatch,
+    WrongCellsMode,
+    selected,
+    to_frame,
+)
+
+type Rows = tuple[pa.RecordBatch, Sequence[WrongCells]]
+
+
+def open_files(
+    location: Path,
+    dtypes: Mapping[str, str] | None = None,
+    *,
+    texts_as: TextsAs = "exact",
+) -> list[TableFile]:
+    """The file at a location, or all table files of the folder there.
+
+    Raises:
+        InputError: nothing is there, it cannot be read, or the folder holds something else, too.
+    """
+    return files_of(table_files(location), dtypes, texts_as=texts_as)
+
+
+def files_of(
+    found: Sequence[FoundFile],
+    dtypes: Mapping[str, str] | None = None,
+    *,
+    texts_as: TextsAs = "exact",
+) -> list[TableFile]:
+    """The files that were found, as tables of the types that a contract declares."""
+    partitions = {
+        name: pa.array([file.partition[name] for file in found], pa.string())
+        for name in found[0].partition
+    }
+    types = TextTypes(texts_as)
+    types.add(partitions)
+    return [
+        TableFile(
+            file.path,
+            dtypes or {},
+            str(file.path),
+            texts_as,
+            {name: (file.partition[name], kind) for name, kind in types.types().items()},
+        )
+        for file in found
+    ]
+
+
+def local_files(tables: Iterable[object]) -> list[Path]:
+    """The files on this machine that some tables are."""
+    files: list[Path] = []
+    for table in tables:
+        if isinstance(table, TableFiles):
+            files += local_files(table.files)
+        elif isinstance(table, TableFile) and isinstance(table.path, Path):
+            files.append(table.path)
+    return files
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """One file of a table, read in batches.
+
+    Attributes:
+        dtypes: the columns that the reader's contract declares, by their pandas dtype. They get
+            that type, if no value changes by it. All other columns have the type of the file.
+        texts_as: which type a column of a CSV file gets that is not declared, see `TextsAs`. Where
+            it is not `text`, the file is read once more to find out.
+        partition: the columns that the file's folders `name=value` stand for, with their types.
+        fitted: of columns that no contract declares, the types that fit all files of a folder.
+    """
+
+    path: FilePath
+    dtypes: Mapping[str, str]
+    name: str
+    texts_as: TextsAs = "exact"
+    partition: Mapping[str, tuple[str | None, pa.DataType]] = field(default_factory=dict)
+    fitted: Mapping[str, pa.DataType] = field(default_factory=dict)
+
+    def row_count(self) -> int | None:
+        """Rows in the file where its format says so without reading it, else None."""
+        if format_of(self.path) != "parquet" or self.size() == 0:
+            return None
+        return self._parquet.row_count()
+
+    def size(self) -> int:
+        """How many bytes the file has.
+
+        Raises:
+            InputError: it is not there.
+        """
+        return size_of(self.path, self.name)
+
+    def batches(
+        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
+    ) -> Iterator[Batch]:
+        """Yield the rows in order, at most `batch_rows` at a time.
+
+        Cells that are not of their declared type raise an error that names the first rows of each
+        column. Where `wrong_cells` is `keep`, they are missing in the frame, and in `wrong`.
+
+        Raises:
+            InputError: the file is empty, cut off, or not what its ending says, or a cell is not of
+                its declared type.
+        """
+        empty = True
+        for batch in self.some_batches(batch_rows, wrong_cells=wrong_cells):
+            empty = False
+            yield batch
+        if empty:
+            raise NoRowsError(f"{self.name}: the file has no rows.")
+
+    def some_batches(
+        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
+    ) -> Iterator[Batch]:
+        """As `batches`; none where the file has no rows."""
+        first_row = 1
+        for rows, wrong in self._rows(batch_rows, wrong_cells=wrong_cells):
+            if rows.num_rows:
+                yield Batch(self.name, first_row, to_frame(rows, self.dtypes), wrong)
+            first_row += rows.num_rows
+
+    def record_batches(
+        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, columns: Sequence[str] | None = None
+    ) -> Iterator[RecordBatch]:
+        """Yield the rows as Arrow has them, or of them `columns` in that order; at least one batch.
+
+        A table without rows is one empty batch.
+
+        Raises:
+            InputError: as `batches`; or a column is not there.
+        """
+        for rows, _ in self._rows(batch_rows, columns):
+            yield rows
+
+    def columns(self) -> dict[str, pa.DataType | None]:
+        """The columns with their types; None for a text column of a CSV file without a type yet.
+
+        Raises:
+            InputError: the file is empty or cut off, or not what its ending says.
+        """
+        declared = declared_types(self.dtypes)
+        columns = {**self._own_columns(declared), **self._partition_types()}
+        wanted = {**self.fitted, **declared}
+        return {
+            name: conformed_type(kind, wanted[name]) if name in wanted else kind
+            for name, kind in columns.items()
+        }
+
+    def own_schema(self) -> pa.Schema:
+        """The schema of a Parquet file, as the file has it.
+
+        Raises:
+            InputError: it is not whole.
+        """
+        self._check_not_empty()
+        return self._parquet.schema()
+
+    def _own_columns(self, declared: Mapping[str, pa.DataType]) -> dict[str, pa.DataType | None]:
+        self._check_not_empty()
+        match format_of(self.path):
+            case "csv":
+                return dict.fromkeys(self._csv(declared).columns)
+            case "parquet":
+                schema = self._parquet.schema()
+            case "jsonl":
+                schema = self._lines(declared).schema()
+        return dict(zip(schema.names, schema.types, strict=True))
+
+    def _partition_types(self) -> dict[str, pa.DataType]:
+        return {name: kind for name, (_, kind) in self.partition.items()}
+
+    def scan_texts(self, columns: Sequence[str], types: TextTypes) -> None:
+        """Narrow down which types the texts of a CSV file have; reads it once.
+
+        Raises:
+            InputError: as `batches`.
+        """
+        self._csv({}).scan_texts(columns, types)
+
+    def _rows(
+        self,
+        batch_rows: int,
+        columns: Sequence[str] | None = None,
+        *,
+        wrong_cells: WrongCellsMode = "raise",
+    ) -> Iterator[Rows]:
+        """The rows in their types; at least one batch. Wrong cells are counted to the end."""
+        problems = Problems(self.name)
+        first_row = 1
+        try:
+            for rows, wrong in self._conformed(batch_rows, columns):
+                if wrong_cells == "raise":
+                    problems.add(wrong, first_row)
+                if not problems:
+                    yield rows, wrong
+                first_row += rows.num_rows
+        except InputError:
+            # What is wrong further down is for the next run to report.
+            if not problems:
+                raise
+        if problems:
+            raise problems.error()
+
+    def _conformed(self, batch_rows: int, columns: Sequence[str] | None) -> Iterator[Rows]:
+        declared = declared_types(self.dtypes)
+        for read, wrong in self._read(batch_rows, columns, declared):
+            batch, more = conform(self._with_partition(read, columns), {**self.fitted, **declared})
+            for start in range(0, max(batch.num_rows, 1), batch_rows):
+                part = batch.slice(start, batch_rows)
+                yield part, _within([*wrong, *more], start, part.num_rows)
+
+    def _read(
+        self,
+        batch_rows: int,
+        columns: Sequence[str] | None,
+        declared: Mapping[str, pa.DataType],
+    ) -> Iterator[Rows]:
+        self._check_not_empty()
+        own = None if columns is None else [name for name in columns if name not in self.partition]
+        match format_of(self.path):
+            case "parquet":
+                empty = selected(self._parquet.schema().empty_table(), own, self.name)
+                batches = self._parquet.batches(batch_rows, own)
+                first = next(batches, pa.RecordBatch.from_pylist([], empty.schema))
+                yield from ((batch, ()) for batch in chain([first], batches))
+            case "jsonl":
+                lines = self._lines(declared)
+                for batch in lines.batches(lines.schema()):
+                    yield selected(batch, own, self.name), ()
+            case "csv":
+                file = self._csv(declared)
+                header = pa.table({name: pa.array([], pa.string()) for name in file.columns})
+                names = selected(header, own, self.name).column_names
+                yield from file.batches({**self._text_types(file, names), **self.fitted}, names)
+
+    def _text_types(self, file: CsvFile, names: Sequence[str]) -> dict[str, pa.DataType]:
+        open_ = [name for name in names if name not in {**file.declared, **self.fitted}]
+        types = TextTypes(self.texts_as)
+        if open_ and self.texts_as != "text":
+            file.scan_texts(open_, types)
+        return types.types()
+
+    def _with_partition(
+        self, batch: pa.RecordBatch, columns: Sequence[str] | None
+    ) -> pa.RecordBatch:
+        """With the columns that the file's folders stand for."""
+        for name, (value, kind) in self.partition.items():
+            if name in batch.schema.names:
+                raise InputError(
+                    f"{self.name}: column {name!r} is in the file and in the name of its folder."
+                )
+            one = pa.array([value], pa.string()).cast(kind)
+            batch = batch.append_column(name, one.take(pa.array([0] * batch.num_rows, pa.int64())))
+        chosen: pa.RecordBatch = selected(batch, columns, self.name)
+        return chosen
+
+    def _check_not_empty(self) -> None:
+        if self.size() == 0:
+            raise InputError(f"{self.name}: the file is empty.")
+
+    def _opened(self) -> Any:
+        return opened(self.path, self.name)
+
+    @property
+    def _parquet(self) -> ParquetFile:
+        return ParquetFile(self._opened, self.name)
+
+    def _csv(self, declared: Mapping[str, pa.DataType]) -> CsvFile:
+        return CsvFile(self._opened, self.name, declared)
+
+    def _lines(self, declared: Mapping[str, pa.DataType]) -> JsonLinesFile:
+        return JsonLinesFile(self._opened, self.name, declared)
+
+
+@dataclass(frozen=True)
+class TableFiles:
+    """Files that are read one after another, as one table.
+
+    Each has the same columns, in any order. Where a column that no contract declares has several
+    types, it gets the one that holds the values of all files.
+    """
+
+    files: Sequence[TableFile]
+    name: str
+
+    def row_count(self) -> int | None:
+        """The rows of all files, where their formats tell."""
+        counts = [file.row_count() for file in self.files]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    def batches(
+        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
+    ) -> Iterator[Batch]:
+        """Yield the rows in order, at most `batch_rows` at a time.
+
+        Raises:
+            InputError: a file cannot be read, its columns are not those of the first one, or no
+                file has a row.
+        """
+        if len(self.files) == 1:
+            yield from self.files[0].batches(batch_rows, wrong_cells=wrong_cells)
+            return
+        names, files = self._fitted()
+        empty = True
+        for file in files:
+            for batch in file.some_batches(batch_rows, wrong_cells=wrong_cells):
+                empty = False
+                given = [name for name in names if name in batch.frame]
+                more = [name for name in batch.frame if name not in names]
+                yield replace(batch, frame=batch.frame[[*given, *more]])
+        if empty:
+            raise NoRowsError(f"{self.name}: no file of the folder has rows.")
+
+    def record_batches(
+        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, columns: Sequence[str] | None = None
+    ) -> Iterator[RecordBatch]:
+        """Yield the rows as Arrow has them, or of them `columns` in that order; at least one batch.
+
+        Raises:
+            InputError: as `batches`; or a column is not there.
+        """
+        if len(self.files) == 1:
+            yield from self.files[0].record_batches(batch_rows, columns=columns)
+            return
+        names, files = self._fitted()
+        for file in files:
+            yield from file.record_batches(
+                batch_rows, columns=names if columns is None else columns
+            )
+
+    def is_uniform_parquet(self) -> bool:
+        """Whether all are Parquet files with the same columns of the same types in one order."""
+        if any(format_of(file.path) != "parquet" or file.partition for file in self.files):
+            return False
+        schemas = (file.own_schema() for file in self.files)
+        first = next(schemas)
+        return all(schema.equals(first) for schema in schemas)
+
+    def schema(self) -> pa.Schema:
+        """The columns with their types, as `record_batches` gives them."""
+        names, files = self._fitted()
+        columns = files[0].columns()
+        return pa.schema([(name, columns[name] or pa.string()) for name in names])
+
+    def fitted(self) -> list[TableFile]:
+        """The files, with types that fit all of them; each may lack columns.
+
+        Raises:
+            InputError: a file cannot be read, or a column has types that no other type holds.
+        """
+        return self._with_fitting_types([file.columns() for file in self.files])
+
+    def _fitted(self) -> tuple[list[str], list[TableFile]]:
+        """The names of the columns, which all files have, and the files with fitting types."""
+        found = [file.columns() for file in self.files]
+        declared = declared_types(self.files[0].dtypes)
+        first = found[0]
+        for file, columns in zip(self.files, found, strict=True):
+            # A contract's own columns are for whoever checks the contract.
+            if odd := sorted(({*first} ^ {*columns}) - declared.keys()):
+                has, lacks = (file, self.files[0]) if odd[0] in columns else (self.files[0], file)
+                raise InputError(
+                    f"{lacks.name}: column {odd[0]!r} is missing; {has.name} has it. Expected the "
+                    "same columns in all files. Does a CSV file have no header?"
+                )
+        return list(first), self._with_fitting_types(found)
+
+    def _with_fitting_types(
+        self, found: Sequence[Mapping[str, pa.DataType | None]]
+    ) -> list[TableFile]:
+        declared = declared_types(self.files[0].dtypes)
+        texts_as = self.files[0].texts_as
+        if texts_as == "text" and any(format_of(file.path) != "csv" for file in self.files):
+            # Other files have types, which text would not fit.
+            texts_as = "exact"
+        texts = TextTypes(texts_as)
+        for file, columns in zip(self.files, found, strict=True):
+            untyped = [name for name, kind in columns.items() if kind is None]
+            if untyped:
+                file.scan_texts(untyped, texts)
+        types: dict[str, pa.DataType] = {}
+        for file, columns in zip(self.files, found, strict=True):
+            for name in columns.keys() - declared.keys():
+                kind = columns[name] or texts.types()[name]
+                types[name] = self._fitting(file, name, kind, types.get(name, kind))
+        return [replace(file, fitted=types) for file in self.files]
+
+    def _fitting(
+        self, file: TableFile, name: str, kind: pa.DataType, before: pa.DataType
+    ) -> pa.DataType:
+        """The type that holds values of both types."""
+        schemas = [pa.schema([(name, _decoded(each))]) for each in (before, kind)]
+        try:
+            return pa.unify_schemas(schemas, promote_options="permissive").types[0]
+        except pa.ArrowException as error:
+            raise InputError(
+                f"{file.name}: column {name!r}: {kind}, but {before} in the files before it in "
+                f"{self.name}. Expected the same type in all files."
+            ) from error
+
+
+def _decoded(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _within(wrong: Sequence[WrongCells], start: int, count: int) -> Sequence[WrongCells]:
+    """Of wrong cells those in a part of their batch."""
+    found = []
+    for cells in wrong:
+        chosen = [
+            (row - start, text)
+            for row, text in zip(cells.rows, cells.texts, strict=True)
+            if start <= row < start + count
+        ]
+        if chosen:
+            rows, texts = zip(*chosen, strict=True)
+            found.append(replace(cells, rows=rows, texts=texts))
+    return found
