@@ -19,7 +19,7 @@ from config.errors import InputError, UserError
 
 STAGING = ".{name}.writing-{process}"
 REPLACED = ".{name}.replaced"
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def staged(destination: Path, *, option: str = "--output") -> Iterator[Path]:
         if staging.exists():
             _replace(staging, destination)
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             raise UserError(
                 f"{destination}: no room to write it ({os.strerror(error.errno)}). "
                 f"Free some space or choose another {option}; the earlier output is untouched."
@@ -53,19 +53,24 @@ def staged(destination: Path, *, option: str = "--output") -> Iterator[Path]:
 
 
 def refuse_overwriting(
-    inputs: Iterable[Path], destination: Path, *, option: str = "--output"
+    inputs: Iterable[object], destination: object, *, option: str = "--output"
 ) -> None:
     """Refuse a destination that an input is, or is in: it would be lost.
 
     Raises:
         InputError: it is.
     """
-    resolved = destination.resolve()
+    whole = _whole(destination)
     for given in inputs:
-        if given.resolve() == resolved or resolved in given.resolve().parents:
+        if f"{_whole(given)}/".startswith(f"{whole}/"):
             raise InputError(
                 f"{destination}: would replace the input {given}. Choose another {option}."
             )
+
+
+def _whole(place: object) -> str:
+    """A path without links, or the location of an object."""
+    return str(place.resolve() if isinstance(place, Path) else place).rstrip("/")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from data_access_layer.files import Format, format_of, table_files
 from data_access_layer.filters import Condition, Query
 from data_access_layer.retries import TransientError
 from data_access_layer.settings import StoreSettings
-from data_access_layer.table import Ask, StoredTable
+from data_access_layer.table import BATCH_ROWS, Ask, StoredTable
 from data_access_layer.tables.files import TableFiles, open_files
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # As many rows as DuckDB's own: small enough that filters skip some, large enough to compress.
 ROW_GROUP_ROWS = 122_880
+# The table that keeps the manifests of the tables of its schema.
+MANIFESTS = "data_exports_manifests"
 # A table in a file that another process writes just now.
 _LOCKED = "Could not set lock on file"
 
@@ -216,7 +218,7 @@ class LocalTable(DuckDBReadable):
         if table.is_uniform_parquet():
             with connection() as opened, readable(self.location):
                 # A pattern's characters in a file's name are those characters.
-                paths = [str(file.path).translate(_NO_PATTERN) for file in table.files]
+                paths = [str(file.path).translate(NO_PATTERN) for file in table.files]
                 yield Selectable.of(opened, *file_source(paths, "parquet"))
             return
         # DuckDB would guess the types of a text file, and take those of the first Parquet file.
@@ -236,7 +238,7 @@ class LocalTable(DuckDBReadable):
 
 
 _ROWS = "rows_of_the_files"
-_NO_PATTERN = str.maketrans({character: f"[{character}]" for character in "*?["})
+NO_PATTERN = str.maketrans({character: f"[{character}]" for character in "*?["})
 
 
 @contextmanager
@@ -303,6 +305,21 @@ class DuckDBTable(DuckDBReadable):
         return f"there is no table {self._schema_name}.{self._table}. Its tables: {known}."
 
     def _write(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+        self.replace(schema, batches)
+
+    def replace(
+        self,
+        schema: pa.Schema,
+        batches: Iterator[pa.RecordBatch],
+        manifest: Callable[[Iterator[pa.RecordBatch]], str] | None = None,
+    ) -> str | None:
+        """Make these rows the table, in one transaction with its manifest.
+
+        `manifest` makes the manifest's text of the rows as DuckDB has them.
+
+        Raises:
+            UserError: the file cannot be written; the table is as it was.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         failed: list[Exception] = []
         rows = pa.RecordBatchReader.from_batches(schema, remembering(batches, failed))
@@ -314,7 +331,11 @@ class DuckDBTable(DuckDBReadable):
                 opened.execute(
                     f"create or replace table {self._quoted} as select * from rows_to_write"
                 )
+                # What another writer keeps would no longer be true.
+                text = manifest(self._rows_of(opened)) if manifest else None
+                self._keep(opened, text)
                 opened.commit()
+                return text
         except duckdb.Error as error:
             if failed:
                 raise failed[0] from None
@@ -322,6 +343,44 @@ class DuckDBTable(DuckDBReadable):
             if _LOCKED in reason:
                 raise TransientError("another process writes to the file") from error
             raise UserError(f"{self.location}: cannot be written ({reason}).") from error
+
+    def _rows_of(self, opened: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
+        return iter(opened.sql(f"select * from {self._quoted}").to_arrow_reader(BATCH_ROWS))
+
+    @property
+    def _manifests(self) -> str:
+        return f"{quoted(self._schema_name)}.{quoted(MANIFESTS)}"
+
+    def _keep(self, opened: duckdb.DuckDBPyConnection, text: str | None) -> None:
+        opened.execute(
+            f"create table if not exists {self._manifests} "
+            "(table_name varchar primary key, manifest varchar not null)"
+        )
+        opened.execute(f"delete from {self._manifests} where table_name = ?", [self._table])
+        if text is not None:
+            opened.execute(f"insert into {self._manifests} values (?, ?)", [self._table, text])
+
+    def manifest(self) -> str | None:
+        """What `replace` kept with the table.
+
+        Raises:
+            InputError: there is no such table.
+        """
+        with self._source() as found:
+            kept = (
+                "select 1 from information_schema.tables where table_schema = ? and table_name = ?"
+            )
+            parameters = [self._schema_name, MANIFESTS]
+            if not found.connection.execute(kept, parameters).fetchall():
+                return None
+            chosen = f"select manifest from {self._manifests} where table_name = ?"
+            row = found.connection.execute(chosen, [self._table]).fetchone()
+            return None if row is None else str(row[0])
+
+    def rows(self) -> Iterator[pa.RecordBatch]:
+        """The rows, in the types that DuckDB has."""
+        with self._source() as found:
+            yield from self._rows_of(found.connection)
 
 
 @contextmanager

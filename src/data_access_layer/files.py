@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self, overload
 from urllib.parse import unquote
 
 from config.errors import InputError, UserError
@@ -51,6 +51,18 @@ class Openable(Protocol):
 
     def with_suffix(self, suffix: str, /) -> PurePosixPath:
         """Its location with another ending."""
+
+    def with_name(self, name: str, /) -> Self:
+        """The file of that name in the same folder."""
+
+    def is_file(self) -> bool:
+        """Whether it is there."""
+
+    def read_text(self) -> str:
+        """What it holds, in UTF-8."""
+
+    def replace_by(self, file: Path) -> None:
+        """Make a file of this machine take its place, whole or not at all."""
 
     def size(self) -> int:
         """How many bytes it has."""
@@ -230,14 +242,18 @@ def is_table(name: str) -> bool:
     return True
 
 
-def manifest_path(table: Path) -> Path:
-    """Where a table's manifest stands: beside it, under the table's name."""
+@overload
+def manifest_path(table: Path) -> Path: ...
+@overload
+def manifest_path(table: Openable) -> Openable: ...
+def manifest_path(table: FilePath) -> FilePath:
+    """Where a table's manifest is: next to it, under the table's name."""
     return table.with_name(table.name + MANIFEST_SUFFIX)
 
 
-def file_sha256(path: Path) -> str:
+def file_sha256(path: FilePath) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    with path.open("rb") if isinstance(path, Path) else path.open() as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from config.errors import InputError, UserError
 from data_access_layer.duckdb_tables import (
+    NO_PATTERN,
     DuckDBReadable,
     Selectable,
     connection,
@@ -74,7 +75,9 @@ class ObjectTable(DuckDBReadable):
                     f"format; found {len(files)} of {len(formats)} formats."
                 )
             opened.register_filesystem(self._store.filesystem)
-            yield Selectable.of(opened, *file_source(files, formats.pop() or "parquet"))
+            # A pattern's characters in an object's name are those characters.
+            names = [file.translate(NO_PATTERN) for file in files]
+            yield Selectable.of(opened, *file_source(names, formats.pop() or "parquet"))
 
     def _write(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         format = _format(self._at.url)

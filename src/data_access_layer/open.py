@@ -31,7 +31,7 @@ from config.errors import InputError
 from data_access_layer.column_types import as_schema, plain_columns, plain_schema
 from data_access_layer.column_types import to_frame as to_plain_frame
 from data_access_layer.conform import conform, declared_types
-from data_access_layer.files import DELTA_LOG, STANDARD_STREAM, standard_input_file
+from data_access_layer.files import DELTA_LOG, STANDARD_STREAM, FilePath, standard_input_file
 from data_access_layer.formats.text_types import TextsAs
 from data_access_layer.locations import FileLocation, ObjectLocation, parse_location
 from data_access_layer.reader import (
@@ -45,7 +45,7 @@ from data_access_layer.reader import (
 )
 from data_access_layer.settings import StoreSettings
 from data_access_layer.tables.files import TableFile, TableFiles, files_of, open_files
-from data_access_layer.tables.objects import S3, ObjectStore
+from data_access_layer.tables.objects import S3, ObjectFile, ObjectStore
 
 # Imported by name, so that a package holds it, and DuckDB or SQLAlchemy, only where its BUILD file
 # says so. A name with two dots would be inferred (`string_imports` in pants.toml).
@@ -159,6 +159,30 @@ def open_source(
         found = ObjectStore(place, settings).files()
         return TableFiles(files_of(found, dtypes, texts_as=texts_as), place)
     return StoreTable(_imported(STORES, place).open_location(place, settings), dtypes or {})
+
+
+def destination_file(
+    place: str, load_settings: Callable[[type[StoreSettings]], StoreSettings], *, option: str
+) -> FilePath:
+    """The file, or the object of S3, that `place` names as a destination.
+
+    Raises:
+        InputError: it is in another store.
+        UserError: the store denies access, or does not answer.
+    """
+    if "://" not in place:
+        return Path(place)
+    at = parse_location(place)
+    if isinstance(at, FileLocation):
+        return at.path
+    if not isinstance(at, ObjectLocation) or at.scheme not in S3:
+        raise InputError(
+            f"{option} {place}: expected a file on this machine, or s3://bucket/name.parquet."
+        )
+    file = ObjectFile(place, load_settings(StoreSettings))
+    # Asked now: what is wrong with the store would be found only after all the work.
+    file.is_file()
+    return file
 
 
 def read_plain(source: TableFiles | StoreTable) -> pd.DataFrame:

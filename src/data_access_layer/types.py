@@ -55,8 +55,8 @@ def refuse_names(names: Sequence[str], format: str) -> None:
 
 
 # Formats whose columns have names, and those for which upper and lower case are the same.
-_NAMED = ("jsonl", "delta", "sql", "sqlite")
-_CASELESS = ("jsonl", "delta", "sqlite")
+_NAMED = ("jsonl", "delta", "sql", "sqlite", "duckdb")
+_CASELESS = ("jsonl", "delta", "sqlite", "duckdb")
 
 
 def plain(table: pa.Table) -> pa.Table:
@@ -134,4 +134,5 @@ _HOLDS: dict[str, Holds] = {
     "csv": _simple,
     "xlsx": _simple,
     "sql": _simple,
+    "duckdb": _nested(_simple),
 }

@@ -12,6 +12,9 @@ from typing import Protocol, cast
 
 from config.errors import InputError
 from data_access_layer.atomic import left_behind, locked, staged
+from data_access_layer.commit.digest import RowsDigest
+from data_access_layer.commit.manifest import Manifest, manifest_of
+from data_access_layer.commit.staged_table import staged_table
 from data_access_layer.delta import (
     commit_metadata,
     delta_batches,
@@ -21,14 +24,11 @@ from data_access_layer.delta import (
     replace_delta,
     table_files_of,
 )
-from data_access_layer.digest import RowsDigest
 from data_access_layer.excel import refuse_rows
 from data_access_layer.export_writer import ExportWriter
-from data_access_layer.files import FORMATS, WrittenFormat, file_sha256
+from data_access_layer.files import FORMATS, FilePath, WrittenFormat, file_sha256
 from data_access_layer.reader import RecordBatch
 from data_access_layer.text import Formulas, check_encoding
-from data_exports.manifest import Manifest, manifest_of
-from data_exports.staged_table import staged_table
 
 OPTION = "--dst"
 CREATED_BY = "data_exports.export"
@@ -75,9 +75,9 @@ class Destination(Protocol):
 
 @dataclass(frozen=True)
 class FileDestination:
-    """One file, and its manifest beside it."""
+    """One file, or object of S3, and its manifest next to it."""
 
-    path: Path
+    path: FilePath
     format: WrittenFormat
     encoding: str = "utf-8"
     formulas: Formulas = "keep"
@@ -89,7 +89,7 @@ class FileDestination:
 
     def check(self, rows: int | None) -> None:
         """Refuse early what could only fail after all the work."""
-        if self.path.is_dir():
+        if isinstance(self.path, Path) and self.path.is_dir():
             raise InputError(
                 f"{self.path}: is a folder; {OPTION} names a file by its ending, or a Delta table "
                 "with --format delta."
@@ -106,7 +106,9 @@ class FileDestination:
         """Replace the file and its manifest, or leave both as they were."""
         with ExitStack() as stack:
             table = stack.enter_context(staged_table(self.path, option=OPTION))
-            scratch = stack.enter_context(_scratch(self.path)) if self.format == "xlsx" else None
+            scratch = None
+            if self.format == "xlsx" and isinstance(self.path, Path):
+                scratch = stack.enter_context(_scratch(self.path))
             with ExportWriter(
                 str(table.path),
                 format=self.format,

@@ -5,7 +5,10 @@ Examples:
   python -m data_exports.export --src predictions/iris.parquet --dst iris.xlsx --columns species
   python -m data_exports.export --src rows/ --dst rows.delta
   python -m data_exports.export --src company --dst "postgresql+psycopg://host/db#public.company"
+  python -m data_exports.export --src s3://bucket/rows --dst "duckdb:///all.duckdb#company"
   cat rows.csv | python -m data_exports.export --src - --dst rows.jsonl
+
+What --src and --dst can be: docs/pages/places.md.
 
 The destination is replaced as a whole, at the end; a run that is killed leaves it as it was, and
 the next one clears up. Exporting the same rows twice gives the same bytes. `data_exports.verify`

@@ -12,15 +12,15 @@ from config.errors import InputError
 from config.task import LoadSettings
 from config.terminal import say, show_table, with_progress
 from data_access_layer.atomic import refuse_overwriting
+from data_access_layer.commit.manifest import Manifest, manifest_of
 from data_access_layer.files import file_sha256, manifest_path
 from data_access_layer.formats.text_types import TextsAs
 from data_access_layer.open import StoreTable, open_source
 from data_access_layer.reader import RecordBatch, even_batches
-from data_access_layer.tables.files import TableFiles, local_files
+from data_access_layer.tables.files import TableFiles, files_read
 from data_access_layer.text import formula_like
 from data_access_layer.threads import prefetched
 from data_exports.destinations import DeltaDestination, Destination, FileDestination, Origin
-from data_exports.manifest import Manifest, manifest_of
 from data_exports.places import destination_of
 from data_exports.settings import ExportSettings
 from data_exports.verifying import facts
@@ -65,16 +65,15 @@ def export(settings: ExportSettings, load_settings: LoadSettings) -> Manifest:
 def _refuse_overwriting(source: TableFiles | StoreTable, destination: Destination) -> None:
     if not isinstance(destination, FileDestination | DeltaDestination):
         return
-    if isinstance(source, StoreTable):
-        files = [Path(source.name)] if "://" not in source.name else []
-    else:
-        files = local_files([source])
+    is_delta = isinstance(source, StoreTable) and "://" not in source.name
+    files = [Path(source.name)] if is_delta else files_read([source])
     refuse_overwriting(files, destination.path, option="--dst")
 
 
 def _origin(source: TableFiles | StoreTable) -> Origin:
     """As the manifests of the files say, if each has one and all name the same model version."""
-    files = local_files([source])
+    # Of an object, the checksum would take as long as the export.
+    files = [file for file in files_read([source]) if isinstance(file, Path)]
     manifests = [manifest for file in files if (manifest := _own_manifest(file))]
     made = {(m.model, m.model_version, m.git_commit) for m in manifests}
     if len(made) != 1 or len(manifests) < len(files):

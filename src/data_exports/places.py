@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from config.errors import InputError
 from config.task import LoadSettings
+from data_access_layer.files import DELTA_LOG
+from data_access_layer.locations import DUCKDB, TableLocation, parse_location
+from data_access_layer.open import destination_file
 from data_access_layer.settings import StoreSettings
 from data_access_layer.sql_table import sql_table
+from data_access_layer.stores import open_location
 from data_exports.destinations import (
     ENDINGS,
+    OPTION,
     DeltaDestination,
     Destination,
     FileDestination,
 )
+from data_exports.duckdb_destination import DuckDBDestination
 from data_exports.settings import ExportFormat, ExportSettings
 from data_exports.sql_destination import SqlDestination
+
+if TYPE_CHECKING:
+    from data_access_layer.duckdb_tables import DuckDBTable
 
 DELTA = ".delta"
 
@@ -32,12 +42,16 @@ def destination_of(
     Raises:
         InputError: neither says what it is.
     """
-    if "://" in place:
+    at = parse_location(place)
+    if isinstance(at, TableLocation):
+        if at.scheme == DUCKDB:
+            table = open_location(place, load_settings(StoreSettings))
+            return DuckDBDestination(cast("DuckDBTable", table))
         return SqlDestination(sql_table(place, load_settings(StoreSettings)))
-    path = Path(place)
+    path = destination_file(place, load_settings, option=OPTION)
     if format is None:
         ending = path.suffix.lower()
-        if ending == DELTA or (path / "_delta_log").is_dir():
+        if ending == DELTA or (isinstance(path, Path) and (path / DELTA_LOG).is_dir()):
             format = "delta"
         elif ending in ENDINGS:
             format = ENDINGS[ending]
@@ -47,6 +61,8 @@ def destination_of(
                 f"of {', '.join([*ENDINGS, DELTA])}, or URL#TABLE. Or say it with --format."
             )
     if format == "delta":
+        if not isinstance(path, Path):
+            raise InputError(f"{place}: Delta tables are written to folders on this machine.")
         return DeltaDestination(path)
     if settings is None:
         return FileDestination(path, format)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from data_access_layer.commit.manifest import Manifest
 from data_access_layer.reader import RecordBatch
 from data_access_layer.sql_table import SqlTable
 from data_exports.destinations import CREATED_BY, Origin
-from data_exports.manifest import Manifest
 
 
 @dataclass(frozen=True)

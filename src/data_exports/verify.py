@@ -3,6 +3,7 @@
 Examples:
   python -m data_exports.verify --table rows.csv
   python -m data_exports.verify --table rows.delta
+  python -m data_exports.verify --table s3://bucket/rows.parquet
   python -m data_exports.verify --table "postgresql+psycopg://host/db#public.company"
 
 Exits with 1 where the table is not what its manifest says.

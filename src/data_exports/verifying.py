@@ -5,8 +5,8 @@ from __future__ import annotations
 from config.errors import InputError, UserError
 from config.task import LoadSettings
 from config.terminal import show_table
+from data_access_layer.commit.manifest import Manifest
 from data_exports.destinations import Destination
-from data_exports.manifest import Manifest
 from data_exports.places import destination_of
 from data_exports.settings import VerifySettings
 

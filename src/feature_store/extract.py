@@ -4,6 +4,7 @@ Examples:
   ./pants run src/feature_store:extract -- --view company --dst companies.parquet
   python -m feature_store.extract --view company --dst 2025.parquet --as-of 2025-01-01
   python -m feature_store.extract --view company --dst nl.csv --filter 'country in ("NL", "BE")'
+  python -m feature_store.extract --view company --dst s3://bucket/companies.parquet
 
 --filter takes comparisons (==, !=, <, <=, >, >=, in, not in, is None, is not None), joined by and,
 or, not. --as-of takes a date (its 00:00 UTC) or a time with its offset, and gives of each entity

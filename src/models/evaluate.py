@@ -3,6 +3,9 @@
 Examples:
   python -m models.evaluate --model iris
   python -m models.evaluate --model iris --version 3 --input labelled.parquet
+  python -m models.evaluate --model iris --input s3://bucket/labelled.parquet
+
+What --input can be: docs/pages/places.md.
 
 Exits with 1 where the version misses a limit of its gate.
 """

@@ -4,6 +4,9 @@ Examples:
   python -m models.predict --model iris
   python -m models.predict --model iris --input rows.parquet --output predictions.parquet
   cat rows.csv | python -m models.predict --model iris --input - --output - > predictions.csv
+  python -m models.predict --model iris --input s3://bucket/rows --output s3://bucket/iris.parquet
+
+What --input and --output can be: docs/pages/places.md.
 
 Exits with 2 where the input breaks its contract; the earlier output is then untouched.
 """

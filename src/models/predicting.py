@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -19,19 +19,20 @@ from config.errors import InputError
 from config.terminal import say, show_table
 from config.tracking import TrackingSettings
 from data_access_layer.atomic import refuse_overwriting, staged
+from data_access_layer.commit.staged_table import staged_table
 from data_access_layer.files import (
     FORMATS,
     MANIFEST_SUFFIX,
     STANDARD_STREAM,
+    FilePath,
     format_of,
     manifest_path,
     stem_of,
 )
 from data_access_layer.formats.text_types import TextsAs
-from data_access_layer.open import open_source
+from data_access_layer.open import destination_file, open_source
 from data_access_layer.reader import FrameTable, NoRowsError, Table
-from data_access_layer.tables.files import TableFile, TableFiles, local_files
-from data_exports.staged_table import staged_table
+from data_access_layer.tables.files import TableFile, TableFiles, files_read
 from models.definition import ModelDefinition
 from models.engines import Job, chosen_engine
 from models.loading import NoChampionError, find_version
@@ -96,18 +97,18 @@ def predict(
         if engine:
             _check_parts(settings.input, output)
         tables = _input_tables(definition, settings.input, load_settings, stack, output=output)
-        _check_output(output)
-        if output != STANDARD_STREAM:
-            refuse_overwriting(local_files(tables), Path(output))
+        destination = _destination(output, load_settings)
+        if destination is not None:
+            refuse_overwriting(files_read(tables), destination)
         registry = Registry.connect(load_settings(TrackingSettings))
         version = _version(definition, settings, registry, load_settings)
         chosen = _Chosen(definition, registry, version, settings)
-        if output == STANDARD_STREAM:
+        if destination is None:
             tally = _write_standard_output(chosen.scorer(), _as_one(tables, settings.input))
-        elif _is_folder(output):
-            tally = _write_folder(chosen, engine, tables, Path(output))
+        elif isinstance(destination, Path) and _is_folder(output):
+            tally = _write_folder(chosen, engine, tables, destination)
         else:
-            tally = _write_file(chosen.scorer(), _as_one(tables, settings.input), Path(output))
+            tally = _write_file(chosen.scorer(), _as_one(tables, settings.input), destination)
     _show(version, tally, output, time.monotonic() - started)
 
 
@@ -179,17 +180,28 @@ def _is_folder(output: str) -> bool:
     return Path(output).suffix.lower() not in FORMATS
 
 
-def _check_output(output: str) -> None:
-    """Refuse early what could only fail after all the work."""
+def _destination(output: str, load_settings: LoadSettings) -> FilePath | None:
+    """Where the predictions go, None for standard output; what could only fail late is refused."""
     if output == STANDARD_STREAM:
-        return
-    path = Path(output)
-    if not _is_folder(output):
-        if format_of(path) not in WRITTEN:
-            raise InputError(
-                f"{path}: predictions are written as Parquet or CSV. Choose one of them, and "
-                "export it: ./pants run src/data_exports:export -- --help"
-            )
+        return None
+    if not _is_folder(output) and format_of(PurePosixPath(output)) not in WRITTEN:
+        raise InputError(
+            f"{output}: predictions are written as Parquet or CSV. Choose one of them, and "
+            "export it: ./pants run src/data_exports:export -- --help"
+        )
+    path = destination_file(output, load_settings, option="--output")
+    if isinstance(path, Path):
+        _check_local(path)
+    elif _is_folder(output):
+        raise InputError(
+            f"{output}: expected a name that ends in .parquet or .csv. Folders of predictions are "
+            "written on this machine only."
+        )
+    return path
+
+
+def _check_local(path: Path) -> None:
+    if not _is_folder(path.name):
         if path.is_dir():
             raise InputError(f"{path}: is a folder; --output names a file by its ending.")
         return
@@ -210,7 +222,7 @@ def _check_output(output: str) -> None:
         )
 
 
-def _write_file(scorer: Scorer, table: Table, destination: Path) -> Tally:
+def _write_file(scorer: Scorer, table: Table, destination: FilePath) -> Tally:
     tally = Tally()
     with staged_table(destination) as staging:
         staging.manifest = scorer.write(table, staging.path, destination, tally)

@@ -20,11 +20,11 @@ from sklearn.pipeline import Pipeline
 
 from config.errors import UserError
 from config.terminal import with_progress
-from data_access_layer.files import file_sha256, format_of
+from data_access_layer.commit.manifest import Manifest
+from data_access_layer.files import FilePath, file_sha256, format_of
 from data_access_layer.reader import NoRowsError, Table, renamed_apart
 from data_access_layer.threads import mapped, prefetched
 from data_access_layer.writer import TableWriter
-from data_exports.manifest import Manifest
 from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from validation.contract import ContractError, FailureCollector
@@ -147,7 +147,7 @@ class Scorer:
         attempt.replace(part.path)
         return Outcome(part, tally, manifest)
 
-    def write(self, table: Table, path: Path, destination: Path, tally: Tally) -> Manifest:
+    def write(self, table: Table, path: Path, destination: FilePath, tally: Tally) -> Manifest:
         """Predict a table into one file at `path`, which is to become `destination`.
 
         Raises:

@@ -13,10 +13,11 @@ from config.errors import InputError, UserError
 from config.task import LoadSettings
 from config.terminal import show_table
 from data_access_layer.atomic import staged
-from data_access_layer.files import file_sha256, format_of
+from data_access_layer.commit.manifest import Manifest
+from data_access_layer.commit.staged_table import staged_table
+from data_access_layer.files import FilePath, file_sha256, format_of
+from data_access_layer.open import destination_file
 from data_access_layer.writer import TableWriter
-from data_exports.manifest import Manifest
-from data_exports.staged_table import staged_table
 from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from models.settings import FeaturesSettings, PreprocessSettings
@@ -48,7 +49,9 @@ def write_features(
     labelled = pd.concat([rows.training, rows.hold_out], ignore_index=True)
     features = _transformed(definition, fitted, labelled)
     _check(definition, features)
-    output = Path(settings.output or f"features/{definition.name}.parquet")
+    output = destination_file(
+        settings.output or f"features/{definition.name}.parquet", load_settings, option="--output"
+    )
     _write(definition, features, output)
     _show(f"{definition.name}: features", {"all labelled rows": features}, output)
 
@@ -99,7 +102,7 @@ def _check(definition: ModelDefinition, features: pd.DataFrame) -> None:
         raise UserError(str(failures.error())) from errors
 
 
-def _write(definition: ModelDefinition, frame: pd.DataFrame, path: Path) -> None:
+def _write(definition: ModelDefinition, frame: pd.DataFrame, path: FilePath) -> None:
     with staged_table(path) as table:
         with TableWriter(str(table.path), format=format_of(path)) as writer:
             writer.write(frame)
@@ -114,6 +117,6 @@ def _write(definition: ModelDefinition, frame: pd.DataFrame, path: Path) -> None
         )
 
 
-def _show(title: str, parts: dict[str, pd.DataFrame], output: Path) -> None:
+def _show(title: str, parts: dict[str, pd.DataFrame], output: FilePath) -> None:
     rows = [(name, f"{len(part):,} rows x {part.shape[1]} columns") for name, part in parts.items()]
     show_table(title, ["", ""], [*rows, ("output", str(output))])

@@ -24,7 +24,7 @@ from data_access_layer.files import stem_of
 from data_access_layer.formats.csv import WrongCells
 from data_access_layer.open import StoreTable, open_source
 from data_access_layer.reader import Batch, renamed_apart
-from data_access_layer.tables.files import TableFile, TableFiles, local_files
+from data_access_layer.tables.files import TableFile, TableFiles, files_read
 from data_access_layer.writer import TableWriter
 from datasets.registry import contracts
 from validation import html
@@ -93,7 +93,7 @@ def validate_data(settings: ValidateDataSettings, load_settings: LoadSettings) -
     findings = Findings(list(dtypes))
     with ExitStack() as stack:
         source = open_source(place, load_settings, stack, dtypes=dtypes)
-        refuse_overwriting(local_files([source]), output)
+        refuse_overwriting(files_read([source]), output)
         folder = stack.enter_context(staged(output))
         folder.mkdir()
         _split(known[name], source, folder, findings, settings.batch_rows)

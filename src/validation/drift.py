@@ -2,7 +2,9 @@
 
 Examples:
   ./pants run src/validation:drift -- --reference last_year.parquet --current now.parquet
-  python -m validation.drift --reference a/ --current b.csv --output drift --fail-on-drift
+  python -m validation.drift --reference a/ --current s3://bucket/b.csv --fail-on-drift
+
+What --reference and --current can be: docs/pages/places.md.
 
 A column has drifted where its p-value (corrected for the number of columns) is below --alpha and
 its population stability index reaches --psi. The output is a folder: report.html, report.json.

@@ -6,6 +6,8 @@ Examples:
   python -m validation.gate_model --challenger new.csv --truth truth.csv --target y \
     --metric rmse --at-most 60 --key id --report verdict.json
 
+The options that name tables take what docs/pages/places.md lists.
+
 The gain's interval is a paired percentile bootstrap: both models on the same resampled rows.
 Exits with 1 where the gate does not hold, with 2 where files do not fit one another.
 """

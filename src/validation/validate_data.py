@@ -3,6 +3,9 @@
 Examples:
   ./pants run src/validation:validate_data -- --contract flowers --input flowers.csv
   python -m validation.validate_data --contract companies --input filings/ --output checked
+  python -m validation.validate_data --contract companies --input s3://bucket/filings
+
+What --input can be: docs/pages/places.md.
 
 The output is a folder: rows.parquet (what keeps the contract), quarantine/ (what breaks it, each
 row with its file, number and reasons), report.html and report.json. It appears whole or not at all.

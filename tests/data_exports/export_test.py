@@ -20,10 +20,10 @@ import pytest
 import sqlalchemy as sa
 from deltalake import DeltaTable
 
+from data_access_layer.commit.manifest import Manifest, manifest_of
 from data_access_layer.excel import SHEET_ROWS
 from data_access_layer.files import file_sha256
 from data_exports import export, verify
-from data_exports.manifest import Manifest, manifest_of
 from support.tasks import CallTask
 
 UTC = dt.UTC

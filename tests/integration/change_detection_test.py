@@ -229,7 +229,7 @@ def test_an_import_that_nothing_owns_is_an_error(clone: Clone) -> None:
         (
             "src/models/tulip/dataset.py",
             "import pyarrow",
-            "Only src/data_access_layer opens stores: read with its `TableFile`",
+            "Only src/data_access_layer opens stores: read with its `open_source`",
         ),
         (
             # Of one resolve: what src/dags has of src/config, either resolve may refuse first.

@@ -19,7 +19,7 @@ from deltalake import DeltaTable
 
 from config.errors import InputError
 from config.settings import Settings
-from data_exports.manifest import Manifest
+from data_access_layer.commit.manifest import Manifest
 from data_exports.places import destination_of
 from data_exports.verifying import verify
 from integration.servers import USER, PostgreSQL

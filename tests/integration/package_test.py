@@ -24,7 +24,7 @@ sepal_length_cm,sepal_width_cm,petal_length_cm,petal_width_cm,garden
 # The last line is MLflow's client, with what its embedded store loads by name.
 IMPORTED = {
     *("numpy", "pandas", "pandera", "scikit-learn", "scipy", "skops", "pyarrow"),
-    *("pydantic", "pydantic-settings", "rich"),
+    *("pydantic", "pydantic-settings", "rich", "tenacity"),
     *("mlflow-skinny", "sqlalchemy", "alembic", "packaging"),
 }
 # What else this repository asks for, and what comes with it.

@@ -28,7 +28,8 @@ for name in (
 ):
     with suppress(ImportError):
         import_module(name)
-from data_exports import destinations, export, exporting, staged_table
+from data_exports import destinations, export, exporting
+from data_access_layer.commit import staged_table
 import data_access_layer.writer as writer
 import data_access_layer.sql_table as sql_table
 import sqlalchemy

@@ -77,13 +77,13 @@ def files_of(
     ]
 
 
-def local_files(tables: Iterable[object]) -> list[Path]:
-    """The files on this machine that some tables are."""
-    files: list[Path] = []
+def files_read(tables: Iterable[object]) -> list[FilePath]:
+    """The files and objects that some tables are."""
+    files: list[FilePath] = []
     for table in tables:
         if isinstance(table, TableFiles):
-            files += local_files(table.files)
-        elif isinstance(table, TableFile) and isinstance(table.path, Path):
+            files += files_read(table.files)
+        elif isinstance(table, TableFile):
             files.append(table.path)
     return files
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from config.errors import InputError, UserError
@@ -63,6 +63,10 @@ class ObjectFile:
         """Its location with another ending."""
         return PurePosixPath(self.location).with_suffix(suffix)
 
+    def with_name(self, name: str) -> Self:
+        """The object of that name under the same prefix."""
+        return replace(self, location=f"{self.location.rpartition('/')[0]}/{name}")
+
     @cached_property
     def _store(self) -> ObjectStore:
         return ObjectStore(self.location, self.settings)
@@ -88,13 +92,32 @@ class ObjectFile:
         """
         return self._store.open()
 
-    def read(self) -> bytes | None:
-        """All of it; None where it is not there."""
-        if self._store.size() is None:
-            return None
+    def is_file(self) -> bool:
+        """Whether it is there.
+
+        Raises:
+            UserError: the store denies access, or does not answer.
+        """
+        return self._store.size() is not None
+
+    def read_text(self) -> str:
+        """What it holds, in UTF-8.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        if not self.is_file():
+            raise FileNotFoundError(self.location)
         with self.open() as file:
-            content: bytes = file.read()
-            return content
+            return str(file.read(), "utf-8")
+
+    def replace_by(self, file: Path) -> None:
+        """Make a file of this machine take its place: whole, or it stays as it was.
+
+        Raises:
+            UserError: the store denies access, or does not answer.
+        """
+        self._store.upload(file)
 
 
 @dataclass(frozen=True)

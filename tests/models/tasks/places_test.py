@@ -13,9 +13,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import s3fs
 from deltalake import write_deltalake
 
-from data_exports import export
+from data_exports import export, verify
 from integration.servers import S3, USER, PostgreSQL
 from models.evaluate import main as evaluate
 from models.predict import main as predict
@@ -133,13 +134,8 @@ def write(name: str, frame: pd.DataFrame = FLOWERS) -> str:
 
 def s3_object(key: str, frame: pd.DataFrame = FLOWERS) -> str:
     """Put by a client of its own: what Arrow reads, Arrow has not written."""
-    import s3fs
-
-    store = s3fs.S3FileSystem(
-        key="key", secret=SECRET, endpoint_url=os.environ["DATASCIENCE_STORES_S3_ENDPOINT_URL"]
-    )
     local = write(Path(key).name, frame)
-    store.put_file(local, f"flowers/{key}")
+    store().put_file(local, f"flowers/{key}")
     Path(local).unlink()
     return f"s3://flowers/{key}"
 
@@ -199,4 +195,95 @@ def test_what_is_not_in_s3_is_one_message(
 def test_a_word_that_is_no_file_and_no_table_says_both(call: CallTask) -> None:
     result = call(predict, "--input", "flowres", "--output", "o.csv", definition=IRIS)
     assert result.code == 2
-    assert result.err.startswith("flowres: there is no such file or folder, and no table data/flowres.parquet.")
+    assert result.err.startswith(
+        "flowres: there is no such file or folder, and no table data/flowres.parquet."
+    )
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_predictions_go_to_s3_with_their_manifest(
+    s3: S3, put: Put, call: CallTask, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    place = put("s3")
+    call(predict, "--input", place, "--output", f"here.{ending}", definition=IRIS)
+    there = f"s3://flowers/predicted/{ending}/o.{ending}"
+    for _ in range(2):
+        result = call(predict, "--input", place, "--output", there, definition=IRIS)
+        assert result.code == 0, result.err
+    assert s3_bytes(there) == Path(f"here.{ending}").read_bytes()
+    manifest = json.loads(s3_bytes(f"{there}.manifest.json"))
+    assert (manifest["rows"], manifest["source"], manifest["model"]) == (3, place, "iris")
+    assert "replaces" not in manifest
+    assert call(verify.main, "--table", there).code == 0
+    assert s3_names(f"flowers/predicted/{ending}") == [f"o.{ending}", f"o.{ending}.manifest.json"]
+    again = call(predict, "--input", there, "--output", there, definition=IRIS)
+    assert (again.code, "would replace the input" in again.err) == (2, True)
+
+
+def test_what_s3_holds_is_verified(s3: S3, put: Put, call: CallTask) -> None:
+    place = put("s3")
+    assert call(export.main, "--src", place, "--dst", "s3://flowers/v/o.csv").code == 0
+    s3_object("v/o.csv")
+    result = call(verify.main, "--table", "s3://flowers/v/o.csv")
+    assert result.code == 1
+    assert "was changed after it was written" in result.err
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl", "xlsx"])
+def test_an_export_to_s3_is_the_file_that_is_written_here(
+    s3: S3, put: Put, call: CallTask, ending: str
+) -> None:
+    place = put("s3 csv")
+    for there in (f"o.{ending}", f"s3://flowers/exported/o.{ending}"):
+        result = call(export.main, "--src", place, "--dst", there)
+        assert result.code == 0, result.err
+    assert s3_bytes(f"s3://flowers/exported/o.{ending}") == Path(f"o.{ending}").read_bytes()
+
+
+def test_a_failure_while_rows_are_written_leaves_what_s3_holds(
+    s3: S3, put: Put, call: CallTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = put("s3")
+    there = "s3://flowers/kept/o.csv"
+    assert call(predict, "--input", place, "--output", there, definition=IRIS).code == 0
+    before = s3_bytes(there), s3_bytes(f"{there}.manifest.json")
+    bad = FLOWERS.assign(petal_width_cm=[1.0, -1.0, float("nan")])
+    result = call(predict, "--input", s3_object("bad.csv", bad), "--output", there, definition=IRIS)
+    assert result.code == 2
+    assert "petal_width_cm" in result.err
+    assert (s3_bytes(there), s3_bytes(f"{there}.manifest.json")) == before
+    assert s3_names("flowers/kept") == ["o.csv", "o.csv.manifest.json"]
+    result = call(predict, "--input", place, "--output", "s3://nowhere/o.csv", definition=IRIS)
+    assert (result.code in (1, 2), "nowhere" in result.err) == (True, True)
+
+
+def test_an_export_to_duckdb_has_its_manifest_in_the_file(put: Put, call: CallTask) -> None:
+    place = put("parquet")
+    there = "duckdb:///out.duckdb#garden.flowers"
+    for _ in range(2):
+        assert call(export.main, "--src", place, "--dst", there).code == 0
+    with duckdb.connect("out.duckdb") as opened:
+        assert opened.sql("select count(*) from garden.flowers").fetchall() == [(3,)]
+    assert call(verify.main, "--table", there).code == 0
+    with duckdb.connect("out.duckdb") as opened:
+        opened.execute("update garden.flowers set species = 'rose' where id = 1")
+    result = call(verify.main, "--table", there)
+    assert (result.code, "was changed after it was written" in result.err) == (1, True)
+    back = call(export.main, "--src", there, "--dst", "back.parquet")
+    assert back.code == 0
+    assert set(pq.read_table("back.parquet")["species"].to_pylist()) == {"rose", *SPECIES[1:]}
+
+
+def store() -> s3fs.S3FileSystem:
+    endpoint = os.environ["DATASCIENCE_STORES_S3_ENDPOINT_URL"]
+    return s3fs.S3FileSystem(
+        key="key", secret=SECRET, endpoint_url=endpoint, use_listings_cache=False
+    )
+
+
+def s3_bytes(place: str) -> bytes:
+    return bytes(store().cat_file(place.removeprefix("s3://")))
+
+
+def s3_names(folder: str) -> list[str]:
+    return sorted(Path(name).name for name in store().ls(folder, detail=False))

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from config.errors import InputError
-from data_access_layer.files import file_sha256, manifest_path
+from data_access_layer.files import FilePath, file_sha256, manifest_path
 
 REPLACES = "replaces"
 _DEFAULTS = {
-    **dict.fromkeys(("model", "model_version", "git_commit", "format", "created_by"), ""),
+    **dict.fromkeys(
+        ("model", "model_version", "git_commit", "format", "created_by", "filter", "as_of"), ""
+    ),
     "checksum": "file",
 }
 
@@ -29,8 +31,8 @@ class Manifest:
     """Facts about one written table.
 
     `sha256` is the file's own, or where `checksum` is `rows`, because the table is no single file,
-    that of its rows (see `data_access_layer.digest`). No time of day is in it: who exports the same
-    rows twice gets the same manifest.
+    that of its rows (see `data_access_layer.commit.digest`). It has no time of day: whoever exports
+    the same rows twice gets the same manifest.
     """
 
     rows: int
@@ -43,6 +45,8 @@ class Manifest:
     format: str = ""
     checksum: Literal["file", "rows"] = "file"
     created_by: str = ""
+    filter: str = ""
+    as_of: str = ""
 
     @classmethod
     def parse(cls, text: str, name: str) -> Self:
@@ -78,8 +82,8 @@ class Manifest:
         return {key: value for key, value in content.items() if value != _DEFAULTS.get(key)}
 
 
-def manifest_of(table: Path) -> Manifest | None:
-    """The manifest of the file that stands at `table` now; None where it has none.
+def manifest_of(table: FilePath) -> Manifest | None:
+    """The manifest of the file that is at `table` now; None where it has none.
 
     Raises:
         InputError: what stands in the manifest's place is none.
@@ -99,7 +103,7 @@ def manifest_of(table: Path) -> Manifest | None:
     return Manifest._of(content, str(path))
 
 
-def _is(table: Path, sha256: object) -> bool:
+def _is(table: FilePath, sha256: object) -> bool:
     return table.is_file() and file_sha256(table) == sha256
 
 

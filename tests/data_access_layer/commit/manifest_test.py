@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from config.errors import InputError
+from data_access_layer.commit.manifest import Manifest, manifest_of
 from data_access_layer.files import file_sha256, manifest_path
-from data_exports.manifest import Manifest, manifest_of
 
 
 def test_a_manifest_stands_beside_its_table_as_readable_json(tmp_path: Path) -> None:

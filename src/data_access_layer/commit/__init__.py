@@ -1,0 +1,1 @@
+"""Tables that appear whole or not at all, each with its manifest."""
