@@ -32,6 +32,9 @@ from data_exports import destinations, export, exporting
 from data_access_layer.commit import staged_table
 import data_access_layer.writer as writer
 import data_access_layer.sql_table as sql_table
+from data_access_layer import duckdb_tables
+from data_access_layer.commit import manifest
+from data_access_layer.tables import objects
 import sqlalchemy
 
 steps = []
@@ -64,6 +67,9 @@ def child(task):
         (destinations, "replace_delta"), (sql_table, "_insert"), (sql_table, "_checksum"),
         (sql_table.SqlTable, "_staging"), (sql_table.SqlTable, "_take_place"),
         (sql_table.SqlTable, "_keep"), (sqlalchemy.Connection, "commit"),
+        (objects.ObjectStore, "upload"), (manifest.Manifest, "announce"),
+        (duckdb_tables.DuckDBTable, "replace"), (duckdb_tables.DuckDBTable, "_keep"),
+        (duckdb_tables.DuckDBTable, "_rows_of"),
     ]:
         stepping(owner, name, task["kill_at"])
     try:
