@@ -150,10 +150,19 @@ class Declaration(_Table):
                     f"{_hint(place['name'], known)}"
                 )
 
-    def with_places(self, text: str) -> str:
-        """A template with `{{ inputs.… }}` and `{{ outputs.… }}` replaced by these places."""
+    def with_places(self, text: str, root: str = "") -> str:
+        """A template with `{{ inputs.… }}` and `{{ outputs.… }}` replaced by these places.
+
+        Relative places are below `root`, a folder or a location such as s3://bucket/prefix.
+        """
         places = {"inputs": self.inputs, "outputs": self.outputs}
-        return _PLACE.sub(lambda place: places[place["table"]][place["name"]], text)
+
+        def place(found: re.Match[str]) -> str:
+            declared = places[found["table"]][found["name"]]
+            is_relative = "://" not in declared and not declared.startswith("/")
+            return f"{root.rstrip('/')}/{declared}" if root and is_relative else declared
+
+        return _PLACE.sub(place, text)
 
     @classmethod
     def read(cls, file: Path) -> Self:

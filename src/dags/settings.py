@@ -21,6 +21,11 @@ class DagsSettings(Settings):
         "",
         description="Where tasks read and write files; default: Airflow's current folder.",
     )
+    places: str = Field(
+        "",
+        description="Where the relative [inputs] and [outputs] of all models are: a folder, or "
+        "s3://bucket/prefix, which needs no shared volume; default: the folder of the tasks.",
+    )
     python: str = Field("python", description="For processes: what runs packages, or modules.")
     packages: str = Field(
         "",

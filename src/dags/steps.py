@@ -43,8 +43,11 @@ class Step:
             model=model,
             name=name,
             module=module,
-            arguments=_arguments(task, declaration),
-            environment={key: declaration.with_places(v) for key, v in environment.items()},
+            arguments=_arguments(task, declaration, settings.places),
+            environment={
+                key: declaration.with_places(value, settings.places)
+                for key, value in environment.items()
+            },
             secrets=tuple(declaration.secrets),
             image=_image(model, module, release, settings),
             resources=task.resources or declaration.resources,
@@ -56,7 +59,7 @@ def _of_release(release: Release | None) -> dict[str, str]:
     return {"DATASCIENCE_ENVIRONMENT": environment} if environment else {}
 
 
-def _arguments(task: Task, declaration: Declaration) -> tuple[str, ...]:
+def _arguments(task: Task, declaration: Declaration, places: str) -> tuple[str, ...]:
     """The options as a person types them: `batch_rows = 9` is `--batch-rows 9`."""
     found: list[str] = []
     for name, value in task.options.items():
@@ -64,7 +67,7 @@ def _arguments(task: Task, declaration: Declaration) -> tuple[str, ...]:
         if isinstance(value, bool):
             found.append(f"--{option}" if value else f"--no-{option}")
         else:
-            found += [f"--{option}", declaration.with_places(str(value))]
+            found += [f"--{option}", declaration.with_places(str(value), places)]
     return tuple(found)
 
 

@@ -52,6 +52,18 @@ def test_options_are_those_that_a_person_types_with_inputs_in_their_places(file:
     assert step(file, "train").arguments == ("--seed", "7", "--no-promote")
 
 
+def test_relative_places_are_below_the_root_of_all_places(file: Path) -> None:
+    declaration = Declaration.read(file)
+    settings = DagsSettings(places="s3://bucket/prod/")
+    given = Step.of("iris", "predict", declaration, None, settings).arguments
+    assert given[:2] == ("--input", "s3://bucket/prod/flowers/{{ ds }}.csv")
+    for absolute in ("/mnt/flowers.csv", "s3://other/flowers.csv"):
+        moved = declaration.model_copy(
+            update={"inputs": dict.fromkeys(declaration.inputs, absolute)}
+        )
+        assert Step.of("iris", "predict", moved, None, settings).arguments[1] == absolute
+
+
 def test_a_models_tasks_run_its_released_image_and_all_others_that_of_the_same_commit(
     file: Path,
 ) -> None:

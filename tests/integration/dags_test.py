@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+import s3fs
 
 from integration.commands import ROOT, Result, start
+from integration.mlflow_server import MLflowServer
+from integration.servers import S3
 
 # In Airflow's own environment, and to be seen nowhere.
 HIDDEN = "hidden"
@@ -171,8 +174,9 @@ class Airflow:
     def work(self) -> Path:
         return self.folder / "work"
 
-    def __call__(self, *arguments: str) -> Result:
-        started = start(*AIRFLOW, *arguments, cwd=self.work, env=environment(self.folder))
+    def __call__(self, *arguments: str, **variables: str) -> Result:
+        env = {**environment(self.folder), **variables}
+        started = start(*AIRFLOW, *arguments, cwd=self.work, env=env)
         return Result.of(started, timeout=600)
 
     def parsed(self, **settings: str) -> dict[str, Any]:
@@ -309,3 +313,42 @@ def test_a_run_trains_evaluates_gates_predicts_and_exports_and_again_changes_not
     ]
     assert champions == [("iris", "champion", 1)]
     assert again == (files, champions)
+
+
+# Each task has a folder of its own, which nobody sees after it.
+ALONE = """\
+#!/bin/sh
+cd "$(mktemp -d "{folder}/task-XXXXXX")" && exec {python} "$@"
+"""
+
+
+def test_tasks_that_share_no_folder_hand_their_tables_on_through_s3(
+    airflow: Airflow, tmp_path: Path
+) -> None:
+    program = tmp_path / "alone"
+    program.write_text(ALONE.format(folder=tmp_path, python=_python()))
+    program.chmod(0o755)
+    with S3("flows") as s3, MLflowServer(tmp_path / "mlflow") as mlflow:
+        result = airflow(
+            *("dags", "test", "iris", "2026-01-01"),
+            DATASCIENCE_DAGS_PLACES="s3://flows/prod",
+            DATASCIENCE_DAGS_PYTHON=str(program),
+            DATASCIENCE_STORES_S3_ENDPOINT_URL=s3.endpoint,
+            AWS_ACCESS_KEY_ID="key",
+            AWS_SECRET_ACCESS_KEY="secret",  # pragma: allowlist secret
+            MLFLOW_TRACKING_URI=mlflow.uri,
+        )
+        assert result.code == 0, result.out[-5000:] + result.err[-5000:]
+        store = s3fs.S3FileSystem(key="key", secret="secret", endpoint_url=s3.endpoint)
+        names = [name.removeprefix("flows/prod/") for name in store.find("flows")]
+        exported = store.cat_file("flows/prod/exports/iris/2026-01-01.csv").decode()
+    assert sorted(names) == [
+        "exports/iris/2026-01-01.csv",
+        "exports/iris/2026-01-01.csv.manifest.json",
+        "predictions/iris/2026-01-01.parquet",
+        "predictions/iris/2026-01-01.parquet.manifest.json",
+    ]
+    assert "setosa" in exported
+    assert written(airflow.work) == {}
+    folders = [folder for folder in tmp_path.glob("task-*") if list(folder.iterdir())]
+    assert folders == []
