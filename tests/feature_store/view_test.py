@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from config.errors import InputError
 from data_access_layer.settings import StoreSettings
 from feature_store.errors import BrokenViewError, FeatureStoreError
 from feature_store.view import FeatureView
@@ -176,3 +177,35 @@ def test_a_view_is_still_its_contract() -> None:
     assert ShopView.features() == ("staff", "sales", "town")
     assert ShopView["sales"].columns == ("sales",)
     ShopView.validate(shops().assign(event_timestamp=january(1, 1, 1, 1, 1)))
+
+
+HEADER = "company_id,event_timestamp,arrived_at,country,industry,revenue,employees\n"
+FILING = "2020-12-31T00:00:00Z,2021-05-01T10:00:00Z,NL,trade,1,3\n"
+
+
+def company(location: Path) -> StoreSettings:
+    return StoreSettings(tables={"companies": str(location)})
+
+
+def test_a_stored_csv_file_has_the_types_of_the_contract(tmp_path: Path) -> None:
+    file = tmp_path / "companies.csv"
+    file.write_text(f"{HEADER}0100,{FILING}'b',{FILING}")
+    found = FeatureViewCompany.read(settings=company(file))
+    assert list(found["company_id"]) == ["0100", "'b'"]
+    assert list(found["revenue"]) == [1.0, 1.0]
+    file.write_text(f"{HEADER}0100,{FILING}1,2\n")
+    with pytest.raises(InputError, match=r"expected 7 columns, got e\.g\. 2 in 1 row: 2"):
+        FeatureViewCompany.read(settings=company(file))
+
+
+def test_no_file_of_a_stored_folder_decides_the_types_of_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "one.csv"
+    file.write_text(f"{HEADER}a,{FILING}")
+    rows = pd.DataFrame(FeatureViewCompany.read(settings=company(file)))
+    folder = tmp_path / "companies"
+    folder.mkdir()
+    for name, revenue in (("2024-01", 1000), ("2024-02", 1.75)):
+        rows.assign(revenue=[revenue]).to_parquet(folder / f"{name}.parquet")
+    found = FeatureViewCompany.read(settings=company(folder), filter="revenue < 2")
+    assert list(found["revenue"]) == [1.75]
+    assert len(FeatureViewCompany.read(settings=company(folder))) == 2

@@ -92,7 +92,7 @@ def test_it_asks_for_what_prediction_imports_and_nothing_else() -> None:
 
 
 def test_of_our_code_it_holds_what_prediction_imports_and_nothing_else() -> None:
-    ours = {"config", "data_access_layer", "data_exports", "datasets", "models", "validation"}
+    ours = {"config", "data_access_layer", "datasets", "models", "validation"}
     assert {path.parent.name for path in PEX.glob("*/__init__.py")} - {"__pex__"} == ours
     assert sorted(path.name for path in (PEX / "models" / "iris").iterdir()) == [
         "__init__.py",

@@ -152,6 +152,10 @@ class S3:
 
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
         self._server.start()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until the server answers, and make the buckets."""
         deadline = time.monotonic() + SECONDS_TO_START
         while not answers(self.port):
             assert time.monotonic() < deadline

@@ -60,6 +60,25 @@ def test_rows_that_break_the_contract_are_quarantined_with_all_their_reasons(
 
 
 @pytest.mark.usefixtures("repository")
+def test_cells_that_are_not_of_their_type_quarantine_their_rows(call: CallTask) -> None:
+    text = flowers().astype(str)
+    text.loc[1, "petal_width_cm"] = "zwei"
+    text.loc[2, "sepal_width_cm"] = "-1"
+    text.assign(id=["01", "02", "03", "04"]).to_csv("f.csv", index=False)
+    result = call(main, *CONTRACT, "--input", "f.csv")
+    assert result.code == 1
+    assert "column 'petal_width_cm': expected float64, got e.g. 'zwei' in 1 row: 2." in result.err
+    assert list(pd.read_parquet("validated/flowers/rows.parquet")["id"]) == ["01", "04"]
+    kept = quarantined()
+    assert list(kept["id"]) == ["02", "03"]
+    assert kept["quarantine_reasons"][0] == "petal_width_cm: expected float64, got 'zwei'"
+    # What was quarantined can be checked again: no column overwrites another.
+    again = call(main, *CONTRACT, "--input", "validated/flowers/quarantine", "--output", "again")
+    assert again.code == 1
+    assert list(quarantined("again")["quarantine_file_input"]) == ["f.csv"] * 2
+
+
+@pytest.mark.usefixtures("repository")
 def test_a_good_table_has_a_report_too_and_nothing_in_quarantine(call: CallTask) -> None:
     flowers().to_csv("f.csv", index=False)
     result = call(main, *CONTRACT, "--input", "f.csv", "--output", "out")
