@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -51,27 +51,6 @@ from data_access_layer.tables.objects import S3, ObjectFile, ObjectStore
 # says so. A name with two dots would be inferred (`string_imports` in pants.toml).
 STORES = "data_access_layer.stores"
 DELTA = "data_access_layer.delta"
-
-
-class Source(Protocol):
-    """A table to read, wherever it is."""
-
-    @property
-    def name(self) -> str:
-        """What a message about it calls it."""
-
-    def row_count(self) -> int | None:
-        """How many rows there are, where that is known before they are read."""
-
-    def batches(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
-    ) -> Iterator[Batch]:
-        """Yield the rows as pandas has them, in the types that are declared."""
-
-    def record_batches(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, columns: Sequence[str] | None = None
-    ) -> Iterator[RecordBatch]:
-        """Yield the rows as Arrow has them, of `columns` only; at least one batch."""
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+import s3fs
 
 from integration.commands import Result
 from integration.dask_cluster import DaskCluster
-from integration.servers import free_port
+from integration.servers import S3, free_port
 from support.tasks import enter, make_repository
 
 PARTS, ROWS = 24, 5_000
@@ -209,6 +210,30 @@ def test_a_worker_that_sees_another_folder_under_the_path_is_told(
         result.err,
     )
     assert not (repository / "unseen").exists()
+
+
+def test_the_objects_of_s3_are_predicted_as_files_are(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with S3("garden") as s3:
+        store = s3fs.S3FileSystem(key="key", secret="secret", endpoint_url=s3.endpoint)
+        for number in range(2):
+            name = f"part-{number:02}.parquet"
+            store.put_file(repository / "flowers" / name, f"garden/flowers/{name}")
+        monkeypatch.setenv("DATASCIENCE_STORES_S3_ENDPOINT_URL", s3.endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        task = predict(
+            *("--engine", "dask", "--workers", "2", "--input", "s3://garden/flowers"),
+            *("--output", "of-s3"),
+        )
+        result = Result.of(task, timeout=SECONDS)
+    assert result.code == 0, result.err
+    for number in range(2):
+        made = f"part-{number:02}.parquet"
+        assert (repository / "of-s3" / made).read_bytes() == (
+            repository / "local" / made
+        ).read_bytes()
 
 
 def test_an_address_without_a_scheduler_is_one_message(repository: Path) -> None:

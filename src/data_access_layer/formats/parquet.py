@@ -91,14 +91,17 @@ class ParquetFile:
     ) -> Iterator[pa.RecordBatch]:
         ancient = [name for name in columns if _is_int96(file, name)]
         batches = file.iter_batches(batch_size=batch_rows, columns=columns)
-        with self._opened("ns") as exact:
-            nanoseconds = exact.iter_batches(batch_size=batch_rows, columns=ancient)
-            row = 1
-            while (batch := self._next(batches)) is not None:
-                if ancient and (same := self._next(nanoseconds)) is not None:
-                    self._check_digits(batch, same, row)
-                row += batch.num_rows
-                yield batch.select(columns)
+        nanoseconds = self._nanoseconds(batch_rows, ancient) if ancient else iter(())
+        row = 1
+        while (batch := self._next(batches)) is not None:
+            if (same := self._next(nanoseconds)) is not None:
+                self._check_digits(batch, same, row)
+            row += batch.num_rows
+            yield batch.select(columns)
+
+    def _nanoseconds(self, batch_rows: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        with self._opened("ns") as file:
+            yield from file.iter_batches(batch_size=batch_rows, columns=columns)
 
     def _next(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
         try:

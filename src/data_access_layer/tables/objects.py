@@ -44,7 +44,7 @@ class ObjectFile:
         return {"location": self.location}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__ |= {**state, "settings": StoreSettings.load()}
+        self.__dict__.update(state, settings=StoreSettings.load())
 
     def __str__(self) -> str:
         return self.location
