@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from config.errors import InputError
+from data_access_layer.types import cast_exactly
 
 TIMESTAMP_UTC = pa.timestamp("us", "UTC")
 TIMESTAMP = pa.timestamp("us")
@@ -92,7 +93,7 @@ def as_schema(batch: pa.RecordBatch, schema: pa.Schema, *, name: str) -> pa.Reco
     columns = []
     for field in schema:
         try:
-            columns.append(batch.column(field.name).cast(field.type))
+            columns.append(cast_exactly(batch.column(field.name), field.type))
         except pa.ArrowException as error:
             reason = str(error).splitlines()[0].rstrip(".")
             raise InputError(

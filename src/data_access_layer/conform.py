@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_access_layer.formats.csv import WrongCells, pandas_name
+from data_access_layer.types import cast_exactly
 
 _DECIMAL_DIGITS = 38
 
@@ -72,7 +73,7 @@ def _converted(
         # Whole numbers are floating-point where one was missing: then that one is NaN.
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
     try:
-        column = pc.cast(values, target)
+        column = cast_exactly(values, target)
         if not (pa.types.is_decimal(values.type) or pa.types.is_floating(values.type)):
             return column, []
     except pa.ArrowInvalid:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -66,6 +67,40 @@ def plain(table: pa.Table) -> pa.Table:
         if target != field.type:
             table = table.set_column(index, field.name, pc.cast(table.column(index), target))
     return table
+
+
+def signed(batches: Iterable[pa.RecordBatch], format: str) -> Iterator[pa.RecordBatch]:
+    """The same numbers, none of them unsigned beyond 63 bits: all stores can read those back.
+
+    Raises:
+        InputError: a number is too large.
+    """
+    for batch in batches:
+        for index, field in enumerate(batch.schema):
+            if pa.types.is_uint64(field.type):
+                try:
+                    column = pc.cast(batch.column(index), pa.int64())
+                except pa.ArrowInvalid as error:
+                    raise InputError(
+                        f"The rows cannot be written as {format}: column {field.name!r} has a "
+                        f"number beyond 2**63 ({error}). Write it as text, or leave it out."
+                    ) from error
+                batch = batch.set_column(index, field.name, column)
+        yield batch
+
+
+def cast_exactly(values: Any, target: pa.DataType) -> Any:
+    """Arrow's safe cast, with each decimal as the floating-point number that is nearest to it.
+
+    Arrow's own conversion is off by one bit for one decimal of seven (0.47 becomes
+    0.47000000000000003); by way of the text it is right.
+
+    Raises:
+        pyarrow.ArrowInvalid: a value does not fit.
+    """
+    if pa.types.is_decimal(values.type) and pa.types.is_floating(target):
+        values = pc.cast(values, pa.string())
+    return pc.cast(values, target)
 
 
 def in_utc(table: pa.Table) -> pa.Table:

@@ -12,7 +12,7 @@ from data_access_layer.commit.manifest import Manifest
 from data_access_layer.duckdb_tables import DuckDBTable
 from data_access_layer.reader import RecordBatch
 from data_access_layer.retries import TransientError
-from data_access_layer.types import refuse_names, refuse_types
+from data_access_layer.types import refuse_names, refuse_types, signed
 from data_exports.destinations import CREATED_BY, Origin
 
 
@@ -48,9 +48,11 @@ class DuckDBDestination:
         refuse_types(first.schema, self.format)
         refuse_names(first.schema.names, self.format)
         columns = {field.name: str(field.type) for field in first.schema}
+        rows = signed(chain([first], batches), self.format)
+        first = next(rows)
 
-        def manifest(rows: Iterator[RecordBatch]) -> str:
-            digest = _digest(rows)
+        def manifest(written: Iterator[RecordBatch]) -> str:
+            digest = _digest(written)
             return Manifest(
                 rows=digest.rows,
                 columns=columns,
@@ -62,7 +64,7 @@ class DuckDBDestination:
             ).text()
 
         try:
-            text = self.table.replace(first.schema, chain([first], batches), manifest)
+            text = self.table.replace(first.schema, chain([first], rows), manifest)
         except TransientError as error:
             raise UserError(
                 f"{self.name}: {error}. The earlier table is untouched; start again."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import shutil
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -92,13 +94,10 @@ def same(before: Any, after: Any, kind: pa.DataType) -> bool:
 
 def texts_of(value: Any, kind: pa.DataType) -> set[str]:
     found = {str(value), str(plain(value)), repr(value)}
-    if not isinstance(value, str):
-        found.add(str(pa.scalar(value).cast(pa.string()).as_py()))
-        found.add(
-            str(pa.scalar(value, kind).cast(pa.string()).as_py())
-            if not pa.types.is_dictionary(kind) and not pa.types.is_string(kind)
-            else ""
-        )
+    if not isinstance(value, str) and not pa.types.is_dictionary(kind):
+        for typed in {kind, pa.scalar(0.0).type} if isinstance(value, float) else {kind}:
+            with suppress(pa.ArrowException):
+                found.add(str(pa.scalar(value, typed).cast(pa.string()).as_py()))
     if isinstance(value, dt.datetime):
         naive = value.replace(tzinfo=None)
         for unit in ("seconds", "milliseconds", "microseconds"):
@@ -109,19 +108,22 @@ def texts_of(value: Any, kind: pa.DataType) -> set[str]:
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
-@given(table=tables(), ending=st.sampled_from(["parquet", "csv", "jsonl", "delta"]))
+@given(table=tables(), ending=st.sampled_from(["parquet", "csv", "jsonl", "delta", "duckdb"]))
 @pytest.mark.usefixtures("repository")
 def test_what_comes_back_is_equal_or_was_refused(
     table: pa.Table, ending: str, call: CallTask
 ) -> None:
     pq.write_table(table, "rows.parquet")
-    result = call(export.main, "--src", "rows.parquet", "--dst", f"there.{ending}")
+    # The same rows in another order are no new version of a Delta table.
+    shutil.rmtree("there.delta", ignore_errors=True)
+    there = f"duckdb:///there.{ending}#rows" if ending == "duckdb" else f"there.{ending}"
+    result = call(export.main, "--src", "rows.parquet", "--dst", there)
     assert "defect" not in result.err
     if result.code:
         assert result.code == 2, result.err
         assert result.err.startswith("The rows cannot be written as "), result.err
         return
-    back = call(export.main, "--src", f"there.{ending}", "--dst", "back.parquet")
+    back = call(export.main, "--src", there, "--dst", "back.parquet")
     assert back.code == 0, back.err
     found = pq.read_table("back.parquet")
     assert found.column_names == table.column_names
