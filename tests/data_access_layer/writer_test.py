@@ -99,7 +99,7 @@ def test_a_type_that_csv_does_not_know_is_told(tmp_path: Path) -> None:
     lists = pd.DataFrame({"a": [[1], [2]]})
     message = (
         "The rows cannot be written as csv: it cannot hold the column 'a' (list<item: int64>). "
-        "Leave it out, or choose a format that can: parquet, delta, jsonl."
+        "Leave it out, or choose a format that can: parquet, delta, jsonl, duckdb."
     )
     with pytest.raises(InputError, match=re.escape(message)):
         write(tmp_path / "t", lists, format="csv")

@@ -285,7 +285,7 @@ def test_a_column_that_the_format_cannot_hold_is_named(
     assert re.fullmatch(
         r"The rows cannot be written as \w+: it cannot hold the column 'tags' "
         r"\(list<element: int64>\)\. Leave it out, or choose a format that can: "
-        r"parquet, delta, jsonl\.\n",
+        r"parquet, delta, jsonl, duckdb\.\n",
         result.err,
     )
     assert not Path("out.csv").exists()
