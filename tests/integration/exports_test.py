@@ -259,9 +259,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(params=[*ENDINGS, *SERVERS])
-def place(
-    request: pytest.FixtureRequest, tmp_path: Path, runs: Exports, s3: S3
-) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path, runs: Exports, s3: S3) -> Iterator[Place]:
     if request.param == "s3":
         yield S3Place(tmp_path, s3.endpoint, runs)
         return
