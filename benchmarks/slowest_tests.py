@@ -24,7 +24,8 @@ def read_seconds(reports: Path) -> dict[str, float]:
     seconds: defaultdict[str, float] = defaultdict(float)
     for report in sorted(reports.glob("*.xml")):
         for case in ET.parse(report).iter("testcase"):
-            seconds[case.get("classname", "?").replace(".", "/")] += float(case.get("time", 0))
+            file = case.get("classname", "?").replace(".", "/") + ".py"
+            seconds[file] += float(case.get("time", 0))
     return seconds
 
 
