@@ -81,6 +81,11 @@ def test_it_trains_and_predicts_without_repository_network_and_installed_package
         "species.csv",
         "species.csv.manifest.json",
     ]
+    (work / "flowers.delta/_delta_log").mkdir(parents=True)
+    for place in ("duckdb:///all.duckdb#flowers", "flowers.delta"):
+        result = predict(work, "--input", place, "--output", "species.csv")
+        assert (result.code, result.err.count("\n")) == (2, 1)
+        assert result.err.startswith(f"{place}: this package reads only files and s3://")
 
 
 def test_it_asks_for_what_prediction_imports_and_nothing_else() -> None:
