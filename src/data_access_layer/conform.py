@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_access_layer.formats.csv import WrongCells, pandas_name
-from data_access_layer.types import cast_exactly
+from data_access_layer.types import cast_exactly, is_text
 
 _DECIMAL_DIGITS = 38
 
@@ -113,8 +113,8 @@ def _differs(before: pa.Array, after: pa.Array) -> Any:
 
 def _is_alike(given: pa.DataType, target: pa.DataType) -> bool:
     """Whether values of one type can be values of the other."""
-    if _is_text(target):
-        return _is_text(given)
+    if is_text(target):
+        return is_text(given)
     if pa.types.is_timestamp(target):
         if pa.types.is_date(given):
             return target.tz is None
@@ -126,9 +126,3 @@ def _is_alike(given: pa.DataType, target: pa.DataType) -> bool:
             pa.types.is_integer(given) or pa.types.is_floating(given) or pa.types.is_decimal(given)
         )
     return False
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )

@@ -31,7 +31,6 @@ from data_access_layer.settings import StoreSettings
 from data_access_layer.table import Ask, StoredTable
 
 INSERTED_ROWS = 5_000
-MASK = "**********"
 _RANK = "rank_in_key_"
 
 # The class of an SQLSTATE, or all of it: connections, a server that stops, locks, no room for us.
@@ -198,7 +197,11 @@ class DatabaseTable(StoredTable):
 
     def _problem(self, error: BaseException) -> Exception:
         said = str(error)
-        reason = self._masked(said.splitlines()[0].rstrip(".")) if said else type(error).__name__
+        reason = (
+            self._settings.masked(said.splitlines()[0].rstrip("."))
+            if said
+            else type(error).__name__
+        )
         state = getattr(error, "sqlstate", None) or ""
         if _REFUSED_WORDS.search(said) or state.startswith("28"):
             return UserError(
@@ -208,11 +211,6 @@ class DatabaseTable(StoredTable):
         if _TRANSIENT_STATES.fullmatch(state) or (not state and _TRANSIENT_WORDS.search(said)):
             return TransientError(reason)
         return UserError(f"{self.location}: the database refuses ({reason}).")
-
-    def _masked(self, text: str) -> str:
-        password = self._settings.database_password
-        secret = password.get_secret_value() if password else ""
-        return text.replace(secret, MASK) if secret else text
 
 
 _SQL_TYPES: Mapping[pa.DataType, sa.types.TypeEngine[Any]] = {

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from config.errors import InputError, UserError
-from data_access_layer.reader import DEFAULT_BATCH_ROWS, RecordBatch, selected
-from data_access_layer.types import plain, refuse_names, refuse_types
-
-LOG = "_delta_log"
+from data_access_layer.files import DELTA_LOG
+from data_access_layer.reader import DEFAULT_BATCH_ROWS, RecordBatch
+from data_access_layer.types import as_types, plain, refuse_names, refuse_types, selected
 
 
 def is_delta(folder: Path) -> bool:
@@ -115,16 +113,7 @@ def for_delta(batch: RecordBatch) -> RecordBatch:
     """
     refuse_types(batch.schema, "delta")
     refuse_names(batch.schema.names, "delta")
-    table = plain(pa.Table.from_batches([batch]))
-    for index, field in enumerate(table.schema):
-        try:
-            column = pc.cast(table.column(index), _delta_type(field.type))
-        except pa.ArrowInvalid as error:
-            raise InputError(
-                f"The rows cannot be written as delta: column {field.name!r} ({field.type}) does "
-                f"not fit into {_delta_type(field.type)} without loss ({_first_line(error)})."
-            ) from error
-        table = table.set_column(index, field.name, column)
+    table = as_types(plain(pa.Table.from_batches([batch])), _delta_type, "delta")
     batches = table.combine_chunks().replace_schema_metadata().to_batches()
     return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
 
@@ -136,12 +125,14 @@ def table_files_of(folder: Path) -> list[str]:
 
 def remove_orphans(folder: Path, known: Sequence[str]) -> None:
     """Remove what a killed commit left: files not `known` before it, which no version names."""
-    log = folder / LOG
+    log = folder / DELTA_LOG
     kept = {*known, *_named(log)}
     for name in table_files_of(folder):
-        versioned = name.startswith(f"{LOG}/") and name.endswith((".json", ".parquet", ".crc"))
+        versioned = name.startswith(f"{DELTA_LOG}/") and name.endswith(
+            (".json", ".parquet", ".crc")
+        )
         is_commit = versioned and not Path(name).name.startswith((".", "_commit"))
-        if name not in kept and not is_commit and name != f"{LOG}/_last_checkpoint":
+        if name not in kept and not is_commit and name != f"{DELTA_LOG}/_last_checkpoint":
             (folder / name).unlink(missing_ok=True)
     if not any(log.glob("*.json")):
         _remove_empty(folder)

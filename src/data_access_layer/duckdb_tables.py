@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from config.errors import InputError, UserError
 from data_access_layer.atomic import staged
 from data_access_layer.column_types import Columns, as_schema, plain_columns, plain_schema
+from data_access_layer.commit.manifest import MANIFESTS
 from data_access_layer.files import Format, format_of, table_files
 from data_access_layer.filters import Condition, Query
 from data_access_layer.retries import TransientError
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 # As many rows as DuckDB's own: small enough that filters skip some, large enough to compress.
 ROW_GROUP_ROWS = 122_880
-# The table that keeps the manifests of the tables of its schema.
-MANIFESTS = "data_exports_manifests"
 # A table in a file that another process writes just now.
 _LOCKED = "Could not set lock on file"
 
@@ -223,10 +222,10 @@ class LocalTable(DuckDBReadable):
             return
         # DuckDB would guess the types of a text file, and take those of the first Parquet file.
         failed: list[Exception] = []
-        table = TableFiles(table.fitted(), self.location)
-        schema = plain_schema(plain_columns(table.schema()), name=self.location)
-        rows = (as_schema(rows, schema, name=self.location) for rows in table.record_batches())
-        batches = remembering(rows, failed)
+        given, rows = table.typed()
+        schema = plain_schema(plain_columns(given), name=self.location)
+        plain = (as_schema(batch, schema, name=self.location) for batch in rows)
+        batches = remembering(plain, failed)
         with connection() as opened, first_of(failed), readable(self.location):
             opened.register(_ROWS, pa.RecordBatchReader.from_batches(schema, batches))
             yield Selectable(opened, _ROWS, plain_columns(schema))

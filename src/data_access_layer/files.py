@@ -1,4 +1,4 @@
-"""Which files a location stands for, in which format they are, and how they are opened."""
+"""Which files a location names, in which format they are, and how they are opened."""
 
 from __future__ import annotations
 

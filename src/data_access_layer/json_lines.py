@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from config.errors import InputError
-from data_access_layer.types import plain, signed
+from data_access_layer.types import as_types, plain, signed
 
 _ROWS = "rows_to_render"
 
@@ -28,9 +28,7 @@ class JsonLinesWriter:
 
     def write_table(self, table: pa.Table) -> None:
         """Append one line a row."""
-        for _ in signed(table.to_batches(), "jsonl"):
-            pass
-        for lines in self._lines.of(table).chunks:
+        for lines in self._lines.of(as_types(table, signed, "jsonl")).chunks:
             text = pc.binary_join(pa.LargeListArray.from_arrays([0, len(lines)], lines), "\n")
             if len(lines):
                 self._sink.write(text[0].as_buffer())

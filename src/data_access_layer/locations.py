@@ -20,6 +20,7 @@ EXAMPLES = (
     "or postgresql+psycopg://host/database#company"
 )
 DUCKDB = "duckdb"
+S3 = ("s3", "s3a")
 DATABASES = {"postgresql", "postgres", "mysql", "mariadb", "sqlite", "oracle", "mssql"}
 _SECRET_PARAMETER = re.compile(r"pass|pwd|secret|token|key|credential|signature|^sig$", re.I)
 

@@ -11,11 +11,10 @@ from typing import Any
 import fsspec
 
 from config.errors import InputError, UserError
+from data_access_layer.locations import S3
 from data_access_layer.retries import TransientError
 from data_access_layer.settings import StoreSettings
 
-MASK = "**********"
-S3 = {"s3", "s3a"}
 _TRANSIENT_CODES = {
     "SlowDown",
     "InternalError",
@@ -111,10 +110,7 @@ class ObjectStore:
         """The first line of an error, without a secret."""
         lines = str(error).splitlines()
         text = lines[0].rstrip(".") if lines else type(error).__name__
-        for secret in (self.settings.s3_key, self.settings.s3_secret):
-            if secret and secret.get_secret_value():
-                text = text.replace(secret.get_secret_value(), MASK)
-        return text
+        return self.settings.masked(text)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -33,7 +33,7 @@ from data_access_layer.column_types import to_frame as to_plain_frame
 from data_access_layer.conform import conform, declared_types
 from data_access_layer.files import DELTA_LOG, STANDARD_STREAM, FilePath, standard_input_file
 from data_access_layer.formats.text_types import TextsAs
-from data_access_layer.locations import FileLocation, ObjectLocation, parse_location
+from data_access_layer.locations import S3, FileLocation, ObjectLocation, parse_location
 from data_access_layer.reader import (
     DEFAULT_BATCH_ROWS,
     Batch,
@@ -45,7 +45,7 @@ from data_access_layer.reader import (
 )
 from data_access_layer.settings import StoreSettings
 from data_access_layer.tables.files import TableFile, TableFiles, files_of, open_files
-from data_access_layer.tables.objects import S3, ObjectFile, ObjectStore
+from data_access_layer.tables.objects import ObjectFile, ObjectStore
 
 # Imported by name, so that a package holds it, and DuckDB or SQLAlchemy, only where its BUILD file
 # says so. A name with two dots would be inferred (`string_imports` in pants.toml).
@@ -186,10 +186,8 @@ def _is_name(place: str) -> bool:
 
 def _location_of(name: str, settings: StoreSettings) -> str:
     """Where the settings say that a table is, else below their root."""
-    if name in settings.tables:
-        return settings.tables[name]
-    location = f"{settings.root.rstrip('/')}/{name}.parquet"
-    if "://" not in location and not Path(location).exists():
+    location = settings.location_of(name)
+    if name not in settings.tables and "://" not in location and not Path(location).exists():
         raise InputError(
             f"{name}: there is no such file or folder, and no table {location}. Say where the "
             f'table is: {name} = "…" under [stores.tables] in the settings file (--config).'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -80,22 +79,6 @@ class FrameTable:
             yield Batch(self.name, start + 1, rows)
 
 
-def selected(batch: Any, columns: Sequence[str] | None, name: str) -> Any:
-    """Of a record batch or an Arrow table `columns`, in that order; all where that is None.
-
-    Raises:
-        InputError: a column is not there.
-    """
-    if columns is None:
-        return batch
-    for column in columns:
-        if column not in batch.schema.names:
-            close = difflib.get_close_matches(column, batch.schema.names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it has {_listed(batch.schema)}."
-            raise InputError(f"{name}: there is no column {column!r}; {hint}")
-    return batch.select(list(columns))
-
-
 def even_batches(batches: Iterable[RecordBatch], rows: int) -> Iterator[RecordBatch]:
     """Yield the same rows, `rows` at a time but for the last; at least one batch if there is one.
 
@@ -122,10 +105,6 @@ def even_batches(batches: Iterable[RecordBatch], rows: int) -> Iterator[RecordBa
 
 def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
-
-
-def _listed(schema: pa.Schema) -> str:
-    return ", ".join(map(repr, schema.names))
 
 
 class Problems:

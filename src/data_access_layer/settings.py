@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr, field_validator
 
-from config.settings import Settings
+from config.settings import MASK, Settings
 from data_access_layer.locations import refuse_credentials
 
 
@@ -39,6 +39,17 @@ class StoreSettings(Settings):
     write_samples: bool = Field(
         False, description="whether a view writes its sample where no table is"
     )
+
+    def location_of(self, name: str) -> str:
+        """Where the table of that name is: as `tables` says, else below `root`."""
+        return self.tables.get(name, f"{self.root.rstrip('/')}/{name}.parquet")
+
+    def masked(self, text: str) -> str:
+        """The text without a secret of these settings."""
+        for secret in (self.s3_key, self.s3_secret, self.database_password):
+            if secret and secret.get_secret_value():
+                text = text.replace(secret.get_secret_value(), MASK)
+        return text
 
     @field_validator("root", "tables", "s3_endpoint_url", mode="before")
     @classmethod

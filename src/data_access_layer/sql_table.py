@@ -17,20 +17,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
 
 from config.errors import InputError, UserError
+from data_access_layer.commit.manifest import MANIFESTS
 from data_access_layer.database_tables import DatabaseTable
 from data_access_layer.locations import DUCKDB, TableLocation, parse_location
 from data_access_layer.reader import RecordBatch
 from data_access_layer.retries import TransientError
 from data_access_layer.settings import StoreSettings
-from data_access_layer.types import in_utc, plain, refuse_names, refuse_types
+from data_access_layer.types import as_types, in_utc, plain, refuse_names, refuse_types, signed
 
-MANIFESTS = "data_exports_manifests"
 STAGING = "{table}__writing"
 DIALECTS = ("postgresql", "sqlite")
 # Of PostgreSQL, which would cut longer ones, and so take one table for another.
@@ -188,7 +187,8 @@ class SqlTable(DatabaseTable):
             ) from None
         except SQLAlchemyError as error:
             raise UserError(
-                f"{self.location}: {self._masked(str(error))}. The earlier table is untouched."
+                f"{self.location}: {self._settings.masked(str(error))}. "
+                "The earlier table is untouched."
             ) from None
 
 
@@ -210,25 +210,10 @@ def sql_table(location: str, settings: StoreSettings) -> SqlTable:
 
 def _prepared(batch: RecordBatch) -> pa.Table:
     """In types that the database's driver knows: signed numbers, moments in UTC by microseconds."""
-    table = in_utc(plain(pa.Table.from_batches([batch])))
-    for index, field in enumerate(table.schema):
-        target = _storable(field.type)
-        if target == field.type:
-            continue
-        try:
-            column = pc.cast(table.column(index), target)
-        except pa.ArrowInvalid as error:
-            raise InputError(
-                f"The rows cannot be written as sql: column {field.name!r} ({field.type}) does not "
-                f"fit into {target} without loss ({str(error).splitlines()[0]})."
-            ) from error
-        table = table.set_column(index, field.name, column)
-    return table
+    return as_types(in_utc(plain(pa.Table.from_batches([batch]))), _storable, "sql")
 
 
 def _storable(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_uint64(kind):
-        return pa.int64()
     if pa.types.is_timestamp(kind):
         return pa.timestamp("us", kind.tz)
     if pa.types.is_time(kind):
@@ -237,7 +222,7 @@ def _storable(kind: pa.DataType) -> pa.DataType:
         return pa.date32()
     if pa.types.is_float16(kind):
         return pa.float32()
-    return kind
+    return signed(kind)
 
 
 def _sql_type(kind: pa.DataType, *, sqlite: bool) -> sa.types.TypeEngine[Any]:

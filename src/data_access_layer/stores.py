@@ -31,12 +31,9 @@ def open_table(
     Raises:
         InputError: the name cannot be that of a table, or its location is none.
     """
-    location = settings.tables.get(name)
-    if location is None:
-        if not re.fullmatch(r"\w[\w.-]*", name):
-            raise InputError(f"{name!r} is no name of a table: expected letters, digits, _ and -.")
-        location = f"{settings.root.rstrip('/')}/{name}.parquet"
-    return _open(name, location, settings, dtypes)
+    if name not in settings.tables and not re.fullmatch(r"\w[\w.-]*", name):
+        raise InputError(f"{name!r} is no name of a table: expected letters, digits, _ and -.")
+    return _open(name, settings.location_of(name), settings, dtypes)
 
 
 def open_location(location: str, settings: StoreSettings) -> StoredTable:

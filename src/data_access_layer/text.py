@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from config.errors import InputError
+from data_access_layer.types import is_text
 
 # OWASP's list of what makes a cell of a CSV file a formula in Excel, LibreOffice and others.
 FORMULA_START = r"^[=+\-@\t\r]"
@@ -20,7 +21,7 @@ def formula_like(batch: Any) -> dict[str, int]:
     """How many texts of each column a spreadsheet would take for a formula."""
     counts = {}
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if _is_text(column.type):
+        if is_text(column.type):
             found = pc.match_substring_regex(_texts(column), FORMULA_START)
             count = pc.sum(found).as_py() or 0
             if count:
@@ -31,19 +32,11 @@ def formula_like(batch: Any) -> dict[str, int]:
 def escaped_formulas(table: pa.Table) -> pa.Table:
     """With an apostrophe before each text that a spreadsheet would run, as OWASP advises."""
     for index, field in enumerate(table.schema):
-        if _is_text(field.type):
+        if is_text(field.type):
             texts = _texts(table.column(index))
             column = pc.replace_substring_regex(texts, FORMULA_START, r"'\0")
             table = table.set_column(index, field.name, column)
     return table
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
 
 
 def _texts(column: Any) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import difflib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -69,24 +70,60 @@ def plain(table: pa.Table) -> pa.Table:
     return table
 
 
-def signed(batches: Iterable[pa.RecordBatch], format: str) -> Iterator[pa.RecordBatch]:
-    """The same numbers, none of them unsigned beyond 63 bits: all stores can read those back.
+def as_types(rows: Any, target_of: Callable[[pa.DataType], pa.DataType], format: str) -> Any:
+    """A record batch or an Arrow table with each column in the type that `target_of` gives for it.
 
     Raises:
-        InputError: a number is too large.
+        InputError: a value does not fit without loss.
     """
-    for batch in batches:
-        for index, field in enumerate(batch.schema):
-            if pa.types.is_uint64(field.type):
-                try:
-                    column = pc.cast(batch.column(index), pa.int64())
-                except pa.ArrowInvalid as error:
-                    raise InputError(
-                        f"The rows cannot be written as {format}: column {field.name!r} has a "
-                        f"number beyond 2**63 ({error}). Write it as text, or leave it out."
-                    ) from error
-                batch = batch.set_column(index, field.name, column)
-        yield batch
+    for index, field in enumerate(rows.schema):
+        target = target_of(field.type)
+        if target == field.type:
+            continue
+        try:
+            column = pc.cast(rows.column(index), target)
+        except pa.ArrowInvalid as error:
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise InputError(
+                f"The rows cannot be written as {format}: column {field.name!r} ({field.type}) "
+                f"does not fit into {target} without loss ({reason})."
+            ) from error
+        rows = rows.set_column(index, field.name, column)
+    return rows
+
+
+def signed(kind: pa.DataType) -> pa.DataType:
+    """The type of whole numbers that every store can read back, for those of 64 bits."""
+    return pa.int64() if pa.types.is_uint64(kind) else kind
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values of a type are text, however they are stored."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def selected(batch: Any, columns: Sequence[str] | None, name: str) -> Any:
+    """Of a record batch or an Arrow table `columns`, in that order; all where that is None.
+
+    Raises:
+        InputError: a column is not there.
+    """
+    if columns is None:
+        return batch
+    for column in columns:
+        if column not in batch.schema.names:
+            close = difflib.get_close_matches(column, batch.schema.names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {_listed(batch.schema)}."
+            raise InputError(f"{name}: there is no column {column!r}; {hint}")
+    return batch.select(list(columns))
+
+
+def _listed(schema: pa.Schema) -> str:
+    return ", ".join(map(repr, schema.names))
 
 
 def cast_exactly(values: Any, target: pa.DataType) -> Any:

@@ -18,7 +18,7 @@ from config.errors import InputError
 from data_access_layer.files import WrittenFormat, is_utf8
 from data_access_layer.reader import RecordBatch
 from data_access_layer.text import EncodedFile, Formulas, escaped_formulas
-from data_access_layer.types import in_utc, plain, refuse_names, refuse_types
+from data_access_layer.types import in_utc, is_text, plain, refuse_names, refuse_types
 
 
 class TableWriter:
@@ -165,13 +165,5 @@ def _alike(given: pa.DataType, target: pa.DataType) -> bool:
         return True
     return any(
         is_kind(given) and is_kind(target)
-        for is_kind in (pa.types.is_integer, pa.types.is_floating, _is_text)
-    )
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+        for is_kind in (pa.types.is_integer, pa.types.is_floating, is_text)
     )

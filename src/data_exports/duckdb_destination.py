@@ -12,7 +12,7 @@ from data_access_layer.commit.manifest import Manifest
 from data_access_layer.duckdb_tables import DuckDBTable
 from data_access_layer.reader import RecordBatch
 from data_access_layer.retries import TransientError
-from data_access_layer.types import refuse_names, refuse_types, signed
+from data_access_layer.types import as_types, refuse_names, refuse_types, signed
 from data_exports.destinations import CREATED_BY, Origin
 
 
@@ -48,7 +48,7 @@ class DuckDBDestination:
         refuse_types(first.schema, self.format)
         refuse_names(first.schema.names, self.format)
         columns = {field.name: str(field.type) for field in first.schema}
-        rows = signed(chain([first], batches), self.format)
+        rows = (as_types(batch, signed, self.format) for batch in chain([first], batches))
         first = next(rows)
 
         def manifest(written: Iterator[RecordBatch]) -> str:

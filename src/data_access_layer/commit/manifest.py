@@ -18,6 +18,8 @@ from config.errors import InputError
 from data_access_layer.files import FilePath, file_sha256, manifest_path
 
 REPLACES = "replaces"
+# The table that keeps the manifests of the tables in its schema of a database.
+MANIFESTS = "data_exports_manifests"
 _DEFAULTS = {
     **dict.fromkeys(
         ("model", "model_version", "git_commit", "format", "created_by", "filter", "as_of"), ""

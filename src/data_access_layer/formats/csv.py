@@ -111,7 +111,7 @@ class CsvFile:
                 )
 
     def _split_row(self, record: bytes, delimiter: str) -> list[str]:
-        # What is no UTF-8 further down is for whoever reads the rows to report.
+        # Whoever reads the rows reports bytes that are not UTF-8.
         return self._split(record.decode(errors="replace").encode(), delimiter)
 
     def scan_texts(self, columns: Sequence[str], types: TextTypes) -> None:
@@ -352,7 +352,7 @@ def _as_csv(texts: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _first_wrong(texts: pa.Array, kind: pa.DataType) -> int:
-    """The position of the first text that is no value of the type, of which there is one."""
+    """The position of the first text that is not a value of the type; there is at least one."""
     low, high = 0, len(texts)
     while high - low > 1:
         middle = (low + high) // 2
@@ -370,10 +370,10 @@ def _suspects(texts: pa.Array, kind: pa.DataType) -> Any:
     if pa.types.is_boolean(kind):
         return given.index[~given.isin(_BOOLEANS)]
     if pa.types.is_temporal(kind):
-        moments = pd.to_datetime(given, format="ISO8601", errors="coerce", utc=True)
+        parsed = pd.to_datetime(given, format="ISO8601", errors="coerce", utc=True)
         has_offset = given.str.contains(_OFFSET) & given.str.contains("[Tt ]")
         wanted = getattr(kind, "tz", None) is not None
-        return given.index[moments.isna() | (has_offset != wanted)]
+        return given.index[parsed.isna() | (has_offset != wanted)]
     numbers = pd.to_numeric(given, errors="coerce")
     wrong = numbers.isna()
     if pa.types.is_integer(kind):

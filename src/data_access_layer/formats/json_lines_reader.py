@@ -33,7 +33,7 @@ class JsonLinesFile:
         """The columns and their types, which fit all lines; reads the whole file.
 
         Raises:
-            InputError: a line is no JSON object, or a column has values of several kinds.
+            InputError: a line is not a JSON object, or a column has values of several kinds.
         """
         schemas: list[pa.Schema] = []
         times = TextTypes()

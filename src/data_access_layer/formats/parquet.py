@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from config.errors import InputError
+from data_access_layer.types import is_text, selected
 
 _INT96 = "INT96"
 
@@ -68,15 +69,19 @@ class ParquetFile:
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order, at most `batch_rows` at a time, of `columns` only.
 
+        At least one batch, which is empty where the file has no rows.
+
         Raises:
             InputError: the file is not whole, or not Parquet; a text is not in UTF-8; a timestamp
                 has more digits than microseconds where the file has it as INT96.
         """
         with self._opened() as file:
-            self._checked(file.schema_arrow)
-            chosen = list(file.schema_arrow.names if columns is None else columns)
+            empty = self._checked(file.schema_arrow).empty_table()
+            chosen = selected(empty, columns, self.name).schema
+            if file.metadata.num_rows == 0:
+                yield pa.RecordBatch.from_pylist([], chosen)
             row = 0
-            for batch in self._read(file, batch_rows, chosen):
+            for batch in self._read(file, batch_rows, chosen.names):
                 self._check_texts(batch, row + 1)
                 row += batch.num_rows
                 yield batch
@@ -166,13 +171,9 @@ def _is_int96(file: pq.ParquetFile, name: str) -> bool:
 
 
 def _has_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        return _has_text(kind.value_type)
     if pa.types.is_nested(kind):
         return any(_has_text(kind.field(index).type) for index in range(kind.num_fields))
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
+    return is_text(kind)
 
 
 def _where(column: pa.Array, first_row: int) -> str:

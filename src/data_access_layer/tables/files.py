@@ -31,9 +31,9 @@ from data_access_layer.reader import (
     Problems,
     RecordBatch,
     WrongCellsMode,
-    selected,
     to_frame,
 )
+from data_access_layer.types import selected
 
 type Rows = tuple[pa.RecordBatch, Sequence[WrongCells]]
 
@@ -251,10 +251,8 @@ class TableFile:
         own = None if columns is None else [name for name in columns if name not in self.partition]
         match format_of(self.path):
             case "parquet":
-                empty = selected(self._parquet.schema().empty_table(), own, self.name)
-                batches = self._parquet.batches(batch_rows, own)
-                first = next(batches, pa.RecordBatch.from_pylist([], empty.schema))
-                yield from ((batch, ()) for batch in chain([first], batches))
+                for batch in self._parquet.batches(batch_rows, own):
+                    yield batch, ()
             case "jsonl":
                 lines = self._lines(declared)
                 for batch in lines.batches(lines.schema()):
@@ -332,7 +330,8 @@ class TableFiles:
         if len(self.files) == 1:
             yield from self.files[0].batches(batch_rows, wrong_cells=wrong_cells)
             return
-        names, files = self._fitted()
+        schema, files = self._fitted()
+        names = schema.names
         empty = True
         for file in files:
             for batch in file.some_batches(batch_rows, wrong_cells=wrong_cells):
@@ -354,11 +353,21 @@ class TableFiles:
         if len(self.files) == 1:
             yield from self.files[0].record_batches(batch_rows, columns=columns)
             return
-        names, files = self._fitted()
-        for file in files:
-            yield from file.record_batches(
-                batch_rows, columns=names if columns is None else columns
-            )
+        _, rows = self.typed(batch_rows, columns=columns)
+        yield from rows
+
+    def typed(
+        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, columns: Sequence[str] | None = None
+    ) -> tuple[pa.Schema, Iterator[RecordBatch]]:
+        """The columns with types that fit all files, and the rows in these types.
+
+        Raises:
+            InputError: as `batches`; or a column is not there.
+        """
+        schema, files = self._fitted()
+        names = schema.names if columns is None else columns
+        batches = (file.record_batches(batch_rows, columns=names) for file in files)
+        return schema, chain.from_iterable(batches)
 
     def is_uniform_parquet(self) -> bool:
         """Whether all are Parquet files with the same columns of the same types in one order."""
@@ -368,12 +377,6 @@ class TableFiles:
         first = next(schemas)
         return all(schema.equals(first) for schema in schemas)
 
-    def schema(self) -> pa.Schema:
-        """The columns with their types, as `record_batches` gives them."""
-        names, files = self._fitted()
-        columns = files[0].columns()
-        return pa.schema([(name, columns[name] or pa.string()) for name in names])
-
     def fitted(self) -> list[TableFile]:
         """The files, with types that fit all of them; each may lack columns.
 
@@ -382,8 +385,8 @@ class TableFiles:
         """
         return self._with_fitting_types([file.columns() for file in self.files])
 
-    def _fitted(self) -> tuple[list[str], list[TableFile]]:
-        """The names of the columns, which all files have, and the files with fitting types."""
+    def _fitted(self) -> tuple[pa.Schema, list[TableFile]]:
+        """The columns of the first file, and the files, with types that fit all of them."""
         found = [file.columns() for file in self.files]
         declared = declared_types(self.files[0].dtypes)
         first = found[0]
@@ -395,7 +398,9 @@ class TableFiles:
                     f"{lacks.name}: column {odd[0]!r} is missing; {has.name} has it. Expected the "
                     "same columns in all files. Does a CSV file have no header?"
                 )
-        return list(first), self._with_fitting_types(found)
+        files = self._with_fitting_types(found)
+        types = {**first, **files[0].fitted}
+        return pa.schema([(name, types[name]) for name in first]), files
 
     def _with_fitting_types(
         self, found: Sequence[Mapping[str, pa.DataType | None]]
@@ -411,9 +416,10 @@ class TableFiles:
             if untyped:
                 file.scan_texts(untyped, texts)
         types: dict[str, pa.DataType] = {}
+        text_types = texts.types()
         for file, columns in zip(self.files, found, strict=True):
             for name in columns.keys() - declared.keys():
-                kind = columns[name] or texts.types()[name]
+                kind = columns[name] or text_types[name]
                 types[name] = self._fitting(file, name, kind, types.get(name, kind))
         return [replace(file, fitted=types) for file in self.files]
 

@@ -6,18 +6,18 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from config.errors import InputError, UserError
 from data_access_layer.files import FoundFile, Listed, found_files, is_table
 from data_access_layer.retries import TransientError, with_retries
 from data_access_layer.settings import StoreSettings
 
-MASK = "**********"
-S3 = ("s3", "s3a")
 CHUNK_BYTES = 8 << 20
 _TRANSIENT = re.compile(
     "NETWORK_CONNECTION|SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|THROTTLING|REQUEST_TIMEOUT|"
@@ -131,24 +131,14 @@ class ObjectStore:
     def _key(self) -> str:
         return self.location.partition("://")[2].rstrip("/")
 
-    @cached_property
+    @property
     def _filesystem(self) -> Any:
-        from pyarrow import fs
-
         settings = self.settings
-        endpoint = urlsplit(settings.s3_endpoint_url or "")
-        options: dict[str, Any] = {}
-        if endpoint.netloc:
-            options = {"endpoint_override": endpoint.netloc, "scheme": endpoint.scheme}
-        if settings.s3_key and settings.s3_secret:
-            options["access_key"] = settings.s3_key.get_secret_value()
-            options["secret_key"] = settings.s3_secret.get_secret_value()
-        return fs.S3FileSystem(
-            **options,
-            connect_timeout=settings.timeout_seconds,
-            request_timeout=settings.timeout_seconds,
-            # The tries are counted and shown by `with_retries`.
-            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
+        return _s3(
+            settings.s3_endpoint_url or "",
+            settings.s3_key,
+            settings.s3_secret,
+            settings.timeout_seconds,
         )
 
     def _tried[T](self, attempt: Callable[[], T]) -> T:
@@ -231,9 +221,7 @@ class ObjectStore:
 
     def _problem(self, error: OSError) -> Exception:
         said = str(error).splitlines()[0].rstrip(".")
-        for secret in (self.settings.s3_key, self.settings.s3_secret):
-            if secret and secret.get_secret_value():
-                said = said.replace(secret.get_secret_value(), MASK)
+        said = self.settings.masked(said)
         if _NO_BUCKET.search(said):
             return InputError(f"{self.location}: there is no such bucket ({said}).")
         if _REFUSED.search(said):
@@ -246,3 +234,24 @@ class ObjectStore:
         if _TRANSIENT.search(said):
             return TransientError(said)
         return UserError(f"{self.location}: the store failed ({said}).")
+
+
+@lru_cache
+def _s3(endpoint: str, key: SecretStr | None, secret: SecretStr | None, timeout: int) -> Any:
+    """The client of a server: one for all of its objects."""
+    from pyarrow import fs
+
+    server = urlsplit(endpoint)
+    options: dict[str, Any] = {}
+    if server.netloc:
+        options = {"endpoint_override": server.netloc, "scheme": server.scheme}
+    if key and secret:
+        options["access_key"] = key.get_secret_value()
+        options["secret_key"] = secret.get_secret_value()
+    return fs.S3FileSystem(
+        **options,
+        connect_timeout=timeout,
+        request_timeout=timeout,
+        # The tries are counted and shown by `with_retries`.
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
+    )
