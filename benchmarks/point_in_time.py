@@ -28,7 +28,7 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
-from data_access_layer.asof import asof_join
+from data_access_layer.query.asof import asof_join
 
 COMPANIES = 50_000
 SECONDS = 5 * 365 * 86_400

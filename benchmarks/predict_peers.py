@@ -27,7 +27,7 @@ SEED = 0
 def flowers(rows: str, path: str) -> None:
     """Write noisy flowers as Parquet or CSV, as the file's ending says."""
     from data_access_layer.files import format_of
-    from data_access_layer.writer import TableWriter
+    from data_access_layer.formats.writer import TableWriter
 
     with TableWriter(path, format=format_of(Path(path))) as writer:
         for chunk in _flowers(int(rows)):
@@ -171,8 +171,8 @@ def stages(source: str, output: str) -> None:
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.preprocessing import FunctionTransformer
 
+    from data_access_layer.formats.writer import TableWriter
     from data_access_layer.tables.files import TableFile
-    from data_access_layer.writer import TableWriter
     from models import predict
 
     clocks = Clocks()

@@ -7,9 +7,10 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol, Self, overload
 from urllib.parse import unquote
@@ -27,6 +28,7 @@ FORMATS: dict[str, Format] = {
 }
 # Excel is for people: written, and read back by nobody here.
 WrittenFormat = Literal["parquet", "csv", "jsonl", "xlsx"]
+WRITTEN_FORMATS: dict[str, WrittenFormat] = {**FORMATS, ".xlsx": "xlsx"}
 STANDARD_STREAM = "-"
 MANIFEST_SUFFIX = ".manifest.json"
 PARQUET_MAGIC = b"PAR1"
@@ -54,6 +56,15 @@ class Openable(Protocol):
 
     def with_name(self, name: str, /) -> Self:
         """The file of that name in the same folder."""
+
+    def child(self, name: str, /) -> Self:
+        """The file of that name in it, if it is a folder."""
+
+    def objects(self) -> Mapping[str, datetime]:
+        """When each file in it was written, by their names as `child` takes them."""
+
+    def delete(self) -> None:
+        """Delete it; it need not be there."""
 
     def is_file(self) -> bool:
         """Whether it is there."""
@@ -107,6 +118,21 @@ def format_of(path: FilePath | PurePosixPath) -> Format:
         raise InputError(
             f"{path}: Parquet is compressed inside the file. Decompress it, and remove "
             f"{path.suffix} from its name."
+        )
+    return format
+
+
+def written_format(path: FilePath | PurePosixPath) -> WrittenFormat:
+    """The format that a file's ending names, to write it.
+
+    Raises:
+        InputError: the ending is none of the known ones.
+    """
+    format = WRITTEN_FORMATS.get(path.suffix.lower())
+    if format is None:
+        raise InputError(
+            f"{path}: cannot tell the format from the ending {path.suffix!r}; "
+            f"expected one of {', '.join(WRITTEN_FORMATS)}."
         )
     return format
 

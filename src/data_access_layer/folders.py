@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from config.errors import InputError
 from data_access_layer.atomic import staged
+from data_access_layer.commit.staging import unsent
 from data_access_layer.locations import FileLocation, ObjectLocation, parse_location
-from data_access_layer.object_stores import ObjectStore
-from data_access_layer.retries import with_retries
 from data_access_layer.settings import StoreSettings
+from data_access_layer.tables.objects import ObjectFile
 
 
 class Folder(Protocol):
@@ -43,8 +42,8 @@ def open_folder(location: str, settings: StoreSettings) -> Folder:
     match parse_location(location):
         case FileLocation(path=path):
             return _LocalFolder(path)
-        case ObjectLocation(url=url, scheme=scheme):
-            return _ObjectFolder(url.rstrip("/"), ObjectStore(location, scheme, settings))
+        case ObjectLocation():
+            return _ObjectFolder(ObjectFile(location.rstrip("/"), settings))
     raise InputError(f"{location}: expected a folder here or in an object store: s3://bucket/dags.")
 
 
@@ -92,59 +91,28 @@ class _LocalFolder:
 
 
 class _ObjectFolder:
-    def __init__(self, url: str, store: ObjectStore) -> None:
-        self._url = url
-        self._store = store
+    def __init__(self, folder: ObjectFile) -> None:
+        self._folder = folder
 
     @property
     def location(self) -> str:
-        return self._url
+        return str(self._folder)
 
     def names(self, folder: str) -> list[str]:
-        def names() -> list[str]:
-            try:
-                with self._store.faults():
-                    found = self._store.filesystem.ls(self._at(folder), detail=False)
-            except FileNotFoundError:
-                return []
-            return sorted(path.rpartition("/")[2] for path in found)
-
-        return self._tried(names)
+        found = (self._folder.child(folder) if folder else self._folder).objects()
+        return sorted(name for name in found if "/" not in name)
 
     def read(self, name: str) -> bytes | None:
-        def read() -> bytes | None:
-            try:
-                with self._store.faults():
-                    return bytes(self._store.filesystem.cat_file(self._at(name)))
-            except FileNotFoundError:
-                return None
-
-        return self._tried(read)
+        file = self._folder.child(name)
+        if not file.is_file():
+            return None
+        with file.open() as opened:
+            return bytes(opened.read())
 
     def write(self, name: str, content: bytes) -> None:
-        def write() -> None:
-            try:
-                with self._store.faults():
-                    self._store.filesystem.pipe_file(self._at(name), content)
-            except FileNotFoundError as error:
-                # No bucket.
-                said = self._store.said(error)
-                raise InputError(f"{self._at(name)}: cannot be written ({said}).") from None
-
-        self._tried(write)
+        with unsent(self._folder) as path:
+            path.write_bytes(content)
+            self._folder.child(name).replace_by(path)
 
     def remove(self, name: str) -> None:
-        def remove() -> None:
-            try:
-                with self._store.faults():
-                    self._store.filesystem.rm_file(self._at(name))
-            except FileNotFoundError:
-                return
-
-        self._tried(remove)
-
-    def _at(self, name: str) -> str:
-        return f"{self._url}/{name}"
-
-    def _tried[T](self, attempt: Callable[[], T]) -> T:
-        return with_retries(attempt, self._store.settings, name=self._url)
+        self._folder.child(name).delete()

@@ -5,35 +5,51 @@
 | `rows.parquet`, `rows.csv`, `rows.jsonl.gz`           | a file on this machine             |
 | `rows/`, `rows/year=2025/`                            | a folder: all its table files      |
 | `-`                                                   | standard input, Parquet or CSV     |
-| `rows.delta/`                                         | a Delta table: its newest version  |
+| `rows.delta/`, `s3://bucket/rows.delta`               | a Delta table: its newest version  |
 | `s3://bucket/rows.parquet`, `s3://bucket/rows`        | an object, or all below a prefix   |
 | `duckdb:///data/all.duckdb#features.company`          | a table of a DuckDB file           |
 | `postgresql+psycopg://host/database#features.company` | a table of any SQLAlchemy database |
 | `company`                                             | the table that [stores.tables] has |
 
-A package of one model reads files and S3. What reads databases is in the packages of all models.
+A package of one model reads and writes files and objects. What opens databases is in the packages
+of all models.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
 
 from config.errors import InputError
+from data_access_layer.atomic import refuse_overwriting
 from data_access_layer.column_types import as_schema, plain_columns, plain_schema
 from data_access_layer.column_types import to_frame as to_plain_frame
+from data_access_layer.commit.destination import Destination
 from data_access_layer.conform import conform, declared_types
-from data_access_layer.files import DELTA_LOG, STANDARD_STREAM, FilePath, standard_input_file
+from data_access_layer.files import (
+    DELTA_LOG,
+    STANDARD_STREAM,
+    WRITTEN_FORMATS,
+    FilePath,
+    WrittenFormat,
+    standard_input_file,
+    written_format,
+)
 from data_access_layer.formats.text_types import TextsAs
-from data_access_layer.locations import S3, FileLocation, ObjectLocation, parse_location
+from data_access_layer.locations import (
+    FileLocation,
+    Location,
+    TableLocation,
+    parse_location,
+)
+from data_access_layer.optional import DELTA, STORES, optional_module
 from data_access_layer.reader import (
     DEFAULT_BATCH_ROWS,
     Batch,
@@ -44,13 +60,15 @@ from data_access_layer.reader import (
     to_frame,
 )
 from data_access_layer.settings import StoreSettings
-from data_access_layer.tables.files import TableFile, TableFiles, files_of, open_files
-from data_access_layer.tables.objects import ObjectFile, ObjectStore
+from data_access_layer.tables.files import TableFile, TableFiles, files_of, files_read, open_files
+from data_access_layer.tables.objects import ObjectFile
+from data_access_layer.tables.written_file import FileDestination
+from data_access_layer.text import Formulas
 
-# Imported by name, so that a package holds it, and DuckDB or SQLAlchemy, only where its BUILD file
-# says so. A name with two dots would be inferred (`string_imports` in pants.toml).
-STORES = "data_access_layer.stores"
-DELTA = "data_access_layer.delta"
+type LoadStores = Callable[[type[StoreSettings]], StoreSettings]
+type TableFormat = WrittenFormat | Literal["delta"]
+
+DELTA_ENDING = ".delta"
 
 
 @dataclass(frozen=True)
@@ -108,7 +126,7 @@ class StoreTable:
 
 def open_source(
     place: str,
-    load_settings: Callable[[type[StoreSettings]], StoreSettings],
+    load_settings: LoadStores,
     stack: ExitStack,
     *,
     dtypes: Mapping[str, str] | None = None,
@@ -119,7 +137,7 @@ def open_source(
     The settings are loaded only for a place that is not a file. `stack` closes what is opened.
 
     Raises:
-        InputError: nothing is there, or this package does not hold what reads it.
+        InputError: nothing is there, or this package does not have what reads it.
         UserError: the store denies access, or does not answer.
     """
     if place == STANDARD_STREAM:
@@ -129,39 +147,112 @@ def open_source(
     if _is_name(place):
         place = _location_of(place, load_settings(StoreSettings))
     at = parse_location(place)
-    if isinstance(at, FileLocation):
-        if (at.path / DELTA_LOG).is_dir():
-            return StoreTable(_imported(DELTA, place).LocalDelta(at.path), dtypes or {})
-        return TableFiles(open_files(at.path, dtypes, texts_as=texts_as), str(at.path))
-    settings = load_settings(StoreSettings)
-    if isinstance(at, ObjectLocation) and at.scheme in S3:
-        found = ObjectStore(place, settings).files()
-        return TableFiles(files_of(found, dtypes, texts_as=texts_as), place)
-    return StoreTable(_imported(STORES, place).open_location(place, settings), dtypes or {})
+    if isinstance(at, TableLocation):
+        stores = optional_module(STORES, place=place)
+        table = stores.open_location(place, load_settings(StoreSettings))
+        return StoreTable(table, dtypes or {})
+    path = _path_of(at, place, load_settings)
+    if _is_delta(path):
+        return StoreTable(optional_module(DELTA, place=place).DeltaFolder(path), dtypes or {})
+    if isinstance(path, Path):
+        return TableFiles(open_files(path, dtypes, texts_as=texts_as), str(path))
+    return TableFiles(files_of(path.files(), dtypes, texts_as=texts_as), place)
 
 
-def destination_file(
-    place: str, load_settings: Callable[[type[StoreSettings]], StoreSettings], *, option: str
-) -> FilePath:
-    """The file, or the object of S3, that `place` names as a destination.
+def open_destination(
+    place: str,
+    load_settings: LoadStores,
+    *,
+    option: str,
+    format: TableFormat | None = None,
+    encoding: str = "utf-8",
+    formulas: Formulas = "keep",
+) -> Destination:
+    """Where the table that `place` names is written, in `format` or the one that its ending names.
+
+    Nothing is connected to or changed before the destination's `check`. `encoding` and `formulas`
+    are for CSV.
 
     Raises:
-        InputError: it is in another store.
-        UserError: the store denies access, or does not answer.
+        InputError: neither `format` nor the ending is one, or this package does not have what
+            writes it.
     """
-    if "://" not in place:
-        return Path(place)
+    place = _named_place(place, load_settings)
     at = parse_location(place)
-    if isinstance(at, FileLocation):
-        return at.path
-    if not isinstance(at, ObjectLocation) or at.scheme not in S3:
+    if isinstance(at, TableLocation):
+        stores = optional_module(STORES, place=place)
+        table: Destination = stores.open_location(place, load_settings(StoreSettings))
+        return table
+    path = _path_of(at, place, load_settings)
+    if format == "delta" or (format is None and _is_delta(path)):
+        delta: Destination = optional_module(DELTA, place=place).DeltaFolder(path, option=option)
+        return delta
+    return FileDestination(path, format or written_format(path), option, encoding, formulas)
+
+
+def is_folder(place: str, load_settings: LoadStores) -> bool:
+    """Whether `place` as a destination is a folder of files: it is no table, and has no ending."""
+    at = parse_location(_named_place(place, load_settings))
+    if isinstance(at, TableLocation):
+        return False
+    path = _path_of(at, place, load_settings)
+    return path.suffix.lower() not in WRITTEN_FORMATS and not _is_delta(path)
+
+
+def file_or_folder(place: str, load_settings: LoadStores, *, option: str) -> Path | ObjectFile:
+    """The file or folder, here or in an object store, that `place` names.
+
+    Raises:
+        InputError: it is a table of a database.
+    """
+    at = parse_location(place)
+    if isinstance(at, TableLocation):
         raise InputError(
-            f"{option} {place}: expected a file on this machine, or s3://bucket/name.parquet."
+            f"{option} {place}: expected a file or folder, on this machine or in an object store."
         )
-    file = ObjectFile(place, load_settings(StoreSettings))
-    # Asked now: what is wrong with the store would be found only after all the work.
-    file.is_file()
-    return file
+    return _path_of(at, place, load_settings)
+
+
+def read_text(place: str, load_settings: LoadStores, *, option: str) -> str:
+    """What the file or object holds, in UTF-8.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return file_or_folder(place, load_settings, option=option).read_text()
+    except OSError as error:
+        raise InputError(f"{place}: cannot be read: {error.strerror or 'not found'}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{place}: cannot be read: it is not in UTF-8.") from error
+
+
+def refuse_own_input(
+    source: TableFiles | StoreTable, destination: object, *, option: str = "--output"
+) -> None:
+    """Refuse a destination that is, holds, or is in, what is read.
+
+    `destination` is the path of a file or folder, or a `Destination`.
+
+    Raises:
+        InputError: it is.
+    """
+    path = getattr(destination, "path", destination)
+    if isinstance(path, Path | ObjectFile):
+        own = getattr(getattr(source, "table", None), "path", None)
+        refuse_overwriting([own] if own else files_read([source]), path, option=option)
+        return
+    read = _table_at(source.name)
+    if read and read == _table_at(str(getattr(destination, "location", ""))):
+        raise InputError(f"{option} {source.name}: is also what is read. Choose another {option}.")
+
+
+def _table_at(location: str) -> tuple[str, str, str] | None:
+    at = parse_location(location) if "#" in location and "://" in location else None
+    if not isinstance(at, TableLocation):
+        return None
+    usual = {"duckdb": "main", "postgresql": "public"}.get(at.scheme.partition("+")[0], "")
+    return at.url, at.schema or usual, at.table
 
 
 def read_plain(source: TableFiles | StoreTable) -> pd.DataFrame:
@@ -179,9 +270,30 @@ def read_plain(source: TableFiles | StoreTable) -> pd.DataFrame:
     return rows
 
 
+def _path_of(at: Location, place: str, load_settings: LoadStores) -> Path | ObjectFile:
+    if isinstance(at, FileLocation):
+        return at.path
+    return ObjectFile(place, load_settings(StoreSettings))
+
+
+def _is_delta(path: Path | ObjectFile) -> bool:
+    if path.suffix.lower() == DELTA_ENDING:
+        return True
+    if isinstance(path, Path):
+        return (path / DELTA_LOG).is_dir()
+    return path.suffix.lower() not in WRITTEN_FORMATS and path.is_folder(DELTA_LOG)
+
+
 def _is_name(place: str) -> bool:
     """Whether it is the name of a stored table: a word that is the name of no file."""
     return re.fullmatch(r"\w+", place) is not None and not Path(place).exists()
+
+
+def _named_place(place: str, load_settings: LoadStores) -> str:
+    """Where the table of that name is, if the settings name one so; else the place itself."""
+    if not _is_name(place):
+        return place
+    return load_settings(StoreSettings).tables.get(place, place)
 
 
 def _location_of(name: str, settings: StoreSettings) -> str:
@@ -193,15 +305,3 @@ def _location_of(name: str, settings: StoreSettings) -> str:
             f'table is: {name} = "…" under [stores.tables] in the settings file (--config).'
         )
     return location
-
-
-def _imported(module: str, place: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"{place}: this package reads only files and s3:// ({error.name} is not in it). Use "
-            "the package of all models, such as ./pants run src/models:predict. Or add "
-            f'dynamic_dependencies=["src/{module.replace(".", "/")}.py"] to the pex_binary in the '
-            "model's BUILD file."
-        ) from error

@@ -11,13 +11,11 @@ from collections.abc import Mapping
 from config.errors import InputError
 from data_access_layer.locations import (
     DUCKDB,
-    FileLocation,
-    ObjectLocation,
     TableLocation,
     parse_location,
 )
 from data_access_layer.settings import StoreSettings
-from data_access_layer.table import StoredTable
+from data_access_layer.tables.stored_table import StoredTable
 
 
 def open_table(
@@ -53,19 +51,15 @@ def _open(
 ) -> StoredTable:
     at = parse_location(location)
     match at:
-        case FileLocation():
-            from data_access_layer.duckdb_tables import LocalTable
-
-            return LocalTable(name, location, settings, at=at, dtypes=dtypes)
         case TableLocation(scheme=scheme) if scheme == DUCKDB:
-            from data_access_layer.duckdb_tables import DuckDBTable
+            from data_access_layer.tables.duckdb import DuckDBTable
 
             return DuckDBTable(name, location, settings, at=at)
         case TableLocation():
-            from data_access_layer.database_tables import DatabaseTable
+            from data_access_layer.tables.database import DatabaseTable
 
             return DatabaseTable(name, location, settings, at=at)
-        case ObjectLocation():
-            from data_access_layer.object_tables import ObjectTable
+        case _:
+            from data_access_layer.tables.stored_files import FilesTable
 
-            return ObjectTable(name, location, settings, at=at)
+            return FilesTable(name, location, settings, at=at, dtypes=dtypes)

@@ -6,24 +6,25 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 from config.errors import InputError
 from config.task import LoadSettings
 from config.terminal import say, show_table, with_progress
-from data_access_layer.atomic import refuse_overwriting
+from data_access_layer.commit.destination import Destination, Origin
 from data_access_layer.commit.manifest import Manifest, manifest_of
 from data_access_layer.files import file_sha256, manifest_path
 from data_access_layer.formats.text_types import TextsAs
-from data_access_layer.open import StoreTable, open_source
+from data_access_layer.open import StoreTable, open_destination, open_source, refuse_own_input
 from data_access_layer.reader import RecordBatch, even_batches
 from data_access_layer.tables.files import TableFiles, files_read
 from data_access_layer.text import formula_like
 from data_access_layer.threads import prefetched
-from data_exports.destinations import DeltaDestination, Destination, FileDestination, Origin
-from data_exports.places import destination_of
 from data_exports.settings import ExportSettings
 from data_exports.verifying import facts
+
+CREATED_BY = "data_exports.export"
 
 
 def export(settings: ExportSettings, load_settings: LoadSettings) -> Manifest:
@@ -37,12 +38,19 @@ def export(settings: ExportSettings, load_settings: LoadSettings) -> Manifest:
     for option, value in (("--src", settings.src), ("--dst", settings.dst)):
         if not value:
             raise InputError(f"{option} is missing. See `python -m data_exports.export --help`.")
-    destination = destination_of(settings.dst, settings.format, load_settings, settings=settings)
+    destination = open_destination(
+        settings.dst,
+        load_settings,
+        option="--dst",
+        format=settings.format,
+        encoding=settings.encoding,
+        formulas=settings.csv_formulas,
+    )
     with ExitStack() as stack:
         # In CSV, columns come out as the same texts whatever their type is.
         texts_as: TextsAs = "text" if destination.format == "csv" else "exact"
         source = open_source(settings.src, load_settings, stack, texts_as=texts_as)
-        _refuse_overwriting(source, destination)
+        refuse_own_input(source, destination, option="--dst")
         rows = source.row_count()
         destination.check(rows)
         formulas: Counter[str] = Counter()
@@ -55,19 +63,11 @@ def export(settings: ExportSettings, load_settings: LoadSettings) -> Manifest:
             batches = with_progress(counted, rows, what="exporting")
             if destination.format == "csv":
                 batches = _counting(batches, formulas)
-            manifest = destination.write(batches, _origin(source))
+            manifest = destination.replace(batches, _origin(source))
     _show(manifest, destination, time.monotonic() - started)
     if formulas and settings.csv_formulas == "keep":
         _warn(formulas)
     return manifest
-
-
-def _refuse_overwriting(source: TableFiles | StoreTable, destination: Destination) -> None:
-    if not isinstance(destination, FileDestination | DeltaDestination):
-        return
-    is_delta = isinstance(source, StoreTable) and "://" not in source.name
-    files = [Path(source.name)] if is_delta else files_read([source])
-    refuse_overwriting(files, destination.path, option="--dst")
 
 
 def _origin(source: TableFiles | StoreTable) -> Origin:
@@ -76,9 +76,11 @@ def _origin(source: TableFiles | StoreTable) -> Origin:
     files = [file for file in files_read([source]) if isinstance(file, Path)]
     manifests = [manifest for file in files if (manifest := _own_manifest(file))]
     made = {(m.model, m.model_version, m.git_commit) for m in manifests}
+    origin = Origin(source=source.name, created_by=CREATED_BY)
     if len(made) != 1 or len(manifests) < len(files):
-        return Origin(source.name)
-    return Origin(source.name, *made.pop())
+        return origin
+    model, version, commit = made.pop()
+    return replace(origin, model=model, model_version=version, git_commit=commit)
 
 
 def _columns(text: str) -> list[str] | None:
@@ -114,5 +116,5 @@ def _warn(formulas: Counter[str]) -> None:
 
 
 def _show(manifest: Manifest, destination: Destination, seconds: float) -> None:
-    rows = [*facts(manifest), ("seconds", f"{seconds:.1f}"), ("destination", destination.name)]
+    rows = [*facts(manifest), ("seconds", f"{seconds:.1f}"), ("destination", destination.location)]
     show_table(f"{manifest.source}: exported as {manifest.format}", ["", ""], rows)

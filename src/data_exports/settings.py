@@ -8,8 +8,6 @@ from pydantic import Field
 
 from config.settings import Settings
 
-ExportFormat = Literal["parquet", "csv", "jsonl", "xlsx", "delta"]
-
 
 class ExportSettings(Settings):
     """What is exported, and where it goes."""
@@ -24,7 +22,7 @@ class ExportSettings(Settings):
         "",
         description="Where to: a file by its ending, FOLDER.delta, or a database's URL#TABLE.",
     )
-    format: ExportFormat | None = Field(
+    format: Literal["parquet", "csv", "jsonl", "xlsx", "delta"] | None = Field(
         None, description="The format where the ending of --dst does not say it."
     )
     columns: str = Field("", description="Which columns, separated by commas; default: all.")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from config.errors import InputError, UserError
 from config.task import LoadSettings
 from config.terminal import show_table
+from data_access_layer.commit.destination import Destination
 from data_access_layer.commit.manifest import Manifest
-from data_exports.destinations import Destination
-from data_exports.places import destination_of
+from data_access_layer.open import open_destination
 from data_exports.settings import VerifySettings
 
 
@@ -20,17 +20,17 @@ def verify(destination: Destination) -> Manifest:
     """
     manifest = destination.manifest()
     if manifest is None:
-        raise InputError(f"{destination.name}: has no manifest. Was it exported?")
+        raise InputError(f"{destination.location}: has no manifest. Was it exported?")
     rows, checksum = destination.found(manifest)
     if rows is not None and rows != manifest.rows:
         raise UserError(
-            f"{destination.name}: has {rows:,} rows, its manifest says {manifest.rows:,}. "
+            f"{destination.location}: has {rows:,} rows, its manifest says {manifest.rows:,}. "
             "Export it again."
         )
     if checksum != manifest.sha256:
         raise UserError(
-            f"{destination.name}: was changed after it was written: its SHA-256 is {checksum}, its "
-            f"manifest says {manifest.sha256}. Export it again."
+            f"{destination.location}: was changed after it was written: its SHA-256 is {checksum}, "
+            f"its manifest says {manifest.sha256}. Export it again."
         )
     return manifest
 
@@ -39,8 +39,8 @@ def show_verified(settings: VerifySettings, load_settings: LoadSettings) -> None
     """Verify one table and show its manifest."""
     if not settings.table:
         raise InputError("--table is missing: name the table that is to be verified.")
-    destination = destination_of(settings.table, None, load_settings)
-    show_table(f"{destination.name}: verified", ["", ""], facts(verify(destination)))
+    destination = open_destination(settings.table, load_settings, option="--table")
+    show_table(f"{destination.location}: verified", ["", ""], facts(verify(destination)))
 
 
 def facts(manifest: Manifest) -> list[tuple[str, str]]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, cast
 
 import pandas as pd
 import pandera.pandas as pa
-from pandera.errors import SchemaErrors
 
+from datasets.checks import FailureCollector
 from feature_store.errors import BrokenViewError
-
-_COLUMN_MISSING = "column_in_dataframe"
 
 
 def dtypes_of(schema: pa.DataFrameSchema) -> dict[str, Any]:
@@ -47,11 +45,11 @@ def checked(frame: pd.DataFrame, schema: pa.DataFrameSchema, source: str) -> pd.
         for name, dtype in dtypes_of(schema).items()
         if name in frame.columns and frame[name].dtype != dtype
     }
-    frame = frame.assign(**converted)
-    try:
-        return schema.validate(frame, lazy=True)
-    except SchemaErrors as errors:
-        raise BrokenViewError(tuple(_problems(errors, frame, source))) from errors
+    failures = FailureCollector()
+    rows = failures.check(schema, frame.assign(**converted), source=source, first_row=None)
+    if rows is None:
+        raise BrokenViewError(tuple(map(str, failures.error().failures)))
+    return rows
 
 
 def _converted(values: pd.Series[Any], dtype: Any) -> pd.Series[Any]:
@@ -73,26 +71,3 @@ def _converted(values: pd.Series[Any], dtype: Any) -> pd.Series[Any]:
     with suppress(TypeError, ValueError):
         return values.astype(dtype)
     return values
-
-
-def _problems(errors: SchemaErrors, frame: pd.DataFrame, source: str) -> Iterator[str]:
-    cases = errors.failure_cases
-    checks = cases["check"].astype(str)
-    # Of a column that is missing, and of no other, the name is the failing case.
-    columns = cases["column"].where(checks != _COLUMN_MISSING, cases["failure_case"])
-    for (column, check), group in cases.groupby([columns, checks], sort=False, dropna=False):
-        where = f"{source}: column {column!r}"
-        example = group["failure_case"].iloc[0]
-        if check == _COLUMN_MISSING:
-            yield f"{where}: is missing."
-        elif check == "not_nullable":
-            yield f"{where}: {_rows(len(group))} without a value; the contract needs one in each."
-        elif str(check).startswith("dtype("):
-            expected = errors.schema.columns[column].dtype.type
-            yield f"{where}: expected {expected}, got {frame[column].dtype}."
-        else:
-            yield f"{where}: expected {check}, got e.g. {example!r} in {_rows(len(group))}."
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'s' if count > 1 else ''}"

@@ -31,10 +31,9 @@ def view_names() -> list[str]:
 
 def run(settings: ExtractSettings, invocation: Invocation) -> int:
     """Extract one view and show a summary."""
-    from data_access_layer.settings import StoreSettings
     from feature_store.extraction import extract
 
-    extract(invocation.choices["view"], settings, invocation.load(StoreSettings))
+    extract(invocation.choices["view"], settings, invocation.load)
     return 0
 
 

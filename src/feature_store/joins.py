@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from data_access_layer.asof import asof_join
+from data_access_layer.query.asof import asof_join
 from data_access_layer.settings import StoreSettings
 from feature_store.checks import dtypes_of
 from feature_store.errors import FeatureStoreError, unknown

@@ -28,10 +28,10 @@ from pandera.api.base.model import MetaModel
 from pandera.typing import DataFrame
 
 from config.terminal import say
-from data_access_layer.filters import AsOf
+from data_access_layer.query.filters import AsOf
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_table
-from data_access_layer.table import StoredTable
+from data_access_layer.tables.stored_table import StoredTable
 from feature_store.checks import checked, dtypes_of, subset
 from feature_store.errors import FeatureStoreError, unknown
 from feature_store.filters import Alternatives, Filter, parse_filter

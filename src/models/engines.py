@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from config.errors import InputError
-from models.scoring import Outcome, Part
-from models.settings import PredictSettings
+from data_access_layer.files import STANDARD_STREAM
+from models.scoring import Outcome, Part, Scorer
+
+if TYPE_CHECKING:
+    from models.settings import PredictSettings
 
 # Imported by name, so that a package holds it, and Dask, only where its BUILD file says so. A name
 # with two dots would be inferred (`string_imports` in pants.toml).
@@ -31,15 +33,81 @@ class Job:
     batch_rows: int
 
 
-class Engine(Protocol):
-    """Runs `models.scoring` on each part, somewhere, and gives the outcomes as they come."""
+class Chosen(Protocol):
+    """The version that predicts."""
 
-    def __call__(self, job: Job, parts: Sequence[Part], /) -> Generator[Outcome]:
+    def scorer(self) -> Scorer:
+        """For this process."""
+
+    def job(self) -> Job:
+        """For other processes."""
+
+
+class Engine(Protocol):
+    """Runs `models.scoring` on each part, somewhere, and yields the outcomes as they come."""
+
+    default_output: ClassVar[str]
+
+    def check(self, location: str | None, output: str, *, has_parts: bool) -> None:
+        """Refuse an input or output that it cannot work with; `has_parts` of a folder.
+
+        Raises:
+            InputError: it cannot.
+        """
+
+    def run(self, chosen: Chosen, parts: Sequence[Part]) -> Generator[Outcome]:
         """Score each part, at least once; closing the generator ends whatever still runs."""
 
 
-def chosen_engine(settings: PredictSettings, model: str) -> Engine | None:
-    """The engine that the settings name; None is this process.
+class LocalEngine:
+    """One part after another, in this process."""
+
+    default_output: ClassVar = "predictions/{model}.parquet"
+
+    def check(self, location: str | None, output: str, *, has_parts: bool) -> None:
+        """Nothing is refused."""
+
+    def run(self, chosen: Chosen, parts: Sequence[Part]) -> Generator[Outcome]:
+        """After a failure the rest is only checked, so that all rows can be named."""
+        scorer = chosen.scorer()
+        broken = False
+        for part in parts:
+            outcome = scorer.score(part, only_check=broken)
+            broken = broken or bool(outcome.tally.failures)
+            yield outcome
+
+
+@dataclass(frozen=True)
+class DaskEngine:
+    """Several parts at a time, on Dask's worker processes; `module` is `models.dask_engine`."""
+
+    module: Any
+    workers: int | None
+    scheduler: str | None
+    default_output: ClassVar = "predictions/{model}"
+
+    def check(self, location: str | None, output: str, *, has_parts: bool) -> None:
+        """Refuse what is not a folder of parts that other processes could open."""
+        if location in (None, STANDARD_STREAM):
+            raise InputError(
+                "--engine dask reads files: name one, or a folder of them, with --input."
+            )
+        if not has_parts:
+            raise InputError(
+                f"--engine dask writes a folder, a file for each file of the input, and {output} "
+                "is not a folder. Name a folder with --output, or choose --engine local."
+            )
+
+    def run(self, chosen: Chosen, parts: Sequence[Part]) -> Generator[Outcome]:
+        """The outcomes come in the order in which they are ready."""
+        outcomes: Generator[Outcome] = self.module.run(
+            chosen.job(), parts, workers=self.workers, scheduler=self.scheduler
+        )
+        return outcomes
+
+
+def chosen_engine(settings: PredictSettings, model: str) -> Engine:
+    """The engine that the settings name.
 
     Raises:
         InputError: this package does not hold it, or an option is for another engine.
@@ -48,9 +116,9 @@ def chosen_engine(settings: PredictSettings, model: str) -> Engine | None:
     if settings.engine == "local":
         if given:
             raise InputError(f"--{given[0]} is for --engine dask; the engine is local.")
-        return None
+        return LocalEngine()
     if settings.jobs > 1:
-        raise InputError("--jobs is for --engine local; how many work for Dask, --workers says.")
+        raise InputError("--jobs is for --engine local. With --engine dask, use --workers.")
     if len(given) > 1:
         raise InputError(
             "--workers starts worker processes here, and --scheduler uses those that are "
@@ -67,5 +135,4 @@ def chosen_engine(settings: PredictSettings, model: str) -> Engine | None:
             'one, write dynamic_dependencies=["src/models/dask_engine.py"] into '
             f'pex_binary(name="predict", …) of src/models/{model}/BUILD.'
         ) from error
-    run = partial(module.run, workers=settings.workers, scheduler=settings.scheduler)
-    return cast("Engine", run)
+    return DaskEngine(module, settings.workers, settings.scheduler)

@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from typing import Any, cast
 
 import pandas as pd
-from pandera.errors import SchemaErrors
 from pandera.typing import DataFrame
 
 from config.task import LoadSettings
@@ -18,7 +17,7 @@ from models.loading import load_model
 from models.settings import EvaluateSettings
 from models.tracking import Registry
 from models.training import DEFAULTS, split
-from validation.contract import FailureCollector, contract_dtypes
+from datasets.checks import FailureCollector, contract_dtypes
 from validation.gate import judge
 
 
@@ -70,10 +69,11 @@ def read_labelled(
     with ExitStack() as stack:
         source = open_source(place, load_settings, stack, dtypes=contract_dtypes(contract))
         for batch in source.batches():
-            try:
-                frames.append(contract.validate(batch.frame, lazy=True))
-            except SchemaErrors as errors:
-                failures.add(errors, batch.frame, source=batch.source, first_row=batch.first_row)
+            rows = failures.check(
+                contract, batch.frame, source=batch.source, first_row=batch.first_row
+            )
+            if rows is not None:
+                frames.append(rows)
     if failures:
         raise failures.error()
     return cast("DataFrame[Any]", pd.concat(frames, ignore_index=True))

@@ -15,7 +15,7 @@ from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from models.pictures import confusion_matrix, importances, predicted_against_true
 from models.training import Trained
-from validation.contract import readable_check
+from datasets.checks import readable_check
 
 SHUFFLES = 10
 SAID_COLUMNS = 5

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +20,15 @@ from sklearn.pipeline import Pipeline
 
 from config.errors import UserError
 from config.terminal import with_progress
+from data_access_layer.commit.destination import Origin
 from data_access_layer.commit.manifest import Manifest
-from data_access_layer.files import FilePath, file_sha256, format_of
-from data_access_layer.reader import NoRowsError, Table, renamed_apart
+from data_access_layer.formats.writer import TableWriter, as_batches
+from data_access_layer.reader import NoRowsError, RecordBatch, Table, renamed_apart
+from data_access_layer.tables.written_file import write_file
 from data_access_layer.threads import mapped, prefetched
-from data_access_layer.writer import TableWriter
 from models.compatibility import git_commit
 from models.definition import ModelDefinition
-from validation.contract import ContractError, FailureCollector
+from datasets.checks import ContractError, FailureCollector, broken_rules
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -141,53 +142,56 @@ class Scorer:
                 for _ in self._checked(part.table, tally):
                     pass
                 return Outcome(part, tally)
-            manifest = self.write(part.table, attempt, part.path, tally)
+            with closing(self.batches(part.table, tally)) as batches:
+                writer = TableWriter(str(attempt), format="parquet")
+                origin = self.origin(part.table)
+                manifest = write_file(attempt, writer, batches, origin, "parquet")
         except (ContractError, NoRowsError):
             return Outcome(part, tally)
         attempt.replace(part.path)
         return Outcome(part, tally, manifest)
 
-    def write(self, table: Table, path: Path, destination: FilePath, tally: Tally) -> Manifest:
-        """Predict a table into one file at `path`, which is to become `destination`.
+    def batches(self, table: Table, tally: Tally) -> Generator[RecordBatch]:
+        """Predict a table, with progress; `tally` counts what became of its rows.
 
         Raises:
             ContractError: rows break the input contract; `tally` has all that do.
         """
-        frame = pd.DataFrame()
-        total = table.row_count() if self.shows_progress else None
-        # One thread reads and checks, `jobs` predict, this one writes.
-        with (
-            closing(prefetched(self._scored(prefetched(self._checked(table, tally))))) as scored,
-            TableWriter(str(path), format=format_of(destination)) as writer,
-        ):
+        # One thread reads and checks, `jobs` predict, the caller's writes.
+        with closing(prefetched(self._scored(prefetched(self._checked(table, tally))))) as scored:
             frames = (
-                with_progress(scored, total, what="predicting")
+                with_progress(scored, table.row_count(), what="predicting")
                 if self.shows_progress
                 else (frame for _, frame in scored)
             )
-            for frame in frames:
-                writer.write(frame)
-                tally.add(frame[self.definition.target])
-        return Manifest(
-            rows=tally.rows,
-            columns={str(name): str(dtype) for name, dtype in frame.dtypes.items()},
-            sha256=file_sha256(path),
+            yield from as_batches(self._tallied(frames, tally))
+
+    def origin(self, table: Table) -> Origin:
+        """What a manifest says of the predictions of a table."""
+        return Origin(
             source=table.name,
             model=self.version.name,
             model_version=str(self.version.version),
             git_commit=git_commit(),
         )
 
+    def _tallied(self, frames: Iterable[pd.DataFrame], tally: Tally) -> Iterator[pd.DataFrame]:
+        for frame in frames:
+            tally.add(frame[self.definition.target])
+            yield frame
+
     def _checked(self, table: Table, tally: Tally) -> Iterator[pd.DataFrame]:
         """Yield what keeps the input contract; at the end, raise what all other batches break."""
         failures = tally.failures
         for batch in table.batches(self.batch_rows):
-            try:
-                rows = self.definition.input_contract.validate(batch.frame, lazy=True)
-            except SchemaErrors as errors:
-                failures.add(errors, batch.frame, source=batch.source, first_row=batch.first_row)
+            rows = failures.check(
+                self.definition.input_contract,
+                batch.frame,
+                source=batch.source,
+                first_row=batch.first_row,
+            )
             # After a failure the rest is only checked, so that the message can count all rows.
-            if not failures:
+            if rows is not None and not failures:
                 yield rows
         if failures:
             raise failures.error()
@@ -202,7 +206,8 @@ class Scorer:
             predictions = self.definition.predict(self.model, cast("DataFrame[Any]", rows[columns]))
         except SchemaErrors as errors:
             failures = FailureCollector()
-            failures.add(errors, rows, source=f"{self.version.name}'s predictions", first_row=1)
+            source = f"{self.version.name}'s predictions"
+            failures.add_rules(broken_rules(errors, rows), source=source, first_row=1)
             raise UserError(f"{failures.error()} The model is at fault, not the input.") from errors
         kept = renamed_apart(
             rows.drop(columns=columns), map(str, predictions.columns), ending="_input"

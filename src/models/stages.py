@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
-from pandera.errors import SchemaErrors
 from sklearn.pipeline import Pipeline
 
 from config.errors import InputError, UserError
 from config.task import LoadSettings
 from config.terminal import show_table
-from data_access_layer.atomic import staged
-from data_access_layer.commit.manifest import Manifest
-from data_access_layer.commit.staged_table import staged_table
-from data_access_layer.files import FilePath, file_sha256, format_of
-from data_access_layer.open import destination_file
-from data_access_layer.writer import TableWriter
+from data_access_layer.commit.destination import Destination, Origin
+from data_access_layer.commit.staging import staged_output
+from data_access_layer.formats.writer import as_batches
+from data_access_layer.open import file_or_folder, open_destination
+from data_access_layer.tables.written_file import FileDestination
 from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from models.settings import FeaturesSettings, PreprocessSettings
 from models.training import Split, split
-from validation.contract import FailureCollector
+from datasets.checks import FailureCollector
 
 FEATURES = "features"
 SEED = 0
@@ -49,11 +46,11 @@ def write_features(
     labelled = pd.concat([rows.training, rows.hold_out], ignore_index=True)
     features = _transformed(definition, fitted, labelled)
     _check(definition, features)
-    output = destination_file(
-        settings.output or f"features/{definition.name}.parquet", load_settings, option="--output"
-    )
-    _write(definition, features, output)
-    _show(f"{definition.name}: features", {"all labelled rows": features}, output)
+    output = settings.output or f"features/{definition.name}.parquet"
+    destination = open_destination(output, load_settings, option="--output")
+    destination.check(len(features))
+    _write(definition, features, destination)
+    _show(f"{definition.name}: features", {"all labelled rows": features}, destination.location)
 
 
 def write_preprocessed(
@@ -69,12 +66,14 @@ def write_preprocessed(
         "training": _transformed(definition, fitted, rows.training),
         "hold_out": _transformed(definition, fitted, rows.hold_out),
     }
-    folder = Path(settings.output or f"preprocessed/{definition.name}")
-    with staged(folder) as staging:
+    output = settings.output or f"preprocessed/{definition.name}"
+    folder = file_or_folder(output, load_settings, option="--output")
+    with staged_output(folder) as staging:
         staging.mkdir()
         for name, part in parts.items():
-            _write(definition, part, staging / f"{name}.parquet")
-    _show(f"{definition.name}: preprocessed", parts, folder)
+            file = FileDestination(staging / f"{name}.parquet", "parquet")
+            _write(definition, part, file)
+    _show(f"{definition.name}: preprocessed", parts, output)
 
 
 def _fitted(definition: ModelDefinition, steps: Pipeline, rows: Split) -> Pipeline:
@@ -94,29 +93,20 @@ def _check(definition: ModelDefinition, features: pd.DataFrame) -> None:
     contract: Any = definition.feature_contract
     if contract is None:
         return
-    try:
-        contract.validate(features.drop(columns=definition.target), lazy=True)
-    except SchemaErrors as errors:
-        failures = FailureCollector()
-        failures.add(errors, features, source=f"{definition.name}'s features", first_row=1)
-        raise UserError(str(failures.error())) from errors
+    failures = FailureCollector()
+    inputs = features.drop(columns=definition.target)
+    failures.check(contract, inputs, source=f"{definition.name}'s features")
+    if failures:
+        raise UserError(str(failures.error()))
 
 
-def _write(definition: ModelDefinition, frame: pd.DataFrame, path: FilePath) -> None:
-    with staged_table(path) as table:
-        with TableWriter(str(table.path), format=format_of(path)) as writer:
-            writer.write(frame)
-        table.manifest = Manifest(
-            rows=len(frame),
-            columns={str(name): str(dtype) for name, dtype in frame.dtypes.items()},
-            sha256=file_sha256(table.path),
-            source=f"{definition.name} labelled rows",
-            model=definition.name,
-            model_version="",
-            git_commit=git_commit(),
-        )
+def _write(definition: ModelDefinition, frame: pd.DataFrame, destination: Destination) -> None:
+    origin = Origin(
+        source=f"{definition.name} labelled rows", model=definition.name, git_commit=git_commit()
+    )
+    destination.replace(as_batches([frame]), origin)
 
 
-def _show(title: str, parts: dict[str, pd.DataFrame], output: FilePath) -> None:
+def _show(title: str, parts: dict[str, pd.DataFrame], output: str) -> None:
     rows = [(name, f"{len(part):,} rows x {part.shape[1]} columns") for name, part in parts.items()]
-    show_table(title, ["", ""], [*rows, ("output", str(output))])
+    show_table(title, ["", ""], [*rows, ("output", output)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -23,6 +22,7 @@ from sklearn.pipeline import Pipeline
 from config.errors import InputError
 from config.task import Invocation, LoadSettings
 from config.terminal import say, show_table
+from data_access_layer.open import read_text
 from models.compatibility import Compatibility, frame_fingerprint, used_requirements
 from models.definition import ModelDefinition
 from models.judging import HOLD_OUT, HOLD_OUT_FINGERPRINT, judged, scored, settle
@@ -96,7 +96,9 @@ def train(
     rows = split(definition, load_settings)
     columns = definition.input_columns()
     truth = rows.training[definition.target]
-    unfitted = with_parameters(definition.build_pipeline(settings.seed), settings.parameters)
+    unfitted = with_parameters(
+        definition.build_pipeline(settings.seed), settings.parameters, load_settings
+    )
     say(f"{definition.name}: {settings.folds}-fold cross-validation on {len(rows.training):,} rows")
     cross_validated = mean_and_deviation(
         definition, cross_validated_scores(definition, unfitted, rows.training, settings.folds)
@@ -175,7 +177,9 @@ def mean_and_deviation(
     return metrics
 
 
-def with_parameters(pipeline: Pipeline, file: str | None) -> Pipeline:
+def with_parameters(
+    pipeline: Pipeline, file: str | None, load_settings: LoadSettings = DEFAULTS
+) -> Pipeline:
     """The pipeline with the parameters of a file that `tune` wrote.
 
     Raises:
@@ -184,10 +188,8 @@ def with_parameters(pipeline: Pipeline, file: str | None) -> Pipeline:
     if file is None:
         return pipeline
     try:
-        parameters = json.loads(Path(file).read_text())["parameters"]
+        parameters = json.loads(read_text(file, load_settings, option="--parameters"))["parameters"]
         return cast("Pipeline", pipeline.set_params(**parameters))
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}.") from error
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(

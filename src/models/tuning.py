@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 from config.errors import InputError
 from config.task import LoadSettings
 from config.terminal import say, show_table, with_progress
-from data_access_layer.atomic import staged
+from data_access_layer.commit.staging import staged_output
+from data_access_layer.open import file_or_folder
 from models.definition import ModelDefinition
 from models.settings import TuneSettings
 from models.tracking import Registry
@@ -38,8 +38,8 @@ def tune(
     settings: TuneSettings,
     registry: Registry,
     load_settings: LoadSettings,
-) -> Path:
-    """Try draws of the search space, write the best one to a file, and return the file.
+) -> str:
+    """Try draws of the search space, write the best one to a file, and return its place.
 
     The pipeline as it stands is the first trial, so that the best one is never worse. The hold-out
     takes no part.
@@ -51,8 +51,8 @@ def tune(
         raise InputError(
             f"{definition.name} has nothing to tune: give its definition.py a `search_space`."
         )
-    output = Path(settings.output or DEFAULT_OUTPUT.format(model=definition.name))
-    with staged(output) as file:
+    output = settings.output or DEFAULT_OUTPUT.format(model=definition.name)
+    with staged_output(file_or_folder(output, load_settings, option="--output")) as file:
         numbered = ((1, trial) for trial in _trials(definition, settings, load_settings))
         trials = list(
             with_progress(numbered, _draws(definition, settings) + 1, what="tuning", unit="trials")
@@ -100,7 +100,7 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _show(definition: ModelDefinition, trials: list[Trial], best: Trial, output: Path) -> None:
+def _show(definition: ModelDefinition, trials: list[Trial], best: Trial, output: str) -> None:
     leading = next(iter(definition.cross_validation))
     ranked = sorted(trials, key=lambda trial: trial.score, reverse=True)[:SHOWN_TRIALS]
     show_table(

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 
-from validation.contract import contract_dtypes
+from datasets.checks import contract_dtypes
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 VERSION = re.compile(r"([1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")

@@ -19,16 +19,16 @@ from pandera.errors import SchemaErrors
 from config.errors import InputError
 from config.task import LoadSettings
 from config.terminal import say, show_table, with_progress
-from data_access_layer.atomic import refuse_overwriting, staged
+from data_access_layer.commit.staging import refuse_foreign_folder, staged_output
 from data_access_layer.files import stem_of
 from data_access_layer.formats.csv import WrongCells
-from data_access_layer.open import StoreTable, open_source
+from data_access_layer.formats.writer import TableWriter
+from data_access_layer.open import StoreTable, file_or_folder, open_source, refuse_own_input
 from data_access_layer.reader import Batch, renamed_apart
-from data_access_layer.tables.files import TableFile, TableFiles, files_read
-from data_access_layer.writer import TableWriter
+from data_access_layer.tables.files import TableFile, TableFiles
 from datasets.registry import contracts
 from validation import html
-from validation.contract import BrokenRule, Failure, FailureCollector, broken_rules, contract_dtypes
+from datasets.checks import BrokenRule, Failure, FailureCollector, broken_rules, contract_dtypes
 from validation.sampling import Reservoir
 from validation.settings import ValidateDataSettings, required
 
@@ -87,14 +87,15 @@ def validate_data(settings: ValidateDataSettings, load_settings: LoadSettings) -
     if name not in known:
         raise InputError(f"No contract {name!r}; known: {', '.join(known)}. Set --contract.")
     place = required(settings.input, "input")
-    output = Path(settings.output or f"validated/{name}")
-    _check_output(output)
+    output = settings.output or f"validated/{name}"
+    destination = file_or_folder(output, load_settings, option="--output")
+    refuse_foreign_folder(destination, JSON)
     dtypes = contract_dtypes(known[name])
     findings = Findings(list(dtypes))
     with ExitStack() as stack:
         source = open_source(place, load_settings, stack, dtypes=dtypes)
-        refuse_overwriting(files_read([source]), output)
-        folder = stack.enter_context(staged(output))
+        refuse_own_input(source, destination)
+        folder = stack.enter_context(staged_output(destination))
         folder.mkdir()
         _split(known[name], source, folder, findings, settings.batch_rows)
         facts = _facts(name, place, findings)
@@ -214,14 +215,6 @@ def _judged(
     return good, bad
 
 
-def _check_output(output: Path) -> None:
-    if output.exists() and not (output / JSON).is_file():
-        raise InputError(
-            f"{output}: would be replaced, and is no earlier result of this task. "
-            "Choose another --output."
-        )
-
-
 def _facts(contract: str, location: str, findings: Findings) -> dict[str, Any]:
     return {
         "contract": contract,
@@ -322,7 +315,7 @@ def _distributions(findings: Findings) -> Iterator[str]:
         yield html.distributions(parts, title=name)
 
 
-def _show(contract: str, findings: Findings, output: Path) -> None:
+def _show(contract: str, findings: Findings, output: str) -> None:
     if findings.failures:
         for failure in findings.told():
             say(str(failure))
@@ -333,6 +326,6 @@ def _show(contract: str, findings: Findings, output: Path) -> None:
             ("rows", f"{findings.rows:,}"),
             ("  good", f"{findings.rows - findings.bad_rows:,}"),
             ("  quarantined", f"{findings.bad_rows:,}"),
-            ("report", str(output / HTML)),
+            ("report", f"{output}/{HTML}"),
         ],
     )

@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import chi2_contingency, false_discovery_control, ks_2samp, wasserstein_distance
 
-from config.errors import InputError
 from config.task import LoadSettings
 from config.terminal import show_table
-from data_access_layer.atomic import staged
-from data_access_layer.open import open_source
+from data_access_layer.commit.staging import refuse_foreign_folder, staged_output
+from data_access_layer.open import file_or_folder, open_source
 from validation import html
 from validation.sampling import Reservoir
 from validation.settings import DriftSettings, required
@@ -64,18 +62,14 @@ def drift(settings: DriftSettings, load_settings: LoadSettings) -> bool:
         required(settings.reference, "reference"),
         required(settings.current, "current"),
     )
-    output = Path(settings.output or "drift")
-    if output.exists() and not (output / JSON).is_file():
-        raise InputError(
-            f"{output}: would be replaced, and is no earlier result of this task. "
-            "Choose another --output."
-        )
+    output = file_or_folder(settings.output or "drift", load_settings, option="--output")
+    refuse_foreign_folder(output, JSON)
     reference, current = (
         _sample(side, load_settings, settings.sample_rows, settings.seed + number)
         for number, side in enumerate(sides)
     )
     columns = compare(reference.rows(), current.rows(), alpha=settings.alpha, psi=settings.psi)
-    with staged(output) as folder:
+    with staged_output(output) as folder:
         folder.mkdir()
         facts = {
             "reference": sides[0],

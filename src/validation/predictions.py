@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,8 +15,8 @@ from sklearn import metrics
 from config.errors import InputError
 from config.task import LoadSettings
 from config.terminal import say, show_table
-from data_access_layer.atomic import staged
-from data_access_layer.open import open_source
+from data_access_layer.commit.staging import staged_output
+from data_access_layer.open import file_or_folder, open_source
 from validation.bootstrap import Interval, gain_interval
 from validation.gate import Gate, judge
 from validation.metrics import smape
@@ -79,7 +78,8 @@ def gate_model(settings: GateModelSettings, load_settings: LoadSettings) -> bool
     gain = _gain(gate, score, truth[target], sides, settings.seed) if settings.champion else None
     verdict = judge(gate, scores["challenger"], scores.get("champion"), gain)
     if settings.report:
-        with staged(Path(settings.report)) as path:
+        report = file_or_folder(settings.report, load_settings, option="--report")
+        with staged_output(report) as path:
             facts = {
                 "passed": verdict.passed,
                 "reasons": verdict.reasons,

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.errors import InputError
-from data_access_layer.asof import asof_join
+from data_access_layer.query.asof import asof_join
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 

@@ -16,7 +16,7 @@ import pytest
 from config.errors import InputError, UserError
 from data_access_layer.atomic import staged
 from data_access_layer.files import format_of
-from data_access_layer.writer import TableWriter
+from data_access_layer.formats.writer import TableWriter
 
 
 def content(path: Path) -> object:

@@ -11,8 +11,8 @@ from pandas.testing import assert_frame_equal
 
 from config.errors import InputError
 from data_access_layer.files import Format
+from data_access_layer.formats.writer import TableWriter
 from data_access_layer.tables.files import TableFile
-from data_access_layer.writer import TableWriter
 
 ROWS = pd.DataFrame(
     {

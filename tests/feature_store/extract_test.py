@@ -40,7 +40,7 @@ def test_a_view_is_written_with_its_manifest(repository: Path, call: CallTask) -
     written = Path("out/large.parquet").read_bytes()
     assert manifest["rows"] == len(rows)
     assert manifest["sha256"] == hashlib.sha256(written).hexdigest()
-    assert manifest["columns"]["employees"] == "Int64"
+    assert manifest["columns"]["employees"] == "int64"
     assert "View company" in result.out
     assert sorted(file.name for file in Path("out").iterdir()) == [
         "large.parquet",

@@ -97,8 +97,8 @@ def test_every_broken_rule_is_told_at_once(stores: StoreSettings, store: Store) 
     with pytest.raises(BrokenViewError) as caught:
         read(stores)
     assert caught.value.problems == (
-        "shops: column 'shop': 1 row without a value; the contract needs one in each.",
-        "shops: column 'staff': expected greater_than_or_equal_to(0), got e.g. -1 in 5 rows.",
+        "shops: column 'shop': expected no missing values, got e.g. nan in 1 row.",
+        "shops: column 'staff': expected at least 0, got e.g. -1 in 5 rows.",
         "shops: column 'town': expected str, got int64.",
     )
 

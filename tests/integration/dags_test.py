@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-import s3fs
 
 from integration.commands import ROOT, Result, start
 from integration.mlflow_server import MLflowServer
@@ -322,16 +321,20 @@ cd "$(mktemp -d "{folder}/task-XXXXXX")" && exec {python} "$@"
 """
 
 
-def test_tasks_that_share_no_folder_hand_their_tables_on_through_s3(
-    airflow: Airflow, tmp_path: Path
+@pytest.mark.parametrize(
+    ("model", "predicted"), [("iris", "setosa"), ("company_emissions", "intensity")]
+)
+def test_tasks_that_share_no_folder_pass_their_tables_through_s3(
+    airflow: Airflow, tmp_path: Path, model: str, predicted: str
 ) -> None:
     program = tmp_path / "alone"
     program.write_text(ALONE.format(folder=tmp_path, python=_python()))
     program.chmod(0o755)
     with S3("flows") as s3, MLflowServer(tmp_path / "mlflow") as mlflow:
         result = airflow(
-            *("dags", "test", "iris", "2026-01-01"),
+            *("dags", "test", model, "2026-01-01"),
             DATASCIENCE_DAGS_PLACES="s3://flows/prod",
+            DATASCIENCE_STORES_ROOT="s3://flows/tables",
             DATASCIENCE_DAGS_PYTHON=str(program),
             DATASCIENCE_STORES_S3_ENDPOINT_URL=s3.endpoint,
             AWS_ACCESS_KEY_ID="key",
@@ -339,16 +342,15 @@ def test_tasks_that_share_no_folder_hand_their_tables_on_through_s3(
             MLFLOW_TRACKING_URI=mlflow.uri,
         )
         assert result.code == 0, result.out[-5000:] + result.err[-5000:]
-        store = s3fs.S3FileSystem(key="key", secret="secret", endpoint_url=s3.endpoint)
-        names = [name.removeprefix("flows/prod/") for name in store.find("flows")]
-        exported = store.cat_file("flows/prod/exports/iris/2026-01-01.csv").decode()
-    assert sorted(names) == [
-        "exports/iris/2026-01-01.csv",
-        "exports/iris/2026-01-01.csv.manifest.json",
-        "predictions/iris/2026-01-01.parquet",
-        "predictions/iris/2026-01-01.parquet.manifest.json",
+        names = s3.names("prod/")
+        exported = s3.get(f"s3://flows/prod/exports/{model}/2026-01-01.csv").decode()
+    assert names == [
+        f"exports/{model}/2026-01-01.csv",
+        f"exports/{model}/2026-01-01.csv.manifest.json",
+        f"predictions/{model}/2026-01-01.parquet",
+        f"predictions/{model}/2026-01-01.parquet.manifest.json",
     ]
-    assert "setosa" in exported
+    assert predicted in exported
     assert written(airflow.work) == {}
     folders = [folder for folder in tmp_path.glob("task-*") if list(folder.iterdir())]
     assert folders == []

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-import s3fs
 
 from integration.commands import Result
 from integration.dask_cluster import DaskCluster
@@ -216,10 +215,9 @@ def test_the_objects_of_s3_are_predicted_as_files_are(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with S3("garden") as s3:
-        store = s3fs.S3FileSystem(key="key", secret="secret", endpoint_url=s3.endpoint)
         for number in range(2):
             name = f"part-{number:02}.parquet"
-            store.put_file(repository / "flowers" / name, f"garden/flowers/{name}")
+            s3.put(f"flowers/{name}", (repository / "flowers" / name).read_bytes())
         monkeypatch.setenv("DATASCIENCE_STORES_S3_ENDPOINT_URL", s3.endpoint)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")

@@ -14,14 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import s3fs
 import sqlalchemy as sa
 from deltalake import DeltaTable
 
 from config.errors import InputError
 from config.settings import Settings
 from data_access_layer.commit.manifest import Manifest
-from data_exports.places import destination_of
+from data_access_layer.open import open_destination
 from data_exports.verifying import verify
 from integration.servers import S3, USER, PostgreSQL
 from support.killing import Exports, exports
@@ -119,7 +118,7 @@ class Place:
 
     def manifest(self) -> Manifest:
         """The table is whole and what its manifest says: its checksum is computed again."""
-        return verify(destination_of(self.place, None, load))
+        return verify(open_destination(self.place, load, option="--table"))
 
     def names(self) -> list[str]:
         """Of all files, hidden ones too; the data files of Delta have new names each time."""
@@ -221,14 +220,11 @@ class PostgresPlace(Place):
 class S3Place(Place):
     """The same for an object of a server."""
 
-    def __init__(self, folder: Path, endpoint: str, runs: Exports) -> None:
-        # A client of its own: what it sees, others see.
-        self.store = s3fs.S3FileSystem(
-            key="key", secret=PASSWORD, endpoint_url=endpoint, use_listings_cache=False
-        )
+    def __init__(self, folder: Path, server: S3, runs: Exports) -> None:
+        self.server = server
         self.remove()
         super().__init__(folder, "s3", runs)
-        self.objects = {name: self.store.cat_file(f"exports/{name}") for name in self.names()}
+        self.objects = {name: server.get(f"s3://exports/{name}") for name in self.names()}
 
     @property
     def place(self) -> str:
@@ -240,15 +236,15 @@ class S3Place(Place):
 
     def remove(self) -> None:
         for name in self.names():
-            self.store.rm_file(f"exports/{name}")
+            self.server.delete(name)
 
     def reset(self, *, to_earlier: bool) -> None:
         self.remove()
         for name, content in self.objects.items() if to_earlier else ():
-            self.store.pipe_file(f"exports/{name}", content)
+            self.server.put(name, content)
 
     def names(self) -> list[str]:
-        return sorted(Path(name).name for name in self.store.ls("exports", detail=False))
+        return self.server.names()
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +257,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(params=[*ENDINGS, *SERVERS])
 def place(request: pytest.FixtureRequest, tmp_path: Path, runs: Exports, s3: S3) -> Iterator[Place]:
     if request.param == "s3":
-        yield S3Place(tmp_path, s3.endpoint, runs)
+        yield S3Place(tmp_path, s3, runs)
         return
     if request.param != "postgresql":
         yield Place(tmp_path, request.param, runs)

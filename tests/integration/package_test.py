@@ -85,7 +85,7 @@ def test_it_trains_and_predicts_without_repository_network_and_installed_package
     for place in ("duckdb:///all.duckdb#flowers", "flowers.delta"):
         result = predict(work, "--input", place, "--output", "species.csv")
         assert (result.code, result.err.count("\n")) == (2, 1)
-        assert result.err.startswith(f"{place}: this package reads only files and s3://")
+        assert result.err.startswith(f"{place}: this package reads and writes only Parquet and CSV")
 
 
 def test_it_asks_for_what_prediction_imports_and_nothing_else() -> None:

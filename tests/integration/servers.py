@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -169,6 +170,39 @@ class S3:
         urlopen(
             Request(self.endpoint + path, body, {"Content-Type": "text/plain"}, method=method)
         ).close()
+
+    @cached_property
+    def client(self) -> Any:
+        """Not the product's: what it sees, others see."""
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="key",
+            aws_secret_access_key="secret",  # pragma: allowlist secret
+        )
+
+    def put(self, key: str, content: bytes, *, bucket: str = "") -> str:
+        """Make it an object, and return its place."""
+        bucket = bucket or self._buckets[0]
+        self.client.put_object(Bucket=bucket, Key=key, Body=content)
+        return f"s3://{bucket}/{key}"
+
+    def get(self, place: str) -> bytes:
+        """What an object holds."""
+        bucket, _, key = place.removeprefix("s3://").partition("/")
+        return bytes(self.client.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+    def delete(self, key: str) -> None:
+        self.client.delete_object(Bucket=self._buckets[0], Key=key)
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Of all objects below a prefix, seen from there."""
+        found = self.client.list_objects_v2(Bucket=self._buckets[0], Prefix=prefix)
+        keys = (entry["Key"] for entry in found.get("Contents", ()))
+        return sorted(key.removeprefix(prefix) for key in keys)
 
     def stop(self) -> None:
         if self._server is not None:

@@ -14,15 +14,15 @@ from typing import Any, cast
 
 import pandas as pd
 import pytest
+from fsspec.implementations.arrow import ArrowFSWrapper
 from pandas.testing import assert_frame_equal
 from pydantic import SecretStr
-from s3fs import S3File
 
 from config.errors import InputError, UserError
-from data_access_layer.filters import AsOf
+from data_access_layer.query.filters import AsOf
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_location, open_table
-from data_access_layer.table import StoredTable
+from data_access_layer.tables.stored_table import StoredTable
 from feature_store.samples.companies import sample_companies
 from feature_store.views.company import FeatureViewCompany
 from integration.servers import S3, USER, PostgreSQL, free_port
@@ -306,13 +306,15 @@ def test_s3_sends_the_columns_and_row_groups_that_are_asked_for(
     rows = 300_000
     table.write(pd.DataFrame({name: range(rows) for name in ("a", "b", "c", "d")}))
     fetched: list[int] = []
-    fetch = S3File._fetch_range
+    opened = ArrowFSWrapper._open
 
-    def counting(file: S3File, start: int, end: int) -> bytes:
-        fetched.append(end - start)
-        return bytes(fetch(file, start, end))
+    def counting(*arguments: Any, **options: Any) -> Any:
+        file = opened(*arguments, **options)
+        read = file.read
+        file.read = lambda size: fetched.append(size) or read(size)
+        return file
 
-    monkeypatch.setattr(S3File, "_fetch_range", counting)
+    monkeypatch.setattr(ArrowFSWrapper, "_open", counting)
 
     def sent(**query: Any) -> int:
         fetched.clear()

@@ -28,13 +28,12 @@ for name in (
 ):
     with suppress(ImportError):
         import_module(name)
-from data_exports import destinations, export, exporting
-from data_access_layer.commit import staged_table
-import data_access_layer.writer as writer
-import data_access_layer.sql_table as sql_table
-from data_access_layer import duckdb_tables
+from data_exports import export, exporting
+import data_access_layer.formats.export_writer
+import data_access_layer.formats.writer as writer
+import data_access_layer.stores
 from data_access_layer.commit import manifest
-from data_access_layer.tables import objects
+from data_access_layer.tables import database, delta, duckdb, objects
 import sqlalchemy
 
 steps = []
@@ -64,12 +63,12 @@ def child(task):
     for owner, name in [
         (os, "replace"), (os, "fsync"), (os, "unlink"), (os, "mkdir"), (os, "rmdir"),
         (shutil, "rmtree"), (writer.TableWriter, "write_batch"), (writer.TableWriter, "close"),
-        (destinations, "replace_delta"), (sql_table, "_insert"), (sql_table, "_checksum"),
-        (sql_table.SqlTable, "_staging"), (sql_table.SqlTable, "_take_place"),
-        (sql_table.SqlTable, "_keep"), (sqlalchemy.Connection, "commit"),
-        (objects.ObjectStore, "upload"), (manifest.Manifest, "announce"),
-        (duckdb_tables.DuckDBTable, "replace"), (duckdb_tables.DuckDBTable, "_keep"),
-        (duckdb_tables.DuckDBTable, "_rows_of"),
+        (delta, "write_deltalake"), (database, "_insert"), (database, "_checksum"),
+        (database.DatabaseTable, "_created"), (database.DatabaseTable, "_take_place"),
+        (database.DatabaseTable, "_keep"), (sqlalchemy.Connection, "commit"),
+        (objects.ObjectFile, "replace_by"), (objects.ObjectFile, "delete"),
+        (manifest.Manifest, "announce"), (manifest.Manifest, "write"),
+        (duckdb.DuckDBTable, "_replace"), (duckdb.DuckDBTable, "_rows_of"),
     ]:
         stepping(owner, name, task["kill_at"])
     try:

@@ -1,23 +1,31 @@
 """What a written table is: rows, columns, where they came from, which model made them.
 
-A table and its manifest are two files, so two renames. Between them the manifest stands there
-already, with the earlier table's in it as what it `replaces`: whichever table is found then, one of
-the two is its own, and `manifest_of` says which. An export that is killed there leaves nothing to
-mend; the next one to that place writes the plain manifest.
+A table and its manifest are two files, so they are replaced one after the other. Killed in between,
+the manifest that fits the table has to be found all the same:
+
+- On this machine the manifest is replaced first, and has the earlier table's in it as what it
+  `replaces`. Two writers take turns.
+- In an object store nothing makes writers take turns. So each announces its manifest under the
+  table's checksum, in a folder next to the table. Announcements that nobody needs are removed.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from config.errors import InputError
-from data_access_layer.files import FilePath, file_sha256, manifest_path
+from data_access_layer.files import FilePath, Openable, file_sha256, manifest_path
 
 REPLACES = "replaces"
+ANNOUNCED = ".{name}.manifests"
+# No writer is at work for longer. Its announcement is one that a killed writer left.
+LONGEST_WRITE = timedelta(days=1)
 # The table that keeps the manifests of the tables in its schema of a database.
 MANIFESTS = "data_exports_manifests"
 _DEFAULTS = {
@@ -90,6 +98,8 @@ def manifest_of(table: FilePath) -> Manifest | None:
     Raises:
         InputError: what stands in the manifest's place is none.
     """
+    if not isinstance(table, Path) and (announced := _announced(table)):
+        return announced
     path = manifest_path(table)
     try:
         text = path.read_text()
@@ -103,6 +113,36 @@ def manifest_of(table: FilePath) -> Manifest | None:
         earlier = content[REPLACES]
         return None if earlier is None else Manifest._of(earlier, str(path))
     return Manifest._of(content, str(path))
+
+
+@contextmanager
+def announced(manifest: Manifest, table: Openable, text: Path) -> Iterator[None]:
+    """Announce the manifest of an object while the body replaces it; `text` is a file to use."""
+    folder = table.with_name(ANNOUNCED.format(name=table.name))
+    own = f"{manifest.sha256}.json"
+    manifest.write(text)
+    folder.child(own).replace_by(text)
+    yield
+    manifest_path(table).replace_by(text)
+    found = folder.objects()
+    others = {name: written for name, written in found.items() if name != own}
+    for name, written in others.items():
+        if written < found[own] - LONGEST_WRITE:
+            folder.child(name).delete()
+    # Another writer may be at work: whose table is the last one, the checksum tells.
+    if not others:
+        folder.child(own).delete()
+
+
+def _announced(table: Openable) -> Manifest | None:
+    folder = table.with_name(ANNOUNCED.format(name=table.name))
+    names = folder.objects()
+    if not names or not table.is_file():
+        return None
+    name = f"{file_sha256(table)}.json"
+    if name not in names:
+        return None
+    return Manifest.parse(folder.child(name).read_text(), str(folder.child(name)))
 
 
 def _is(table: FilePath, sha256: object) -> bool:

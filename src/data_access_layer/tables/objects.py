@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property, lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -70,6 +71,44 @@ class ObjectFile:
     @cached_property
     def _store(self) -> ObjectStore:
         return ObjectStore(self.location, self.settings)
+
+    @property
+    def key(self) -> str:
+        """The bucket and the object's key, as `filesystem` has them."""
+        return self._store._key
+
+    @property
+    def filesystem(self) -> Any:
+        """Arrow's filesystem of its store."""
+        return self._store._filesystem
+
+    def problem(self, error: OSError) -> Exception:
+        """What went wrong, in our words."""
+        return self._store._problem(error)
+
+    def files(self) -> list[FoundFile]:
+        """The object itself, or all table files below it as a prefix.
+
+        Raises:
+            InputError: there is none.
+        """
+        return self._store.files()
+
+    def child(self, name: str) -> Self:
+        """The object of that name below it as a prefix."""
+        return replace(self, location=f"{self.location.rstrip('/')}/{name}")
+
+    def is_folder(self, name: str) -> bool:
+        """Whether there are objects below that name below it as a prefix."""
+        return self.child(name)._store.is_folder()
+
+    def objects(self) -> dict[str, datetime]:
+        """When each object below it as a prefix was written, by names that `child` takes."""
+        return self._store.objects()
+
+    def delete(self) -> None:
+        """Delete it; it need not be there."""
+        self._store.delete()
 
     def size(self) -> int:
         """How many bytes it has.
@@ -182,6 +221,27 @@ class ObjectStore:
         infos: Any = self._tried(lambda: self._filesystem.get_file_info(selector))
         is_folder = fs.FileType.Directory
         return sorted((f"{scheme}://{info.path}", info.type == is_folder) for info in infos)
+
+    def is_folder(self) -> bool:
+        """Whether it is a prefix of objects."""
+        from pyarrow import fs
+
+        info: Any = self._tried(lambda: self._filesystem.get_file_info(self._key))
+        return bool(info.type == fs.FileType.Directory)
+
+    def objects(self) -> dict[str, datetime]:
+        """When each object below the prefix was written, by names that begin there."""
+        from pyarrow import fs
+
+        selector = fs.FileSelector(self._key, allow_not_found=True, recursive=True)
+        infos: Any = self._tried(lambda: self._filesystem.get_file_info(selector))
+        start = f"{self._key}/"
+        return {info.path.removeprefix(start): info.mtime for info in infos if info.is_file}
+
+    def delete(self) -> None:
+        """Delete the object; it need not be there."""
+        if self.size() is not None:
+            self._tried(lambda: self._filesystem.delete_file(self._key))
 
     def upload(self, file: Path) -> None:
         """Make a file of this machine the object: whole, or it stays as it was.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,13 +12,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import s3fs
 from deltalake import write_deltalake
 
+from data_access_layer.commit.destination import Origin
+from data_access_layer.formats.writer import as_batches
+from data_access_layer.settings import StoreSettings
+from data_access_layer.tables.objects import ObjectFile
+from data_access_layer.tables.written_file import FileDestination
 from data_exports import export, verify
 from integration.servers import S3, USER, PostgreSQL
 from models.evaluate import main as evaluate
+from models.features import main as features
 from models.predict import main as predict
+from models.preprocess import main as preprocess
+from models.train import main as train
+from models.tune import main as tune
 from support.iris import IRIS
 from support.tasks import CallTask
 from validation.drift import main as drift
@@ -49,6 +56,20 @@ PLACES = [
     "duckdb",
     "postgresql",
     "delta",
+    "s3 delta",
+    "name",
+]
+
+WRITTEN = [
+    "csv",
+    "parquet",
+    "jsonl",
+    "delta",
+    "s3",
+    "s3 delta",
+    "duckdb",
+    "sqlite",
+    "postgresql",
     "name",
 ]
 
@@ -73,7 +94,8 @@ def put(champion: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Monk
 
     def put(kind: str) -> str:
         if kind.startswith("s3"):
-            use_s3(request.getfixturevalue("s3"), monkeypatch)
+            s3 = request.getfixturevalue("s3")
+            use_s3(s3, monkeypatch)
         match kind:
             case "csv" | "parquet":
                 return write(f"f.{kind}")
@@ -83,13 +105,13 @@ def put(champion: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Monk
                 FLOWERS[2:].to_parquet("in/b.parquet")
                 return "in"
             case "s3":
-                return s3_object("f.parquet")
+                return s3_object(s3, "f.parquet")
             case "s3 csv":
-                return s3_object("f.csv.gz")
+                return s3_object(s3, "f.csv.gz")
             case "s3 prefix":
-                s3_object("parts/a.parquet", FLOWERS[:2])
-                s3_object("parts/b.csv", FLOWERS[2:])
-                s3_object("parts/_SUCCESS.csv", FLOWERS)
+                s3_object(s3, "parts/a.parquet", FLOWERS[:2])
+                s3_object(s3, "parts/b.csv", FLOWERS[2:])
+                s3_object(s3, "parts/_SUCCESS.csv", FLOWERS)
                 return "s3://flowers/parts"
             case "duckdb":
                 with duckdb.connect("all.duckdb") as opened:
@@ -99,6 +121,12 @@ def put(champion: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Monk
             case "delta":
                 write_deltalake("f.delta", pa.Table.from_pandas(FLOWERS))
                 return "f.delta"
+            case "s3 delta":
+                written = request.getfixturevalue("call")(
+                    export.main, "--src", write("f.parquet"), "--dst", "s3://flowers/read.delta"
+                )
+                assert written.code == 0, written.err
+                return "s3://flowers/read.delta"
             case "postgresql":
                 server = request.getfixturevalue("postgresql")
                 monkeypatch.setenv("DATASCIENCE_STORES_DATABASE_USER", USER)
@@ -132,12 +160,12 @@ def write(name: str, frame: pd.DataFrame = FLOWERS) -> str:
     return name
 
 
-def s3_object(key: str, frame: pd.DataFrame = FLOWERS) -> str:
+def s3_object(s3: S3, key: str, frame: pd.DataFrame = FLOWERS) -> str:
     """Put by a client of its own: what Arrow reads, Arrow has not written."""
-    local = write(Path(key).name, frame)
-    store().put_file(local, f"flowers/{key}")
-    Path(local).unlink()
-    return f"s3://flowers/{key}"
+    local = Path(write(Path(key).name, frame))
+    place = s3.put(key, local.read_bytes())
+    local.unlink()
+    return place
 
 
 @pytest.mark.parametrize("kind", PLACES)
@@ -181,7 +209,7 @@ def test_what_is_not_in_s3_is_one_message(
         assert (result.code, result.err.count("\n")) == (2, 1), result.err
         assert said in result.err
         assert SECRET not in result.err
-    s3_object("cut.parquet")
+    s3_object(s3, "cut.parquet")
     monkeypatch.setenv("DATASCIENCE_STORES_S3_ENDPOINT_URL", "http://127.0.0.1:9")
     result = call(
         predict, "--input", "s3://flowers/f.parquet", "--output", "o.csv", definition=IRIS
@@ -210,12 +238,12 @@ def test_predictions_go_to_s3_with_their_manifest(
     for _ in range(2):
         result = call(predict, "--input", place, "--output", there, definition=IRIS)
         assert result.code == 0, result.err
-    assert s3_bytes(there) == Path(f"here.{ending}").read_bytes()
-    manifest = json.loads(s3_bytes(f"{there}.manifest.json"))
+    assert s3.get(there) == Path(f"here.{ending}").read_bytes()
+    manifest = json.loads(s3.get(f"{there}.manifest.json"))
     assert (manifest["rows"], manifest["source"], manifest["model"]) == (3, place, "iris")
     assert "replaces" not in manifest
     assert call(verify.main, "--table", there).code == 0
-    assert s3_names(f"flowers/predicted/{ending}") == [f"o.{ending}", f"o.{ending}.manifest.json"]
+    assert s3.names(f"predicted/{ending}/") == [f"o.{ending}", f"o.{ending}.manifest.json"]
     again = call(predict, "--input", there, "--output", there, definition=IRIS)
     assert (again.code, "would replace the input" in again.err) == (2, True)
 
@@ -223,7 +251,7 @@ def test_predictions_go_to_s3_with_their_manifest(
 def test_what_s3_holds_is_verified(s3: S3, put: Put, call: CallTask) -> None:
     place = put("s3")
     assert call(export.main, "--src", place, "--dst", "s3://flowers/v/o.csv").code == 0
-    s3_object("v/o.csv")
+    s3_object(s3, "v/o.csv")
     result = call(verify.main, "--table", "s3://flowers/v/o.csv")
     assert result.code == 1
     assert "was changed after it was written" in result.err
@@ -237,7 +265,7 @@ def test_an_export_to_s3_is_the_file_that_is_written_here(
     for there in (f"o.{ending}", f"s3://flowers/exported/o.{ending}"):
         result = call(export.main, "--src", place, "--dst", there)
         assert result.code == 0, result.err
-    assert s3_bytes(f"s3://flowers/exported/o.{ending}") == Path(f"o.{ending}").read_bytes()
+    assert s3.get(f"s3://flowers/exported/o.{ending}") == Path(f"o.{ending}").read_bytes()
 
 
 def test_a_failure_while_rows_are_written_leaves_what_s3_holds(
@@ -246,13 +274,15 @@ def test_a_failure_while_rows_are_written_leaves_what_s3_holds(
     place = put("s3")
     there = "s3://flowers/kept/o.csv"
     assert call(predict, "--input", place, "--output", there, definition=IRIS).code == 0
-    before = s3_bytes(there), s3_bytes(f"{there}.manifest.json")
+    before = s3.get(there), s3.get(f"{there}.manifest.json")
     bad = FLOWERS.assign(petal_width_cm=[1.0, -1.0, float("nan")])
-    result = call(predict, "--input", s3_object("bad.csv", bad), "--output", there, definition=IRIS)
+    result = call(
+        predict, "--input", s3_object(s3, "bad.csv", bad), "--output", there, definition=IRIS
+    )
     assert result.code == 2
     assert "petal_width_cm" in result.err
-    assert (s3_bytes(there), s3_bytes(f"{there}.manifest.json")) == before
-    assert s3_names("flowers/kept") == ["o.csv", "o.csv.manifest.json"]
+    assert (s3.get(there), s3.get(f"{there}.manifest.json")) == before
+    assert s3.names("kept/") == ["o.csv", "o.csv.manifest.json"]
     result = call(predict, "--input", place, "--output", "s3://nowhere/o.csv", definition=IRIS)
     assert (result.code in (1, 2), "nowhere" in result.err) == (True, True)
 
@@ -274,16 +304,127 @@ def test_an_export_to_duckdb_has_its_manifest_in_the_file(put: Put, call: CallTa
     assert set(pq.read_table("back.parquet")["species"].to_pylist()) == {"rose", *SPECIES[1:]}
 
 
-def store() -> s3fs.S3FileSystem:
-    endpoint = os.environ["DATASCIENCE_STORES_S3_ENDPOINT_URL"]
-    return s3fs.S3FileSystem(
-        key="key", secret=SECRET, endpoint_url=endpoint, use_listings_cache=False
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_each_task_writes_the_same_rows_to_every_place(
+    kind: str, put: Put, call: CallTask, request: pytest.FixtureRequest
+) -> None:
+    source, there = put("parquet"), written_place(kind, put, request)
+    result = call(predict, "--input", source, "--output", "here.parquet", definition=IRIS)
+    assert result.code == 0, result.err
+    for _ in range(2):
+        result = call(predict, "--input", source, "--output", there, definition=IRIS)
+        assert result.code == 0, result.err
+    assert call(verify.main, "--table", there).code == 0
+    assert rows_of(there, call) == rows_of("here.parquet", call)
+    again = call(predict, "--input", there, "--output", there, definition=IRIS)
+    assert (again.code, again.err.count("\n")) == (2, 1), again.err
+    assert "what is read" in again.err or "would replace the input" in again.err
+    assert call(verify.main, "--table", there).code == 0
+    result = call(features, "--output", there, definition=IRIS)
+    assert result.code == 0, result.err
+    assert len(rows_of(there, call)) == 150
+    manifest = call(verify.main, "--table", there)
+    assert "iris labelled rows" in manifest.out, manifest.err
+
+
+def test_a_folder_of_predictions_in_s3_holds_what_one_here_holds(
+    s3: S3, put: Put, call: CallTask
+) -> None:
+    put("s3")
+    source = put("folder")
+    for there in ("here", "s3://flowers/folders/there"):
+        s3.put("folders/there/old.parquet", b"")
+        s3.put("folders/there/old.parquet.manifest.json", b"{}")
+        result = call(predict, "--input", source, "--output", there, definition=IRIS)
+        assert result.code == 0, result.err
+    names = sorted(file.name for file in Path("here").iterdir())
+    assert s3.names("folders/there/") == names
+    for name in names:
+        assert s3.get(f"s3://flowers/folders/there/{name}") == Path("here", name).read_bytes()
+    s3.put("folders/there/mine.txt", b"")
+    result = call(
+        predict, "--input", source, "--output", "s3://flowers/folders/there", definition=IRIS
     )
+    assert (result.code, "holds mine.txt, which no prediction wrote" in result.err) == (2, True)
 
 
-def s3_bytes(place: str) -> bytes:
-    return bytes(store().cat_file(place.removeprefix("s3://")))
+def test_reports_parameters_and_stages_go_to_s3(s3: S3, put: Put, call: CallTask) -> None:
+    place, there = put("s3"), "s3://flowers/work"
+    tuned = f"{there}/tuned.json"
+    for argv in (
+        (preprocess, "--output", f"{there}/stages"),
+        (tune, "--trials", "1", "--folds", "2", "--output", tuned),
+        (train, "--parameters", tuned, "--folds", "2"),
+    ):
+        result = call(*argv, definition=IRIS)
+        assert result.code == 0, result.err
+    for _ in range(2):
+        argv = ("--contract", "labelled_flowers", "--input", place, "--output", f"{there}/checked")
+        assert call(validate_data, *argv).code in (0, 1)
+        argv = ("--reference", place, "--current", place, "--output", f"{there}/drift")
+        assert call(drift, *argv).code == 0
+    result = call(
+        gate_model, "--challenger", place, "--truth", place, "--target", "species",
+        "--metric", "accuracy", "--at-least", "1", "--report", f"{there}/gate.json",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert {name.rpartition("/")[2] for name in s3.names("work/")} >= {
+        "training.parquet", "hold_out.parquet", "tuned.json", "report.html", "report.json",
+        "gate.json",
+    }  # fmt: skip
+    assert json.loads(s3.get(f"{there}/checked/report.json"))["rows"] == 3
+    result = call(drift, "--reference", place, "--current", place, "--output", there)
+    assert (result.code, "is not an earlier result of this task" in result.err) == (2, True)
 
 
-def s3_names(folder: str) -> list[str]:
-    return sorted(Path(name).name for name in store().ls(folder, detail=False))
+def test_of_two_writers_of_an_object_the_last_one_wins_with_its_manifest(
+    s3: S3, put: Put, call: CallTask
+) -> None:
+    """One is stopped between its table and its manifest, while the other writes all of both."""
+    put("s3")
+    there = "s3://flowers/two/o.csv"
+    settings = StoreSettings.load()
+    first = FileDestination(ObjectFile(there, settings), "csv")
+    send = ObjectFile.replace_by
+
+    def sending(file: ObjectFile, local: Path) -> None:
+        send(file, local)
+        if file.location == there:
+            ObjectFile.replace_by = send  # type: ignore[method-assign]
+            late = s3.get(there)
+            assert call(export.main, "--src", put("csv"), "--dst", there).code == 0
+            # ... but the table of the first one is the last to arrive.
+            s3.put("two/o.csv", late)
+
+    ObjectFile.replace_by = sending  # type: ignore[method-assign]
+    first.replace(as_batches([FLOWERS[:2]]), Origin(source="first"))
+    assert call(verify.main, "--table", there).out.count("first") == 1
+    assert call(export.main, "--src", put("csv"), "--dst", there).code == 0
+    assert "f.csv" in call(verify.main, "--table", there).out
+
+
+def written_place(kind: str, put: Put, request: pytest.FixtureRequest) -> str:
+    """A place of that kind where nothing is yet."""
+    if kind.startswith("s3"):
+        put("s3")
+    match kind:
+        case "s3":
+            return "s3://flowers/written/o.parquet"
+        case "s3 delta":
+            return "s3://flowers/written/o.delta"
+        case "duckdb" | "sqlite":
+            return f"{kind}:///out.{kind}#flowers"
+        case "postgresql":
+            return f"{put(kind).partition('#')[0]}#written.flowers"
+        case "name":
+            request.getfixturevalue("monkeypatch").setenv(
+                "DATASCIENCE_STORES_TABLES", json.dumps({"garden": "named.parquet"})
+            )
+            return "garden"
+    return f"o.{kind}"
+
+
+def rows_of(place: str, call: CallTask) -> list[dict[str, object]]:
+    assert call(export.main, "--src", place, "--dst", "rows.jsonl").code == 0
+    rows = [json.loads(line) for line in Path("rows.jsonl").read_text().splitlines()]
+    return sorted(rows, key=str)

@@ -1,4 +1,4 @@
-"""A table file, or object, and its manifest, written as one."""
+"""Files and objects that take their places at the end: a table with its manifest, a folder."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.errors import UserError
+from config.errors import InputError, UserError
 from data_access_layer.atomic import NO_ROOM, locked, staged
-from data_access_layer.commit.manifest import Manifest, manifest_of
+from data_access_layer.commit.manifest import Manifest, announced, manifest_of
 from data_access_layer.files import FilePath, Openable, manifest_path
 
 
@@ -30,8 +30,8 @@ def staged_table(destination: FilePath, *, option: str = "--output") -> Iterator
     A file of this machine is written next to its destination; an object is written in a temporary
     folder (TMPDIR), and sent at the end.
 
-    Killed at any moment, the earlier table or the new one is whole, and `manifest_of` finds its
-    manifest: that is announced before the table is renamed, beside the earlier one's.
+    Killed at any time, the earlier table or the new one is whole, and `manifest_of` finds its
+    manifest.
 
     Raises:
         InputError: as `staged`.
@@ -64,10 +64,70 @@ def staged_table(destination: FilePath, *, option: str = "--output") -> Iterator
 @contextmanager
 def _staged_object(destination: Openable) -> Iterator[StagedTable]:
     """The same for an object. Of two writers at the same time, the last one to send wins."""
+    with unsent(destination) as path:
+        table = StagedTable(path)
+        yield table
+        if table.manifest is not None:
+            with announced(table.manifest, destination, path.with_name("manifest.json")):
+                destination.replace_by(table.path)
+
+
+@contextmanager
+def staged_output(destination: FilePath, *, option: str = "--output") -> Iterator[Path]:
+    """Yield where to write a file, or a folder of files; it takes its place at the end.
+
+    In an object store, each file of a folder appears whole, one after another. Objects that an
+    earlier folder had there and this one has not are deleted last.
+
+    Raises:
+        InputError: as `staged`.
+        UserError: the disk is full, or the store failed.
+    """
+    if isinstance(destination, Path):
+        with staged(destination, option=option) as path:
+            yield path
+        return
+    with unsent(destination) as path:
+        yield path
+        if path.is_file():
+            destination.replace_by(path)
+        elif path.is_dir():
+            earlier = destination.objects()
+            found = (file for file in path.rglob("*") if file.is_file())
+            files = {file.relative_to(path).as_posix(): file for file in found}
+            for name, file in sorted(files.items()):
+                destination.child(name).replace_by(file)
+            for name in earlier.keys() - files.keys():
+                destination.child(name).delete()
+
+
+def refuse_foreign_folder(folder: FilePath, marker: str, *, option: str = "--output") -> None:
+    """Refuse to replace a folder that the same task did not write, which has no file `marker`.
+
+    Raises:
+        InputError: it is there, and has none.
+    """
+    if isinstance(folder, Path):
+        is_foreign = folder.exists() and not (folder / marker).is_file()
+    else:
+        is_foreign = bool(names := folder.objects()) and marker not in names
+    if is_foreign:
+        raise InputError(
+            f"{folder}: would be replaced, and is not an earlier result of this task. "
+            f"Choose another {option}."
+        )
+
+
+@contextmanager
+def unsent(destination: Openable) -> Iterator[Path]:
+    """Yield a place of its own on this machine for what is to be sent.
+
+    Raises:
+        UserError: the disk is full.
+    """
     with tempfile.TemporaryDirectory(prefix="table-") as folder:
-        table = StagedTable(Path(folder, destination.name))
         try:
-            yield table
+            yield Path(folder, destination.name)
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
@@ -76,15 +136,6 @@ def _staged_object(destination: Openable) -> Iterator[StagedTable]:
                 f"({os.strerror(error.errno or 0)}). Free some space, or set TMPDIR to another "
                 "folder; the earlier output is untouched."
             ) from error
-        if table.manifest is None:
-            return
-        earlier = manifest_of(destination) if destination.is_file() else None
-        place, text = manifest_path(destination), Path(folder, "manifest.json")
-        table.manifest.announce(text, earlier)
-        place.replace_by(text)
-        destination.replace_by(table.path)
-        table.manifest.write(text)
-        place.replace_by(text)
 
 
 def _flush(path: Path) -> None:

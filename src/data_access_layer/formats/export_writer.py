@@ -11,11 +11,11 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from data_access_layer.excel import ExcelWriter
+from data_access_layer.excel import ExcelWriter, refuse_rows
 from data_access_layer.files import WrittenFormat
+from data_access_layer.formats.writer import TableWriter
 from data_access_layer.json_lines import JsonLinesWriter
 from data_access_layer.text import Formulas
-from data_access_layer.writer import TableWriter
 
 
 class ExportWriter(TableWriter):
@@ -35,6 +35,12 @@ class ExportWriter(TableWriter):
     ) -> None:
         super().__init__(target, format=format, encoding=encoding, formulas=formulas)
         self._scratch = scratch
+
+    @staticmethod
+    def check(format: WrittenFormat, rows: int | None) -> None:
+        """Refuse so many rows, if the format cannot hold them."""
+        if format == "xlsx" and rows is not None:
+            refuse_rows(rows)
 
     def _open_in(self, sink: Any, schema: pa.Schema) -> Any:
         if self._format == "jsonl":

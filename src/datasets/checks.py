@@ -1,4 +1,4 @@
-"""Check tables against their contracts, and say what is wrong so that a person can mend it."""
+"""Check tables against their contracts, and say what is wrong so that a person can fix it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ class ContractError(InputError):
 
 @dataclass
 class Failure:
-    """One rule that a column of a table breaks, and the rows (counted from 1) in which it does."""
+    """One rule that a column of a table breaks, and the rows (counted from 1) in which it does.
+
+    Rows of a store have no numbers; there `rows` is empty.
+    """
 
     source: str
     column: str
@@ -49,9 +52,11 @@ class Failure:
         where = f"{self.source}: column {self.column!r}: {self.problem}"
         if not self.count:
             return f"{where}."
-        shown = ", ".join(map(str, self.rows)) + (", …" if self.count > len(self.rows) else "")
+        shown = ", ".join(map(str, self.rows))
+        shown += ", …" if self.rows and self.count > len(self.rows) else ""
         plural = "s" if self.count > 1 else ""
-        return f"{where}, got e.g. {self.example!r} in {self.count:,} row{plural}: {shown}."
+        rows = f": {shown}" if shown else ""
+        return f"{where}, got e.g. {self.example!r} in {self.count:,} row{plural}{rows}."
 
 
 class FailureCollector:
@@ -63,13 +68,27 @@ class FailureCollector:
     def __bool__(self) -> bool:
         return bool(self._failures)
 
-    def add(
-        self, errors: SchemaErrors, frame: pd.DataFrame, *, source: str, first_row: int
-    ) -> None:
-        """Add what one batch breaks; `first_row` is the number of its first row in the table."""
-        self.add_rules(broken_rules(errors, frame), source=source, first_row=first_row)
+    def check(
+        self,
+        contract: type[pa.DataFrameModel] | pa.DataFrameSchema,
+        frame: pd.DataFrame,
+        *,
+        source: str,
+        first_row: int | None = 1,
+    ) -> pd.DataFrame | None:
+        """The rows of one batch if they keep the contract; else None, and the failures are added.
 
-    def add_rules(self, rules: Iterable[BrokenRule], *, source: str, first_row: int) -> None:
+        `first_row` is the number of its first row in the table, None where rows have no numbers.
+        """
+        try:
+            return contract.validate(frame, lazy=True)
+        except SchemaErrors as errors:
+            self.add_rules(broken_rules(errors, frame), source=source, first_row=first_row)
+            return None
+
+    def add_rules(
+        self, rules: Iterable[BrokenRule], *, source: str, first_row: int | None
+    ) -> None:
         """Add what `broken_rules` found in one batch."""
         for column, problem, cases in rules:
             failure = self._failures.setdefault(
@@ -81,7 +100,8 @@ class FailureCollector:
                 failure.example = example.item() if isinstance(example, np.generic) else example
             failure.count += len(cases)
             room = SHOWN_ROWS - len(failure.rows)
-            failure.rows += [first_row + int(row) for row in cases["index"].iloc[:room]]
+            if first_row is not None:
+                failure.rows += [first_row + int(row) for row in cases["index"].iloc[:room]]
 
     def merge(self, other: FailureCollector) -> None:
         """Add what another one gathered, of other tables."""

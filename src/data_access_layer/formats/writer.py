@@ -1,10 +1,11 @@
-"""Write a table batch by batch as Parquet or CSV; `export_writer` knows further formats.
+"""Write a file batch by batch as Parquet or CSV; `export_writer` has further formats.
 
-A plain door: that a table appears whole or not at all is for `data_exports` to see to.
+That a table appears whole or not at all is for `data_access_layer.commit` to see to.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -145,6 +146,28 @@ class TableWriter:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def as_batches(frames: Iterable[pd.DataFrame]) -> Iterator[RecordBatch]:
+    """The rows of frames as Arrow has them; the first frame sets the schema.
+
+    Raises:
+        InputError: the columns of a frame are not those of the first one, or of another type.
+    """
+    schema: pa.Schema | None = None
+    for frame in frames:
+        if schema is not None and (odd := {*map(str, frame.columns)} ^ {*schema.names}):
+            raise InputError(
+                f"The tables do not have the same columns: {', '.join(map(repr, sorted(odd)))} is "
+                "not in all of them. Give them the same columns, or handle them one by one."
+            )
+        try:
+            table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+        except pa.ArrowException as error:
+            reason = ". ".join(str(part).rstrip(".") for part in error.args)
+            raise InputError(f"The rows cannot be written: {reason}.") from error
+        schema = table.schema
+        yield from table.to_batches() or [pa.RecordBatch.from_pylist([], schema)]
 
 
 def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:

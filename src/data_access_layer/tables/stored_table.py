@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -22,11 +22,12 @@ from data_access_layer.column_types import (
     sliced,
     to_frame,
 )
-from data_access_layer.filters import AsOf, Filters, Query, make_query
+from data_access_layer.commit.destination import Origin
+from data_access_layer.commit.manifest import Manifest
+from data_access_layer.query.filters import AsOf, Filters, Query, make_query
+from data_access_layer.reader import DEFAULT_BATCH_ROWS, RecordBatch
 from data_access_layer.retries import TransientError, with_retries
 from data_access_layer.settings import StoreSettings
-
-BATCH_ROWS = 131_072
 
 # Checks what is asked for against a table's columns.
 type Ask = Callable[[Columns], Query]
@@ -88,7 +89,7 @@ class StoredTable(ABC):
         """
         ask = self._question(columns, filters, as_of)
         return to_frame(
-            self._retried(lambda: pa.Table.from_batches(self._batches(ask, BATCH_ROWS)))
+            self._retried(lambda: pa.Table.from_batches(self._batches(ask, DEFAULT_BATCH_ROWS)))
         )
 
     def batches(
@@ -96,7 +97,7 @@ class StoredTable(ABC):
         columns: Iterable[str] | None = None,
         filters: Filters | None = None,
         as_of: AsOf | None = None,
-        batch_rows: int = BATCH_ROWS,
+        batch_rows: int = DEFAULT_BATCH_ROWS,
     ) -> Iterator[pa.RecordBatch]:
         """The same in batches of at most so many rows, all of one schema, in constant memory.
 
@@ -125,27 +126,42 @@ class StoredTable(ABC):
                     f"{self.location}: {error}, after a part of the rows was read. Start again."
                 ) from None
 
-    def write(self, rows: Rows, *, mode: Literal["replace"] = "replace") -> None:
-        """Put `rows` in the table's place, as a whole or not at all.
+    def write(
+        self,
+        rows: Rows,
+        *,
+        mode: Literal["replace"] = "replace",
+        origin: Origin = Origin(),  # noqa: B008 - it is frozen
+    ) -> None:
+        """Replace the table by `rows`, in the types of `data_access_layer.column_types`.
 
         Batches are written as they come, in constant memory; the first one sets the schema. What is
         in memory already is written again after a transient fault, batches are not.
 
         Raises:
             InputError: the rows do not fit together, or a column's type is none that tables have.
-            UserError: the store could not be written; what was there is untouched.
+            UserError: the store could not be written; the earlier table is untouched.
         """
         if mode != "replace":
             raise InputError(f"{self.location}: unknown mode {mode!r}; known: replace.")
         if isinstance(rows, pd.DataFrame | pa.Table):
-            self._retried(lambda: self._write(*plain_batches([rows], name=self.location)))
-            return
+            self._retried(lambda: self._replace(plain_batches([rows], name=self.location), origin))
+        else:
+            self.replace(plain_batches(rows, name=self.location), origin)
+
+    def replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
+        """Replace the table by these rows, and its manifest with it, or leave both as they were.
+
+        Raises:
+            InputError: the rows do not have the same columns, or a value does not fit.
+            UserError: the store could not be written.
+        """
         with _unchained():
             try:
-                self._write(*plain_batches(rows, name=self.location))
+                return self._replace(batches, origin)
             except TransientError as error:
                 raise UserError(
-                    f"{self.location}: {error}; nothing was written. Start again."
+                    f"{self.location}: {error}. The earlier table is untouched; start again."
                 ) from None
 
     def _retried[T](self, attempt: Callable[[], T]) -> T:
@@ -173,7 +189,38 @@ class StoredTable(ABC):
     def _batches(self, ask: Ask, batch_rows: int) -> Iterator[pa.RecordBatch]: ...
 
     @abstractmethod
-    def _write(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None: ...
+    def _replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest: ...
+
+
+class TransactionalTable(StoredTable):
+    """A table that its store replaces in one transaction, with its manifest.
+
+    It is a `data_access_layer.commit.destination.Destination`.
+    """
+
+    format: ClassVar[str]
+
+    def check(self, rows: int | None) -> None:
+        """Refuse early what could only fail after all the work."""
+        self._retried(self._check)
+
+    def manifest(self) -> Manifest | None:
+        """The manifest of the table that is there now."""
+        text = self._retried(self._manifest)
+        return None if text is None else Manifest.parse(text, self.location)
+
+    def found(self, manifest: Manifest) -> tuple[int | None, str]:
+        """The rows and the checksum of the table that is there now."""
+        return self._retried(self._found)
+
+    def _check(self) -> None:
+        """Nothing is known that could fail late."""
+
+    @abstractmethod
+    def _manifest(self) -> str | None: ...
+
+    @abstractmethod
+    def _found(self) -> tuple[int, str]: ...
 
 
 @contextmanager
@@ -191,26 +238,22 @@ def _unchained() -> Iterator[None]:
         raise
 
 
-def plain_batches(parts: Iterable[Any], *, name: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+def plain_batches(parts: Iterable[Any], *, name: str) -> Iterator[RecordBatch]:
     """Frames, tables or batches as batches of one schema, which is the first one's.
 
     Raises:
         InputError: there is none, they have not the same columns, or a value does not fit.
     """
-    pieces = (batch for part in parts for batch in _arrow_batches(part, name))
-    first = next(pieces, None)
-    if first is None:
+    schema: pa.Schema | None = None
+    for batch in (batch for part in parts for batch in _arrow_batches(part, name)):
+        if schema is None:
+            schema = plain_schema(plain_columns(batch.schema), name=name)
+        if set(batch.schema.names) != set(schema.names):
+            odd = sorted(set(batch.schema.names) ^ set(schema.names))
+            raise InputError(f"{name}: column {odd[0]!r} is not in all batches.")
+        yield as_schema(batch, schema, name=name)
+    if schema is None:
         raise InputError(f"{name}: there is nothing to write, not even columns.")
-    schema = plain_schema(plain_columns(first.schema), name=name)
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in chain([first], pieces):
-            if set(batch.schema.names) != set(schema.names):
-                odd = sorted(set(batch.schema.names) ^ set(schema.names))
-                raise InputError(f"{name}: column {odd[0]!r} is not in all batches.")
-            yield as_schema(batch, schema, name=name)
-
-    return schema, batches()
 
 
 def _arrow_batches(part: Any, name: str) -> list[pa.RecordBatch]:

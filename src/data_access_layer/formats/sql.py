@@ -1,0 +1,103 @@
+"""Columns and values of databases: which SQL type holds which Arrow type, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from data_access_layer.column_types import TIMESTAMP, TIMESTAMP_UTC
+from data_access_layer.types import as_types, in_utc, plain, signed
+
+# What is read from a column of each type; the first that fits counts.
+_READ: Mapping[type[sa.types.TypeEngine[Any]], pa.DataType] = {
+    sa.Boolean: pa.bool_(),
+    sa.Integer: pa.int64(),
+    # `Float` is one of them, in SQLAlchemy 2.0.
+    sa.Numeric: pa.float64(),
+    sa.Float: pa.float64(),
+    sa.Date: pa.date32(),
+    # `Enum` is one of them.
+    sa.String: pa.string(),
+    sa.Uuid: pa.string(),
+    sa.LargeBinary: pa.binary(),
+}
+
+
+def arrow_type(kind: sa.types.TypeEngine[Any]) -> pa.DataType | str:
+    """The Arrow type that a column is read as; the database's name of a type that is not read."""
+    if isinstance(kind, sa.DateTime):
+        return TIMESTAMP_UTC if kind.timezone else TIMESTAMP
+    for known, read in _READ.items():
+        if isinstance(kind, known):
+            return read
+    return str(kind)
+
+
+def sql_type(kind: pa.DataType, *, sqlite: bool = False) -> sa.types.TypeEngine[Any]:
+    """The narrowest column type that holds all values of an Arrow type."""
+    kind = plain(pa.schema([("column", kind)]).empty_table()).schema.types[0]
+    if pa.types.is_boolean(kind):
+        return sa.Boolean()
+    if pa.types.is_integer(kind):
+        bits = kind.bit_width + pa.types.is_unsigned_integer(kind)
+        return sa.SmallInteger() if bits <= 16 else sa.Integer() if bits <= 32 else sa.BigInteger()
+    if pa.types.is_floating(kind):
+        return sa.Double() if kind.bit_width == 64 else sa.REAL()
+    if pa.types.is_decimal(kind):
+        # SQLite has no decimals: its numbers would not be the same.
+        return sa.Text() if sqlite else sa.Numeric(kind.precision, kind.scale)
+    if pa.types.is_date(kind):
+        return sa.Date()
+    if pa.types.is_time(kind):
+        return sa.Time()
+    if pa.types.is_timestamp(kind):
+        return sa.DateTime(timezone=kind.tz is not None)
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return sa.LargeBinary()
+    return sa.Text()
+
+
+def prepared(batch: pa.RecordBatch) -> pa.Table:
+    """The rows in types that the drivers support: signed numbers, timestamps in UTC microseconds.
+
+    Raises:
+        InputError: a value does not fit without loss.
+    """
+    return as_types(in_utc(plain(pa.Table.from_batches([batch]))), _stored, "sql")
+
+
+def _stored(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    if pa.types.is_time(kind):
+        return pa.time64("us")
+    if pa.types.is_date(kind):
+        return pa.date32()
+    if pa.types.is_float16(kind):
+        return pa.float32()
+    return signed(kind)
+
+
+def python_values(column: pa.ChunkedArray) -> list[Any]:
+    """A column's values as parameters of an INSERT."""
+    if pa.types.is_decimal(column.type):
+        return [None if value is None else str(value) for value in column.to_pylist()]
+    if pa.types.is_timestamp(column.type) and column.type.tz:
+        # SQLite has no time zones: its timestamps are in UTC.
+        column = column.cast(pa.timestamp("us"))
+    values: list[Any] = column.to_pylist()
+    return values
+
+
+def copied_text(table: pa.Table) -> pa.Table:
+    r"""The rows as COPY reads them from CSV: bytes as PostgreSQL's `\x…`."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
+            texts = [
+                None if each is None else rf"\x{each.hex()}" for each in table[index].to_pylist()
+            ]
+            table = table.set_column(index, field.name, pa.array(texts, pa.string()))
+    return table

@@ -1,0 +1,57 @@
+"""DuckDB's SQL for a query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from data_access_layer.query.filters import Condition, Query
+
+
+def quoted(name: str) -> str:
+    """A name as SQL has it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def select_statement(query: Query, source: str) -> tuple[str, list[Any]]:
+    """DuckDB's statement for `query`, and the values that it is run with."""
+    values: list[Any] = []
+    order = ""
+    if query.as_of:
+        keys = ", ".join(map(quoted, query.as_of.keys))
+        times = " and ".join(f"{quoted(column)} <= ?" for column in query.moments)
+        ties = ", ".join(f"{quoted(column)} desc nulls last" for column in query.ties)
+        values += query.moments.values()
+        source = (
+            f"(select * from {source} where {times} "
+            f"qualify row_number() over (partition by {keys} order by {ties}) = 1)"
+        )
+        order = f" order by {', '.join(f'{quoted(key)} nulls last' for key in query.as_of.keys)}"
+    where, more = _where(query.either)
+    columns = ", ".join(map(quoted, query.columns))
+    return f"select {columns} from {source}{where}{order}", [*values, *more]
+
+
+def _where(either: Sequence[Sequence[Condition]]) -> tuple[str, list[Any]]:
+    if not either:
+        return "", []
+    groups, values = [], []
+    for conditions in either:
+        texts = []
+        for condition in conditions:
+            text, more = _compared(condition)
+            texts.append(text)
+            values += more
+        groups.append(f"({' and '.join(texts)})")
+    return f" where {' or '.join(groups)}", values
+
+
+def _compared(condition: Condition) -> tuple[str, list[Any]]:
+    column, operator = quoted(condition.column), condition.operator
+    if operator in ("is", "is not"):
+        return f"{column} {operator} null", []
+    if operator in ("in", "not in"):
+        if not condition.value:
+            return ("false" if operator == "in" else "true"), []
+        return f"{column} {operator} ({', '.join('?' * len(condition.value))})", [*condition.value]
+    return f"{column} {'=' if operator == '==' else operator} ?", [condition.value]

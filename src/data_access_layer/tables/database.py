@@ -1,0 +1,415 @@
+"""Tables of databases that SQLAlchemy supports: read from all, replaced in PostgreSQL and SQLite.
+
+The rows are loaded into a table next to the old one, which takes its name at the end, in one
+transaction with the manifest. Readers see the old rows until then. A run that is killed leaves
+nothing: the database rolls it back. That takes a database whose transactions include tables, which
+MySQL's and Oracle's do not.
+
+What depends on the old table is lost with it: indexes and grants. A view on it makes the write
+fail.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    NoSuchTableError,
+    SQLAlchemyError,
+)
+
+from config.errors import InputError, UserError
+from data_access_layer.column_types import Columns
+from data_access_layer.commit.destination import Origin
+from data_access_layer.commit.manifest import MANIFESTS, Manifest
+from data_access_layer.formats.sql import (
+    arrow_type,
+    copied_text,
+    prepared,
+    python_values,
+    sql_type,
+)
+from data_access_layer.locations import TableLocation
+from data_access_layer.query.sql import select_statement
+from data_access_layer.reader import RecordBatch
+from data_access_layer.retries import TransientError
+from data_access_layer.settings import StoreSettings
+from data_access_layer.tables.stored_table import Ask, TransactionalTable
+from data_access_layer.types import refuse_names, refuse_types
+
+TRANSACTIONAL = ("postgresql", "sqlite")
+# Of PostgreSQL, which would cut longer ones, and so take one table for another.
+NAME_BYTES = 63
+# That the driver holds at a time.
+BUFFERED_ROWS = 10_000
+_MODULUS = 1 << 256
+
+# The class of an SQLSTATE, or all of it: connections, a server that stops, locks, no room for us.
+_TRANSIENT_STATES = re.compile(r"08...|57P0[123]|40001|40P01|53300|55P03")
+# Where a server did not even let us in, drivers say why in words alone.
+_TRANSIENT_WORDS = re.compile(
+    "connection refused|is the server running|timeout expired|timed out|closed the connection|"
+    "starting up|shutting down|in recovery|too many clients|connection slots|"
+    "terminating connection|temporary failure|connection reset|broken pipe|connection is lost|"
+    "could not receive data|unreachable|no route to host|database is locked",
+    re.IGNORECASE,
+)
+_REFUSED_WORDS = re.compile(
+    "authentication failed|no password supplied|access denied|role .* does not exist|pg_hba",
+    re.IGNORECASE,
+)
+
+
+class DatabaseTable(TransactionalTable):
+    """A table, or to read from a view, of a database."""
+
+    format = "sql"
+
+    def __init__(
+        self, name: str, location: str, settings: StoreSettings, *, at: TableLocation
+    ) -> None:
+        super().__init__(name, location, settings)
+        self._at = at
+
+    # Reading
+
+    def _exists(self) -> bool:
+        with self._faults(), self._engine.connect() as opened:
+            return self._has(opened, self._at.table)
+
+    def _columns(self) -> Columns:
+        with self._faults(), self._engine.connect() as opened:
+            return _columns_of(self._table(opened))
+
+    def _row_count(self) -> int:
+        with self._faults(), self._engine.connect() as opened:
+            table = self._table(opened)
+            return int(opened.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+
+    def _batches(self, ask: Ask, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        with self._faults(), self._engine.connect() as opened:
+            table = self._table(opened)
+            query = ask(_columns_of(table))
+            statement = select_statement(query, table, opened.dialect.name)
+            # A cursor of the server: rows come as they are asked for.
+            empty = True
+            with opened.execution_options(yield_per=batch_rows).execute(statement) as result:
+                for rows in result.partitions():
+                    empty = False
+                    yield self._batch(list(zip(*rows, strict=True)), query.schema)
+            if empty:
+                yield self._batch([()] * len(query.columns), query.schema)
+
+    def _batch(self, columns: list[Any], schema: pa.Schema) -> pa.RecordBatch:
+        arrays = []
+        for field, values in zip(schema, columns, strict=True):
+            try:
+                arrays.append(pa.array(values, field.type))
+            except (pa.ArrowException, OverflowError) as error:
+                raise InputError(
+                    f"{self.location}: column {field.name!r}: a value does not fit into "
+                    f"{field.type} ({error})."
+                ) from error
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    # Writing
+
+    def _check(self) -> None:
+        self._refuse_dialect()
+        with self._faults(), self._engine.connect():
+            pass
+
+    def _refuse_dialect(self) -> None:
+        if self._dialect not in TRANSACTIONAL:
+            raise InputError(
+                f"{self.location}: {self._dialect} cannot replace a table in one transaction; "
+                f"expected one of {', '.join(TRANSACTIONAL)}."
+            )
+        self._refuse_long_names("table", [self._at.table])
+
+    def _refuse_long_names(self, what: str, names: Sequence[str]) -> None:
+        for name in names if self._dialect == "postgresql" else ():
+            if len(name.encode()) > NAME_BYTES:
+                raise InputError(
+                    f"{self.location}: the name of the {what} {name!r} is longer than {NAME_BYTES} "
+                    "bytes, and PostgreSQL would cut it. Use a shorter name."
+                )
+
+    def _replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
+        self._refuse_dialect()
+        with self._faults(), self._transaction() as opened:
+            columns, new = self._load(opened, batches)
+            rows, checksum = _checksum(opened, new)
+            manifest = origin.manifest(
+                rows=rows, columns=columns, sha256=checksum, format=self.format, checksum="rows"
+            )
+            self._take_place(opened, new)
+            self._keep(opened, manifest)
+        return manifest
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self._engine.connect() as opened:
+            if self._dialect == "sqlite":
+                # Python's driver begins one by itself only before a change of rows.
+                opened.exec_driver_sql("BEGIN IMMEDIATE")
+            yield opened
+            opened.commit()
+
+    def _load(
+        self, opened: Connection, batches: Iterator[RecordBatch]
+    ) -> tuple[dict[str, str], sa.Table]:
+        """A new table with the rows, and its columns by their Arrow type."""
+        first, table = None, None
+        for batch in batches:
+            if first is None or table is None:
+                first = batch.schema
+                table = self._created(opened, first)
+            elif batch.schema.names != first.names or batch.schema.types != first.types:
+                raise InputError(
+                    f"The tables do not have the same columns: {batch.schema.names} and "
+                    f"{first.names}, or not of the same types."
+                )
+            _insert(opened, table, prepared(batch))
+        if first is None or table is None:
+            raise InputError(f"{self.location}: there are no rows to write.")
+        return {field.name: str(field.type) for field in first}, table
+
+    def _created(self, opened: Connection, schema: pa.Schema) -> sa.Table:
+        is_sqlite = self._dialect == "sqlite"
+        refuse_types(schema, "sql")
+        refuse_names(schema.names, "sqlite" if is_sqlite else "sql")
+        self._refuse_long_names("column", schema.names)
+        columns = [sa.Column(f.name, sql_type(f.type, sqlite=is_sqlite)) for f in schema]
+        name = f"writing_{secrets.token_hex(8)}"
+        table = sa.Table(name, sa.MetaData(schema=self._at.schema), *columns)
+        self._make_schema(opened)
+        table.create(opened)
+        return table
+
+    def _make_schema(self, opened: Connection) -> None:
+        name = self._at.schema
+        if name and not sa.inspect(opened).has_schema(name):
+            # PostgreSQL's `if not exists` fails where two make the same schema at once.
+            _take_turns(opened, self._at.url)
+            opened.execute(sa.schema.CreateSchema(name, if_not_exists=True))
+
+    def _take_place(self, opened: Connection, new: sa.Table) -> None:
+        _take_turns(opened, self.location)
+        old = sa.Table(self._at.table, sa.MetaData(schema=self._at.schema))
+        opened.execute(sa.schema.DropTable(old, if_exists=True))
+        prepare = opened.dialect.identifier_preparer
+        opened.exec_driver_sql(
+            f"ALTER TABLE {prepare.format_table(new)} RENAME TO {prepare.quote(old.name)}"
+        )
+
+    def _keep(self, opened: Connection, manifest: Manifest) -> None:
+        # PostgreSQL's `if not exists` fails where two make the same table at once.
+        _take_turns(opened, f"{self._at.url}#{self._at.schema}.{MANIFESTS}")
+        kept = self._manifests()
+        kept.create(opened, checkfirst=True)
+        opened.execute(sa.delete(kept).where(kept.c.table_name == self._at.table))
+        opened.execute(sa.insert(kept).values(table_name=self._at.table, manifest=manifest.text()))
+
+    def _manifests(self) -> sa.Table:
+        return sa.Table(
+            MANIFESTS,
+            sa.MetaData(schema=self._at.schema),
+            sa.Column("table_name", sa.Text, primary_key=True),
+            sa.Column("manifest", sa.Text, nullable=False),
+        )
+
+    def _manifest(self) -> str | None:
+        with self._faults(), self._engine.connect() as opened:
+            self._table(opened)
+            if not self._has(opened, MANIFESTS):
+                return None
+            kept = self._manifests()
+            chosen = sa.select(kept.c.manifest).where(kept.c.table_name == self._at.table)
+            text: str | None = opened.execute(chosen).scalar()
+            return text
+
+    def _found(self) -> tuple[int, str]:
+        with self._faults(), self._engine.connect() as opened:
+            return _checksum(opened, self._table(opened))
+
+    # The database
+
+    @property
+    def _dialect(self) -> str:
+        return self._engine.dialect.name
+
+    @cached_property
+    def _engine(self) -> sa.Engine:
+        url = self._url()
+        arguments: dict[str, Any] = {}
+        if url.get_backend_name() == "postgresql":
+            arguments = {"connect_timeout": self._settings.timeout_seconds}
+            if url.get_driver_name() == "psycopg":
+                arguments["options"] = "-c timezone=UTC"
+        try:
+            # What a person filters by is not for error messages either.
+            return sa.create_engine(
+                url, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments
+            )
+        except (NoSuchModuleError, ModuleNotFoundError) as error:
+            raise InputError(
+                f"{self.location}: what reads {self._at.scheme}:// is not installed ({error}). "
+                "For PostgreSQL, write postgresql+psycopg://."
+            ) from None
+
+    def _url(self) -> URL:
+        try:
+            url = make_url(self._at.url)
+        except (ArgumentError, ValueError):
+            raise InputError(
+                f"{self.location}: is no URL of a database; expected e.g. "
+                "postgresql+psycopg://host/database#schema.table."
+            ) from None
+        if url.get_backend_name() == "sqlite":
+            return url
+        password = self._settings.database_password
+        return url.set(
+            username=self._settings.database_user or url.username,
+            password=password.get_secret_value() if password else None,
+        )
+
+    def _has(self, opened: Connection, name: str) -> bool:
+        return sa.inspect(opened).has_table(name, schema=self._at.schema)
+
+    def _table(self, opened: Connection) -> sa.Table:
+        try:
+            return sa.Table(
+                self._at.table, sa.MetaData(schema=self._at.schema), autoload_with=opened
+            )
+        except NoSuchTableError:
+            known = ", ".join(sorted(self._tables(opened))) or "none"
+            raise InputError(
+                f"{self.location}: there is no such table. Tables there: {known}."
+            ) from None
+
+    def _tables(self, opened: Connection) -> list[str]:
+        inspector = sa.inspect(opened)
+        schema = self._at.schema
+        if schema and not inspector.has_schema(schema):
+            return []
+        return inspector.get_table_names(schema) + inspector.get_view_names(schema)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Say in our words what went wrong, and what of it may pass.
+
+        Never chained: what a driver raises may hold what it connected with.
+        """
+        problem: Exception
+        try:
+            yield
+            return
+        except DBAPIError as error:
+            problem = self._problem(error.orig or error)
+        except psycopg.Error as error:
+            problem = self._problem(error)
+        except SQLAlchemyError as error:
+            said = self._settings.masked(str(error).splitlines()[0].rstrip("."))
+            problem = UserError(f"{self.location}: the database cannot be used ({said}).")
+        raise problem from None
+
+    def _problem(self, error: BaseException) -> Exception:
+        said = str(error)
+        reason = (
+            self._settings.masked(said.splitlines()[0].rstrip("."))
+            if said
+            else type(error).__name__
+        )
+        state = getattr(error, "sqlstate", None) or ""
+        if _REFUSED_WORDS.search(said) or state.startswith("28"):
+            return UserError(
+                f"{self.location}: access denied ({reason}). Set [stores] "
+                "database_user and DATASCIENCE_STORES_DATABASE_PASSWORD."
+            )
+        if _TRANSIENT_STATES.fullmatch(state) or (not state and _TRANSIENT_WORDS.search(said)):
+            return TransientError(reason)
+        return UserError(f"{self.location}: the database refused ({reason}).")
+
+
+def _columns_of(table: sa.Table) -> Columns:
+    return {column.name: arrow_type(column.type) for column in table.columns}
+
+
+def _take_turns(opened: Connection, what: str) -> None:
+    """Wait until no other transaction that takes turns over `what` is under way."""
+    if opened.dialect.name == "postgresql":
+        lock = sa.func.pg_advisory_xact_lock(sa.func.hashtext(what))
+        opened.execute(sa.select(lock))
+
+
+def _insert(opened: Connection, table: sa.Table, rows: pa.Table) -> None:
+    if not rows.num_rows:
+        return
+    if opened.dialect.name == "postgresql" and opened.dialect.driver == "psycopg":
+        _copy(opened, table, rows)
+        return
+    names = rows.column_names
+    columns = [python_values(column) for column in rows.columns]
+    opened.execute(
+        sa.insert(table),
+        [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)],
+    )
+
+
+def _copy(opened: Connection, table: sa.Table, rows: pa.Table) -> None:
+    """Load by PostgreSQL's COPY; Arrow's CSV tells a missing text from an empty one."""
+    text = io.BytesIO()
+    pa_csv.write_csv(copied_text(rows), text, pa_csv.WriteOptions(include_header=False))
+    name = opened.dialect.identifier_preparer.format_table(table)
+    driver: Any = opened.connection.driver_connection
+    statement = f"COPY {name} FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(text.getbuffer())
+
+
+def _checksum(opened: Connection, table: sa.Table) -> tuple[int, str]:
+    """Rows, and the sum of their SHA-256 modulo 2**256: databases keep no order."""
+    known = sa.Table(table.name, sa.MetaData(schema=table.schema), autoload_with=opened)
+    streamed = {"stream_results": True, "max_row_buffer": BUFFERED_ROWS}
+    result = opened.execute(sa.select(*known.columns), execution_options=streamed)
+    zoned = [
+        index
+        for index, column in enumerate(known.columns)
+        if getattr(column.type, "timezone", False)
+    ]
+    total = _hash(ascii(known.columns.keys()))
+    count = 0
+    for row in result:
+        # As Python writes it, which is fast, and the same whatever driver reads it.
+        total += _hash(ascii(_in_utc(row, zoned) if zoned else tuple(row)))
+        count += 1
+    return count, f"{total % _MODULUS:064x}"
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode("ascii")).digest())
+
+
+def _in_utc(row: sa.Row[Any], zoned: Sequence[int]) -> tuple[Any, ...]:
+    values = list(row)
+    for index in zoned:
+        if isinstance(values[index], dt.datetime):
+            values[index] = str(values[index].astimezone(dt.UTC))
+    return tuple(values)

@@ -1,0 +1,335 @@
+"""Delta Lake tables, in a folder on this machine or in an object store, over the deltalake library.
+
+The manifest is in the commit itself. Rows that are there already are not written again: there is no
+new version. A killed write leaves no version, but perhaps files that no version names. The next
+write to a folder on this machine removes them. In an object store it does not: they could be those
+of another writer that is at work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError
+
+from config.errors import InputError, UserError
+from data_access_layer.atomic import left_behind, locked, staged
+from data_access_layer.commit.destination import Origin
+from data_access_layer.commit.digest import RowsDigest
+from data_access_layer.commit.manifest import Manifest
+from data_access_layer.files import DELTA_LOG
+from data_access_layer.formats.writer import TableWriter
+from data_access_layer.reader import DEFAULT_BATCH_ROWS, RecordBatch
+from data_access_layer.settings import StoreSettings
+from data_access_layer.tables.objects import ObjectFile
+from data_access_layer.types import as_types, plain, refuse_names, refuse_types, selected
+
+METADATA_KEY = "manifest"
+# In the folder where a write works: its rows, and which files there were before it.
+_ROWS = "rows.parquet"
+_KNOWN = "known.json"
+
+
+class DeltaFolder:
+    """The newest version of a table, to read and to replace.
+
+    It is a `data_access_layer.commit.destination.Destination`.
+    """
+
+    format = "delta"
+
+    def __init__(self, path: Path | ObjectFile, *, option: str = "--output") -> None:
+        self.path = path
+        self._option = option
+
+    @property
+    def location(self) -> str:
+        """Where it is."""
+        return str(self.path)
+
+    @property
+    def _table(self) -> DeltaTable:
+        return DeltaTable(self.location, storage_options=self._storage_options)
+
+    @property
+    def _storage_options(self) -> dict[str, str] | None:
+        return None if isinstance(self.path, Path) else _s3_options(self.path.settings)
+
+    def is_there(self) -> bool:
+        """Whether there is a Delta table.
+
+        Raises:
+            UserError: the store denies access, or does not answer.
+        """
+        with self._explained("cannot be read"):
+            return DeltaTable.is_deltatable(self.location, storage_options=self._storage_options)
+
+    def row_count(self) -> int:
+        """The rows that the table's log counts.
+
+        Raises:
+            InputError: the table is not whole.
+        """
+        with self._explained("is not a whole Delta table"):
+            return int(self._table.count())
+
+    def batches(
+        self, columns: Sequence[str] | None = None, *, batch_rows: int = DEFAULT_BATCH_ROWS
+    ) -> Iterator[RecordBatch]:
+        """The rows of the newest version, of `columns` only; at least one batch.
+
+        Raises:
+            InputError: the table is not whole, or a column is not there.
+        """
+        with self._explained("is not a whole Delta table"):
+            dataset = self._table.to_pyarrow_dataset()
+            selected(dataset.schema.empty_table(), columns, self.location)
+            empty = True
+            for batch in dataset.to_batches(batch_size=batch_rows, columns=columns):
+                empty = False
+                yield batch
+            if empty:
+                schema = (
+                    dataset.schema if columns is None else dataset.scanner(columns).projected_schema
+                )
+                yield pa.RecordBatch.from_pylist([], schema)
+
+    # As a destination
+
+    def check(self, rows: int | None) -> None:
+        """Refuse early what could only fail after all the work."""
+        if isinstance(self.path, Path):
+            if self.path.exists() and not self.path.is_dir():
+                raise InputError(f"{self.path}: is a file; a Delta table is a folder.")
+            self._recover(self.path)
+            others = self.path.exists() and any(self.path.iterdir())
+        else:
+            others = bool(self.path.objects())
+        if others and not self.is_there():
+            raise InputError(
+                f"{self.path}: the folder does not hold a Delta table, but other files. "
+                f"Choose another {self._option}."
+            )
+
+    def replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
+        """Commit these rows as the next version, or none where they are there already."""
+        with ExitStack() as stack:
+            work = stack.enter_context(self._workplace())
+            manifest = self._spool(batches, work / _ROWS, origin)
+            if isinstance(self.path, Path):
+                stack.enter_context(locked(self.path.resolve().parent))
+            if not self._holds(manifest):
+                self._commit(work, manifest)
+        return manifest
+
+    @contextmanager
+    def _workplace(self) -> Iterator[Path]:
+        if not isinstance(self.path, Path):
+            with tempfile.TemporaryDirectory(prefix="table-") as folder:
+                yield Path(folder)
+            return
+        # First: `staged` removes what a killed run left, with the list that this needs.
+        self._recover(self.path)
+        with staged(self.path, option=self._option) as work:
+            work.mkdir()
+            try:
+                yield work
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+
+    def _spool(self, batches: Iterator[RecordBatch], file: Path, origin: Origin) -> Manifest:
+        """Keep the rows: the manifest, which is part of their commit, has to be known before it."""
+        digest = RowsDigest()
+        with TableWriter(str(file), format="parquet") as writer:
+            for batch in batches:
+                converted = _converted(batch)
+                writer.write_batch(converted)
+                digest.add(converted)
+        return origin.manifest(
+            rows=digest.rows,
+            columns=writer.columns,
+            sha256=digest.hexdigest(),
+            format=self.format,
+            checksum="rows",
+        )
+
+    def _holds(self, manifest: Manifest) -> bool:
+        """Whether the table is what the manifest says, in its manifest and in fact."""
+        return (
+            self.is_there()
+            and self.manifest() == manifest
+            and self.found(manifest) == (manifest.rows, manifest.sha256)
+        )
+
+    def _commit(self, work: Path, manifest: Manifest) -> None:
+        known = self._names()
+        if isinstance(self.path, Path):
+            (work / _KNOWN).write_text(json.dumps(known))
+        try:
+            self._write(work / _ROWS, manifest)
+        except BaseException:
+            if isinstance(self.path, Path):
+                _remove_orphans(self.path, known)
+            raise
+
+    def _write(self, rows: Path, manifest: Manifest) -> None:
+        # As in `formats.parquet`: nothing is held back.
+        file = pq.ParquetFile(rows, pre_buffer=False)
+        reader = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())
+        try:
+            write_deltalake(
+                self.location,
+                reader,
+                mode="overwrite",
+                schema_mode="overwrite",
+                commit_properties=CommitProperties(custom_metadata={METADATA_KEY: manifest.text()}),
+                storage_options=self._storage_options,
+            )
+        except (DeltaError, OSError) as error:
+            raise UserError(
+                f"{self.location}: the Delta table cannot be written ({self._reason(error)}). "
+                "Its earlier version is untouched."
+            ) from None
+
+    def _names(self) -> list[str]:
+        return _names_in(self.path) if isinstance(self.path, Path) and self.path.exists() else []
+
+    def manifest(self) -> Manifest | None:
+        """The manifest in the newest commit that has one."""
+        if not self.is_there():
+            raise InputError(f"{self.location}: there is no Delta table.")
+        with self._explained("is not a whole Delta table"):
+            for commit in self._table.history():
+                if METADATA_KEY in commit:
+                    return Manifest.parse(str(commit[METADATA_KEY]), self.location)
+        return None
+
+    def found(self, manifest: Manifest) -> tuple[int | None, str]:
+        """The rows and the checksum of the newest version."""
+        digest = RowsDigest()
+        for batch in self.batches():
+            digest.add(batch)
+        return digest.rows, digest.hexdigest()
+
+    def _recover(self, folder: Path) -> None:
+        path = folder.resolve()
+        if not path.parent.is_dir():
+            return
+        with locked(path.parent):
+            for work in left_behind(path):
+                # Without the list the killed run had not begun to commit.
+                known = _listed(work / _KNOWN)
+                if known is not None and path.exists():
+                    _remove_orphans(path, known)
+                shutil.rmtree(work)
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (DeltaError, pa.ArrowException, OSError) as error:
+            problem = InputError(f"{self.location}: {what} ({self._reason(error)}).")
+        else:
+            return
+        raise problem from None
+
+    def _reason(self, error: Exception) -> str:
+        said = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        return said if isinstance(self.path, Path) else self.path.settings.masked(said)
+
+
+def _s3_options(settings: StoreSettings) -> dict[str, str]:
+    """The settings in deltalake's words; what is not set, it takes from the environment."""
+    options = {
+        # Of two writers of one version, S3 refuses the second.
+        "aws_conditional_put": "etag",
+        "timeout": f"{settings.timeout_seconds}s",
+        "connect_timeout": f"{settings.timeout_seconds}s",
+    }
+    if settings.s3_endpoint_url:
+        options["aws_endpoint_url"] = settings.s3_endpoint_url
+        options["aws_allow_http"] = str(settings.s3_endpoint_url.startswith("http://")).lower()
+        # Servers other than AWS have no regions, but the library wants one.
+        options["aws_region"] = os.environ.get("AWS_REGION", "us-east-1")
+    if settings.s3_key and settings.s3_secret:
+        options["aws_access_key_id"] = settings.s3_key.get_secret_value()
+        options["aws_secret_access_key"] = settings.s3_secret.get_secret_value()
+    return options
+
+
+def _converted(batch: RecordBatch) -> RecordBatch:
+    """The same values, in the types that Delta has: signed numbers, timestamps in microseconds.
+
+    Raises:
+        InputError: a value does not fit without loss, or a column's type is none of Delta's.
+    """
+    refuse_types(batch.schema, "delta")
+    refuse_names(batch.schema.names, "delta")
+    table = as_types(plain(pa.Table.from_batches([batch])), _delta_type, "delta")
+    batches = table.combine_chunks().replace_schema_metadata().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
+
+
+def _delta_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_unsigned_integer(kind):
+        return {8: pa.int16(), 16: pa.int32(), 32: pa.int64(), 64: pa.int64()}[kind.bit_width]
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC" if kind.tz else None)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pa.list_(_delta_type(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _delta_type(field.type)) for field in kind])
+    return kind
+
+
+def _listed(file: Path) -> list[str] | None:
+    try:
+        names: list[str] = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return None
+    return names
+
+
+def _names_in(folder: Path) -> list[str]:
+    """The names of all files of a table, its log's too."""
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+def _remove_orphans(folder: Path, known: Sequence[str]) -> None:
+    """Remove what a killed commit left: files not `known` before it, which no version names."""
+    log = folder / DELTA_LOG
+    kept = {*known, *_named(log)}
+    for name in _names_in(folder):
+        versioned = name.startswith(f"{DELTA_LOG}/") and name.endswith(
+            (".json", ".parquet", ".crc")
+        )
+        is_commit = versioned and not Path(name).name.startswith((".", "_commit"))
+        if name not in kept and not is_commit and name != f"{DELTA_LOG}/_last_checkpoint":
+            (folder / name).unlink(missing_ok=True)
+    if not any(log.glob("*.json")):
+        _remove_empty(folder)
+
+
+def _named(log: Path) -> Iterator[str]:
+    """The data files that the commits in the log add."""
+    for commit in log.glob("[0-9]*.json"):
+        for line in commit.read_text().splitlines():
+            action: dict[str, Any] = json.loads(line)
+            if "add" in action:
+                yield action["add"]["path"]
+
+
+def _remove_empty(folder: Path) -> None:
+    for path, _, files in os.walk(folder, topdown=False):
+        if not files and not any(os.scandir(path)):
+            os.rmdir(path)

@@ -1,0 +1,263 @@
+"""Tables of DuckDB files, and what DuckDB selects from other sources."""
+
+from __future__ import annotations
+
+import tempfile
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from config.errors import InputError, UserError
+from data_access_layer.column_types import Columns, as_schema, plain_columns
+from data_access_layer.commit.destination import Origin
+from data_access_layer.commit.digest import RowsDigest
+from data_access_layer.commit.manifest import MANIFESTS, Manifest
+from data_access_layer.query.duckdb import quoted, select_statement
+from data_access_layer.reader import DEFAULT_BATCH_ROWS, RecordBatch
+from data_access_layer.retries import TransientError
+from data_access_layer.settings import StoreSettings
+from data_access_layer.tables.stored_table import Ask, StoredTable, TransactionalTable
+from data_access_layer.types import as_types, refuse_names, refuse_types, signed
+
+if TYPE_CHECKING:
+    from data_access_layer.locations import TableLocation
+
+_ROWS = "rows_to_write"
+# A table in a file that another process writes just now.
+_LOCKED = "Could not set lock on file"
+
+
+@contextmanager
+def connection(
+    database: str = ":memory:", *, read_only: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB that looks for nothing on the network and leaves nothing in the current folder."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "temp_directory": tempfile.gettempdir(),
+    }
+    opened = duckdb.connect(database, read_only=read_only, config=config)
+    try:
+        opened.execute("set TimeZone = 'UTC'")
+        yield opened
+    finally:
+        opened.close()
+
+
+@dataclass(frozen=True)
+class Selectable:
+    """What rows are selected from: a table function or a table of a connection."""
+
+    connection: duckdb.DuckDBPyConnection
+    source: str
+    columns: Columns
+    parameters: Sequence[Any] = ()
+
+    @classmethod
+    def of(
+        cls, opened: duckdb.DuckDBPyConnection, source: str, parameters: Sequence[Any] = ()
+    ) -> Self:
+        """With the columns that DuckDB finds there."""
+        relation = opened.sql(f"select * from {source} limit 0", params=list(parameters))
+        return cls(opened, source, plain_columns(relation.to_arrow_table().schema), parameters)
+
+
+class DuckDBReadable(StoredTable):
+    """What DuckDB can select from."""
+
+    @abstractmethod
+    def _source(self) -> AbstractContextManager[Selectable]:
+        """What to select from."""
+
+    def _columns(self) -> Columns:
+        with self._source() as found:
+            return found.columns
+
+    def _row_count(self) -> int:
+        with self._source() as found:
+            statement = f"select count(*) from {found.source}"
+            counted = found.connection.execute(statement, found.parameters).fetchall()
+            return int(counted[0][0])
+
+    def _batches(self, ask: Ask, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        with self._source() as found:
+            query = ask(found.columns)
+            statement, values = select_statement(query, found.source)
+            relation = found.connection.sql(statement, params=[*found.parameters, *values])
+            empty = True
+            for batch in relation.to_arrow_reader(batch_rows):
+                empty = False
+                yield as_schema(batch, query.schema, name=self.location)
+            if empty:
+                yield pa.RecordBatch.from_pylist([], schema=query.schema)
+
+
+@contextmanager
+def readable(location: str) -> Iterator[None]:
+    """Say in our words what DuckDB says about a table that it reads."""
+    try:
+        yield
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        if _LOCKED in reason:
+            raise TransientError("another process writes to the file") from error
+        if isinstance(error, duckdb.CatalogException):
+            raise InputError(f"{location}: no such table ({reason}).") from error
+        raise InputError(f"{location}: cannot be read ({reason}).") from error
+
+
+class DuckDBTable(DuckDBReadable, TransactionalTable):
+    """A table of a DuckDB file; DuckDB itself rolls back what a killed writer did."""
+
+    format = "duckdb"
+
+    def __init__(
+        self, name: str, location: str, settings: StoreSettings, *, at: TableLocation
+    ) -> None:
+        super().__init__(name, location, settings)
+        path = at.url.removeprefix("duckdb://").removeprefix("/")
+        if not path:
+            raise InputError(
+                f"{location}: names no file; expected e.g. duckdb:///data/all.duckdb#company."
+            )
+        self._path = Path(path)
+        self._schema_name = at.schema or "main"
+        self._table = at.table
+
+    def _exists(self) -> bool:
+        if not self._path.exists():
+            return False
+        with connection(str(self._path), read_only=True) as opened, readable(self.location):
+            return self._known(opened, self._table)
+
+    def _known(self, opened: duckdb.DuckDBPyConnection, table: str) -> bool:
+        found = opened.execute(
+            "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
+            [self._schema_name, table],
+        )
+        return bool(found.fetchall())
+
+    @property
+    def _quoted(self) -> str:
+        return f"{quoted(self._schema_name)}.{quoted(self._table)}"
+
+    @contextmanager
+    def _source(self) -> Iterator[Selectable]:
+        if not self._path.exists():
+            raise InputError(f"{self.location}: there is no file {self._path}.")
+        with readable(self.location), connection(str(self._path), read_only=True) as opened:
+            if not self._known(opened, self._table):
+                raise InputError(f"{self.location}: {self._missing(opened)}")
+            yield Selectable.of(opened, self._quoted)
+
+    def _missing(self, opened: duckdb.DuckDBPyConnection) -> str:
+        rows = opened.execute(
+            "select table_schema || '.' || table_name from information_schema.tables order by 1"
+        ).fetchall()
+        known = ", ".join(name for (name,) in rows) or "none"
+        return f"there is no table {self._schema_name}.{self._table}. Its tables: {known}."
+
+    def _replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
+        first = next(batches, None)
+        if first is None:
+            raise InputError(f"{self.location}: there are no rows to write.")
+        refuse_types(first.schema, self.format)
+        refuse_names(first.schema.names, self.format)
+        columns = {field.name: str(field.type) for field in first.schema}
+        rows = (as_types(batch, signed, self.format) for batch in chain([first], batches))
+        with self._transaction(rows) as opened:
+            rows_now, checksum = _digest(self._rows_of(opened))
+            manifest = origin.manifest(
+                rows=rows_now, columns=columns, sha256=checksum, format=self.format, checksum="rows"
+            )
+            opened.execute(
+                f"create table if not exists {self._manifests} "
+                "(table_name varchar primary key, manifest varchar not null)"
+            )
+            opened.execute(f"delete from {self._manifests} where table_name = ?", [self._table])
+            opened.execute(
+                f"insert into {self._manifests} values (?, ?)", [self._table, manifest.text()]
+            )
+        return manifest
+
+    @contextmanager
+    def _transaction(self, batches: Iterator[RecordBatch]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction that made these rows the table; it ends with the body."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        failed: list[Exception] = []
+        first = next(batches)
+        rows = pa.RecordBatchReader.from_batches(
+            first.schema, remembering(chain([first], batches), failed)
+        )
+        try:
+            with connection(str(self._path)) as opened:
+                opened.begin()
+                opened.execute(f"create schema if not exists {quoted(self._schema_name)}")
+                opened.register(_ROWS, rows)
+                opened.execute(f"create or replace table {self._quoted} as select * from {_ROWS}")
+                yield opened
+                opened.commit()
+        except duckdb.Error as error:
+            if failed:
+                raise failed[0] from None
+            reason = str(error).splitlines()[0].rstrip(".")
+            if _LOCKED in reason:
+                raise TransientError("another process writes to the file") from error
+            raise UserError(f"{self.location}: cannot be written ({reason}).") from error
+
+    def _rows_of(self, opened: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
+        chosen = opened.sql(f"select * from {self._quoted}")
+        return iter(chosen.to_arrow_reader(DEFAULT_BATCH_ROWS))
+
+    @property
+    def _manifests(self) -> str:
+        return f"{quoted(self._schema_name)}.{quoted(MANIFESTS)}"
+
+    def _manifest(self) -> str | None:
+        with self._source() as found:
+            if not self._known(found.connection, MANIFESTS):
+                return None
+            chosen = f"select manifest from {self._manifests} where table_name = ?"
+            row = found.connection.execute(chosen, [self._table]).fetchone()
+            return None if row is None else str(row[0])
+
+    def _found(self) -> tuple[int, str]:
+        with self._source() as found:
+            return _digest(self._rows_of(found.connection))
+
+
+def _digest(rows: Iterator[RecordBatch]) -> tuple[int, str]:
+    digest = RowsDigest()
+    for batch in rows:
+        digest.add(batch)
+    return digest.rows, digest.hexdigest()
+
+
+@contextmanager
+def first_of(failed: Sequence[Exception]) -> Iterator[None]:
+    """Raise the error that `remembering` kept, instead of what DuckDB made of it."""
+    try:
+        yield
+    except Exception:
+        if failed:
+            raise failed[0] from None
+        raise
+
+
+def remembering(
+    batches: Iterator[pa.RecordBatch], failed: list[Exception]
+) -> Iterator[pa.RecordBatch]:
+    """Keep the error of what gives the rows: DuckDB would make a text of it."""
+    try:
+        yield from batches
+    except Exception as error:
+        failed.append(error)
+        raise

@@ -1,0 +1,131 @@
+"""Stored tables that are files or objects: DuckDB selects the columns and rows asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from fsspec.implementations.arrow import ArrowFSWrapper
+
+from config.errors import InputError
+from data_access_layer.column_types import as_schema, plain_columns, plain_schema
+from data_access_layer.commit.destination import Origin
+from data_access_layer.commit.manifest import Manifest
+from data_access_layer.files import written_format
+from data_access_layer.locations import FileLocation, ObjectLocation
+from data_access_layer.reader import RecordBatch
+from data_access_layer.settings import StoreSettings
+from data_access_layer.tables.duckdb import (
+    DuckDBReadable,
+    Selectable,
+    connection,
+    first_of,
+    readable,
+    remembering,
+)
+from data_access_layer.tables.files import TableFiles, files_of, open_files
+from data_access_layer.tables.objects import ObjectFile
+from data_access_layer.tables.written_file import FileDestination
+
+_ROWS = "rows_of_the_files"
+_LITERAL = str.maketrans({character: f"[{character}]" for character in "*?["})
+_PYTHON_ERROR = re.compile(r"^[\w.]*(?:Error|Invalid): (.+)$", re.MULTILINE)
+
+
+class FilesTable(DuckDBReadable):
+    """A file or an object, or a folder of them; `dtypes` are the types that are declared."""
+
+    def __init__(
+        self,
+        name: str,
+        location: str,
+        settings: StoreSettings,
+        *,
+        at: FileLocation | ObjectLocation,
+        dtypes: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(name, location, settings)
+        self._path: Path | ObjectFile = (
+            at.path if isinstance(at, FileLocation) else ObjectFile(location, settings)
+        )
+        self._dtypes = dtypes or {}
+
+    def _exists(self) -> bool:
+        if isinstance(self._path, Path) and not self._path.is_dir():
+            return self._path.exists()
+        try:
+            return bool(self._files().files)
+        except InputError:
+            return False
+
+    def _files(self) -> TableFiles:
+        files = (
+            open_files(self._path, self._dtypes)
+            if isinstance(self._path, Path)
+            else files_of(self._path.files(), self._dtypes)
+        )
+        return TableFiles(files, self.location)
+
+    @contextmanager
+    def _source(self) -> Iterator[Selectable]:
+        table = self._files()
+        if table.is_uniform_parquet():
+            with connection() as opened, self._explained():
+                yield Selectable.of(opened, "read_parquet(?)", [self._names(opened, table)])
+            return
+        # DuckDB would guess the types of a text file, and take those of the first Parquet file.
+        failed: list[Exception] = []
+        given, rows = table.typed()
+        schema = plain_schema(plain_columns(given), name=self.location)
+        plain = (as_schema(batch, schema, name=self.location) for batch in rows)
+        batches = remembering(plain, failed)
+        with connection() as opened, first_of(failed), readable(self.location):
+            opened.register(_ROWS, pa.RecordBatchReader.from_batches(schema, batches))
+            yield Selectable(opened, _ROWS, plain_columns(schema))
+
+    def _names(self, opened: duckdb.DuckDBPyConnection, table: TableFiles) -> list[str]:
+        """What DuckDB opens the files by."""
+        if isinstance(self._path, Path):
+            # A pattern's characters in a file's name are those characters.
+            return [str(file.path).translate(_LITERAL) for file in table.files]
+        opened.register_filesystem(_Objects(self._path.filesystem))
+        objects = [file.path for file in table.files if isinstance(file.path, ObjectFile)]
+        return [f"{_Objects.protocol}://{each.key}" for each in objects]
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say in our words what went wrong; of an object, as its store does."""
+        try:
+            with readable(self.location):
+                yield
+        except InputError as error:
+            cause = _PYTHON_ERROR.search(str(error.__cause__))
+            if isinstance(self._path, Path) or cause is None:
+                raise
+            problem = self._path.problem(OSError(cause[1]))
+        else:
+            return
+        raise problem from None
+
+    def _replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
+        destination = FileDestination(self._path, written_format(self._path), option="[stores]")
+        return destination.replace(batches, origin)
+
+
+class _Objects(ArrowFSWrapper):  # type: ignore[misc]  # fsspec has no types
+    """Arrow's filesystem for DuckDB, which takes a pattern's characters as they are."""
+
+    protocol = "arrow"
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return path.removeprefix(f"{cls.protocol}://")
+
+    def glob(self, path: str, **options: Any) -> list[str]:
+        """The object of that name."""
+        return [path]

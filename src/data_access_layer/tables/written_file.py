@@ -1,0 +1,127 @@
+"""A file, or an object, as a destination; its manifest is next to it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from config.errors import InputError
+from data_access_layer.atomic import staged
+from data_access_layer.commit.destination import Origin
+from data_access_layer.commit.manifest import Manifest, manifest_of
+from data_access_layer.commit.staging import staged_table
+from data_access_layer.files import FilePath, WrittenFormat, file_sha256
+from data_access_layer.formats.writer import TableWriter
+from data_access_layer.optional import EXPORTS, optional_module
+from data_access_layer.reader import RecordBatch
+from data_access_layer.text import Formulas, check_encoding
+
+# What a package always writes; other formats need a library.
+OWN_FORMATS = ("parquet", "csv")
+
+
+@dataclass(frozen=True)
+class FileDestination:
+    """One file, or object, and its manifest next to it."""
+
+    path: FilePath
+    format: WrittenFormat
+    option: str = "--output"
+    encoding: str = "utf-8"
+    formulas: Formulas = "keep"
+
+    @property
+    def location(self) -> str:
+        """What a message calls it."""
+        return str(self.path)
+
+    def check(self, rows: int | None) -> None:
+        """Refuse early what could only fail after all the work."""
+        if isinstance(self.path, Path):
+            if self.path.is_dir():
+                raise InputError(
+                    f"{self.path}: is a folder; {self.option} names a file by its ending, or a "
+                    "Delta table by .delta."
+                )
+        else:
+            # Asked now: what is wrong with the store would be found only after all the work.
+            self.path.is_file()
+        check_encoding(self.encoding)
+        if self.encoding != "utf-8" and self.format != "csv":
+            raise InputError(
+                f"--encoding {self.encoding}: only CSV has a choice; {self.format} has its own."
+            )
+        if self.format not in OWN_FORMATS:
+            self._exports.ExportWriter.check(self.format, rows)
+
+    def replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
+        """Replace the file and its manifest, or leave both as they were."""
+        with ExitStack() as stack:
+            table = stack.enter_context(staged_table(self.path, option=self.option))
+            scratch = None
+            if self.format == "xlsx" and isinstance(self.path, Path):
+                scratch = stack.enter_context(_scratch(self.path, self.option))
+            table.manifest = write_file(
+                table.path, self._writer(table.path, scratch), batches, origin, self.format
+            )
+        return table.manifest
+
+    def _writer(self, path: Path, scratch: Path | None) -> TableWriter:
+        own: dict[str, Any] = {"encoding": self.encoding, "formulas": self.formulas}
+        if self.format in OWN_FORMATS:
+            return TableWriter(str(path), format=self.format, **own)
+        writer: TableWriter = self._exports.ExportWriter(
+            str(path), format=self.format, scratch=scratch, **own
+        )
+        return writer
+
+    @property
+    def _exports(self) -> Any:
+        return optional_module(EXPORTS, place=self.location)
+
+    def manifest(self) -> Manifest | None:
+        """The manifest of the file that is there now."""
+        if not self.path.is_file():
+            raise InputError(f"{self.path}: there is no such file.")
+        return manifest_of(self.path)
+
+    def found(self, manifest: Manifest) -> tuple[int | None, str]:
+        """The file's checksum; a file with that checksum has the rows."""
+        return None, file_sha256(self.path)
+
+
+def write_file(
+    path: Path,
+    writer: TableWriter,
+    batches: Iterator[RecordBatch],
+    origin: Origin,
+    format: WrittenFormat,
+) -> Manifest:
+    """Write the rows to `path`, and return the file's manifest.
+
+    Raises:
+        InputError: the rows do not have the same columns, or the format cannot hold a value.
+    """
+    rows = 0
+    with writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return origin.manifest(
+        rows=rows, columns=writer.columns, sha256=file_sha256(path), format=format
+    )
+
+
+@contextmanager
+def _scratch(destination: Path, option: str) -> Iterator[Path]:
+    """A folder beside the destination, which the next run removes where this one is killed."""
+    with staged(destination.with_name(f"{destination.name}.scratch"), option=option) as folder:
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
