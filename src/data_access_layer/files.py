@@ -60,8 +60,11 @@ class Openable(Protocol):
     def child(self, name: str, /) -> Self:
         """The file of that name in it, if it is a folder."""
 
-    def objects(self) -> Mapping[str, datetime]:
-        """When each file in it was written, by their names as `child` takes them."""
+    def entries(self) -> Mapping[str, datetime]:
+        """When each file in it was written, if it is a folder, by names that `child` takes."""
+
+    def siblings(self) -> Mapping[str, datetime]:
+        """When each file in the same folder was written, by names that `with_name` takes."""
 
     def delete(self) -> None:
         """Delete it; it need not be there."""

@@ -99,7 +99,7 @@ class _ObjectFolder:
         return str(self._folder)
 
     def names(self, folder: str) -> list[str]:
-        found = (self._folder.child(folder) if folder else self._folder).objects()
+        found = (self._folder.child(folder) if folder else self._folder).entries()
         return sorted(name for name in found if "/" not in name)
 
     def read(self, name: str) -> bytes | None:

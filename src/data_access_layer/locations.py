@@ -1,7 +1,8 @@
 """What a table's location means: a file, an object, a table of a DuckDB file or of a database.
 
 - `data/company.parquet`, `data/company.csv`: a file; without such an ending a folder of them;
-- `s3://bucket/company.parquet`: the same in any store that fsspec knows;
+- `s3://bucket/company.parquet`, `gs://bucket/…`, `abfs://container@account.dfs.core.windows.net/…`:
+  the same in S3, Google Cloud Storage or Azure;
 - `duckdb:///data/all.duckdb#features.company`: a table of a DuckDB file (`////` if absolute);
 - `postgresql+psycopg://host/database#features.company`: a table of any SQLAlchemy database.
 """
@@ -21,7 +22,13 @@ EXAMPLES = (
 )
 DUCKDB = "duckdb"
 S3 = ("s3", "s3a")
+GCS = ("gs", "gcs")
+AZURE = ("abfs", "abfss")
+OBJECT_STORES = (*S3, *GCS, *AZURE)
+AZURE_HOST = "dfs.core.windows.net"
 DATABASES = {"postgresql", "postgres", "mysql", "mariadb", "sqlite", "oracle", "mssql"}
+# What is before the `@` is a user of a database, or a container of Azure.
+_WITH_USER = {*DATABASES, *AZURE}
 _SECRET_PARAMETER = re.compile(r"pass|pwd|secret|token|key|credential|signature|^sig$", re.I)
 
 
@@ -34,7 +41,7 @@ class FileLocation:
 
 @dataclass(frozen=True)
 class ObjectLocation:
-    """An object, or a folder of objects, in a store that fsspec knows."""
+    """An object, or all objects below a prefix, in an object store."""
 
     url: str
     scheme: str
@@ -57,7 +64,7 @@ def parse_location(location: str) -> Location:
     """What `location` means.
 
     Raises:
-        InputError: it holds credentials, or names a database but no table.
+        InputError: it holds credentials, names a database but no table, or no store that is known.
     """
     refuse_credentials(location)
     if not location.strip():
@@ -71,6 +78,12 @@ def parse_location(location: str) -> Location:
     if scheme == DUCKDB or scheme.partition("+")[0] in DATABASES:
         url, _, table = location.partition("#")
         return TableLocation(scheme, url, *_table(table, location))
+    if scheme not in OBJECT_STORES:
+        raise InputError(
+            f"{location}: nothing here opens {scheme}://. Expected a file or folder on this "
+            f"machine, {', '.join(f'{known}://' for known in OBJECT_STORES)}, {DUCKDB}://, or the "
+            f"URL of a database: {', '.join(sorted(DATABASES))}."
+        )
     return ObjectLocation(location, scheme)
 
 
@@ -107,12 +120,12 @@ def refuse_credentials(location: str) -> None:
     query = dict(parse_qsl(urlsplit("x://" + rest).query, keep_blank_values=True))
     if (
         ":" in before_host
-        or ("@" in authority and scheme.partition("+")[0] not in DATABASES)
+        or ("@" in authority and scheme.partition("+")[0].lower() not in _WITH_USER)
         or any(_SECRET_PARAMETER.search(name) for name in query)
     ):
         raise InputError(
             f"A location that starts with {scheme}:// has credentials in it, which logs would "
             "show. Take them out, and set [stores] database_user and "
-            "DATASCIENCE_STORES_DATABASE_PASSWORD, or DATASCIENCE_STORES_S3_KEY and "
-            "DATASCIENCE_STORES_S3_SECRET."
+            "DATASCIENCE_STORES_DATABASE_PASSWORD, DATASCIENCE_STORES_S3_KEY and "
+            "DATASCIENCE_STORES_S3_SECRET, or DATASCIENCE_STORES_AZURE_KEY."
         )

@@ -7,6 +7,8 @@
 | `-`                                                   | standard input, Parquet or CSV     |
 | `rows.delta/`, `s3://bucket/rows.delta`               | a Delta table: its newest version  |
 | `s3://bucket/rows.parquet`, `s3://bucket/rows`        | an object, or all below a prefix   |
+| `gs://bucket/rows.parquet`                            | the same in Google Cloud Storage   |
+| `abfs://container@account.dfs.core.windows.net/rows`  | the same in Azure                  |
 | `duckdb:///data/all.duckdb#features.company`          | a table of a DuckDB file           |
 | `postgresql+psycopg://host/database#features.company` | a table of any SQLAlchemy database |
 | `company`                                             | the table that [stores.tables] has |

@@ -13,9 +13,10 @@ from data_access_layer.locations import refuse_credentials
 class StoreSettings(Settings):
     """Where each table lies; a table moves to another store by a change of these alone.
 
-    Credentials stand here and nowhere else, best as environment variables:
-    `DATASCIENCE_STORES_DATABASE_PASSWORD`, `DATASCIENCE_STORES_S3_SECRET`. Where S3's are not set,
-    the usual chain of AWS counts (its environment variables, profiles, roles).
+    Credentials are here and nowhere else, best as environment variables:
+    `DATASCIENCE_STORES_DATABASE_PASSWORD`, `DATASCIENCE_STORES_S3_SECRET`. Where those of a cloud
+    are not set, its own tools' are used: environment variables, profiles, the role of the machine.
+    For Google Cloud Storage there are no others.
     """
 
     section: ClassVar[str] = "stores"
@@ -29,6 +30,14 @@ class StoreSettings(Settings):
     s3_endpoint_url: str | None = Field(None, description="an S3 server other than AWS")
     s3_key: SecretStr | None = Field(None, description="access key of S3")
     s3_secret: SecretStr | None = Field(None, description="secret key of S3")
+    gcs_endpoint_url: str | None = Field(
+        None, description="a server other than Google's; over http:// it gets no credentials"
+    )
+    azure_account: str | None = Field(
+        None, description="storage account of places in Azure that name none"
+    )
+    azure_key: SecretStr | None = Field(None, description="key of that storage account")
+    azure_endpoint_url: str | None = Field(None, description="a server other than Azure's")
     database_user: str | None = Field(None, description="user of the databases")
     database_password: SecretStr | None = Field(None, description="password of the databases")
     retries: int = Field(4, ge=0, description="how often a transient fault is tried again")
@@ -46,12 +55,14 @@ class StoreSettings(Settings):
 
     def masked(self, text: str) -> str:
         """The text without a secret of these settings."""
-        for secret in (self.s3_key, self.s3_secret, self.database_password):
+        for secret in (self.s3_key, self.s3_secret, self.azure_key, self.database_password):
             if secret and secret.get_secret_value():
                 text = text.replace(secret.get_secret_value(), MASK)
         return text
 
-    @field_validator("root", "tables", "s3_endpoint_url", mode="before")
+    @field_validator(
+        "root", "tables", "s3_endpoint_url", "gcs_endpoint_url", "azure_endpoint_url", mode="before"
+    )
     @classmethod
     def _without_credentials(cls, value: Any) -> Any:
         """Refused here, with an error of ours: what pydantic raises would show the value."""

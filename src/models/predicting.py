@@ -187,7 +187,7 @@ def _check_folder(folder: FilePath) -> None:
             )
         names = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
     else:
-        names = {*folder.objects()}
+        names = {*folder.entries()}
     for name in sorted(names):
         if not name.endswith(MANIFEST_SUFFIX) and f"{name}{MANIFEST_SUFFIX}" not in names:
             raise InputError(

@@ -19,6 +19,11 @@ PLANTED = "planted-secret"
         ("data/company.parquet", FileLocation(Path("data/company.parquet"))),
         ("file:///data/company.csv", FileLocation(Path("/data/company.csv"))),
         ("s3://bucket/a/b.parquet", ObjectLocation("s3://bucket/a/b.parquet", "s3")),
+        ("gs://bucket/a/b.parquet", ObjectLocation("gs://bucket/a/b.parquet", "gs")),
+        (
+            "abfs://box@lake.dfs.core.windows.net/b.parquet",
+            ObjectLocation("abfs://box@lake.dfs.core.windows.net/b.parquet", "abfs"),
+        ),
         (
             "duckdb:///a/all.duckdb#company",
             TableLocation("duckdb", "duckdb:///a/all.duckdb", None, "company"),
@@ -42,6 +47,8 @@ def test_a_location_says_which_store_it_is_in(location: str, meant: object) -> N
         f"postgresql+psycopg://analyst:{PLANTED}/with/slashes@host/db#company",
         f"postgresql+psycopg://host/db?password={PLANTED}#company",
         f"s3://key:{PLANTED}@bucket/company.parquet",
+        f"abfs://box:{PLANTED}@lake.dfs.core.windows.net/company.parquet",
+        f"abfs://box@lake.dfs.core.windows.net/company.parquet?sig={PLANTED}",
         f"https://host/company.parquet?X-Amz-Signature={PLANTED}",
     ],
 )
@@ -69,9 +76,14 @@ def test_a_location_that_is_none_is_refused(location: str, problem: str) -> None
         parse_location(location)
 
 
-def test_a_store_that_nothing_opens_is_refused() -> None:
-    with pytest.raises(InputError, match="nothing here opens nope://"):
-        open_location("nope://bucket/company.parquet", StoreSettings()).read()
+@pytest.mark.parametrize("scheme", ["http", "hdfs", "memory", "nope"])
+def test_a_store_that_nothing_opens_is_refused(scheme: str) -> None:
+    with pytest.raises(InputError) as raised:
+        open_location(f"{scheme}://bucket/company.parquet", StoreSettings())
+    assert str(raised.value).startswith(
+        f"{scheme}://bucket/company.parquet: nothing here opens {scheme}://. Expected a file or "
+        "folder on this machine, s3://, s3a://, gs://, gcs://, abfs://, abfss://, duckdb://, or"
+    )
 
 
 def test_a_table_without_a_location_lies_below_the_root(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ the manifest that fits the table has to be found all the same:
 - On this machine the manifest is replaced first, and has the earlier table's in it as what it
   `replaces`. Two writers take turns.
 - In an object store nothing makes writers take turns. So each announces its manifest under the
-  table's checksum, in a folder next to the table. Announcements that nobody needs are removed.
+  table's checksum, next to the table. Announcements that nobody needs are removed.
 """
 
 from __future__ import annotations
@@ -15,15 +15,20 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from config.errors import InputError
-from data_access_layer.files import FilePath, Openable, file_sha256, manifest_path
+from data_access_layer.files import (
+    MANIFEST_SUFFIX,
+    FilePath,
+    Openable,
+    file_sha256,
+    manifest_path,
+)
 
 REPLACES = "replaces"
-ANNOUNCED = ".{name}.manifests"
 # No writer is at work for longer. Its announcement is one that a killed writer left.
 LONGEST_WRITE = timedelta(days=1)
 # The table that keeps the manifests of the tables in its schema of a database.
@@ -118,31 +123,42 @@ def manifest_of(table: FilePath) -> Manifest | None:
 @contextmanager
 def announced(manifest: Manifest, table: Openable, text: Path) -> Iterator[None]:
     """Announce the manifest of an object while the body replaces it; `text` is a file to use."""
-    folder = table.with_name(ANNOUNCED.format(name=table.name))
-    own = f"{manifest.sha256}.json"
+    own = _announcement(table, manifest.sha256)
     manifest.write(text)
-    folder.child(own).replace_by(text)
+    table.with_name(own).replace_by(text)
     yield
     manifest_path(table).replace_by(text)
-    found = folder.objects()
-    others = {name: written for name, written in found.items() if name != own}
-    for name, written in others.items():
-        if written < found[own] - LONGEST_WRITE:
-            folder.child(name).delete()
+    written = _announcements(table)
+    others = written.keys() - {own}
+    for name in others:
+        if written[name] < written[own] - LONGEST_WRITE:
+            table.with_name(name).delete()
     # Another writer may be at work: whose table is the last one, the checksum tells.
     if not others:
-        folder.child(own).delete()
+        table.with_name(own).delete()
+
+
+def _announcement(table: Openable, sha256: str) -> str:
+    return f".{table.name}.{sha256}{MANIFEST_SUFFIX}"
+
+
+def _announcements(table: Openable) -> dict[str, datetime]:
+    start = f".{table.name}."
+    return {
+        name: written
+        for name, written in table.siblings().items()
+        if name.startswith(start) and name.endswith(MANIFEST_SUFFIX)
+    }
 
 
 def _announced(table: Openable) -> Manifest | None:
-    folder = table.with_name(ANNOUNCED.format(name=table.name))
-    names = folder.objects()
+    names = _announcements(table)
     if not names or not table.is_file():
         return None
-    name = f"{file_sha256(table)}.json"
+    name = _announcement(table, file_sha256(table))
     if name not in names:
         return None
-    return Manifest.parse(folder.child(name).read_text(), str(folder.child(name)))
+    return Manifest.parse(table.with_name(name).read_text(), str(table.with_name(name)))
 
 
 def _is(table: FilePath, sha256: object) -> bool:

@@ -92,7 +92,7 @@ def staged_output(destination: FilePath, *, option: str = "--output") -> Iterato
         if path.is_file():
             destination.replace_by(path)
         elif path.is_dir():
-            earlier = destination.objects()
+            earlier = destination.entries()
             found = (file for file in path.rglob("*") if file.is_file())
             files = {file.relative_to(path).as_posix(): file for file in found}
             for name, file in sorted(files.items()):
@@ -110,7 +110,7 @@ def refuse_foreign_folder(folder: FilePath, marker: str, *, option: str = "--out
     if isinstance(folder, Path):
         is_foreign = folder.exists() and not (folder / marker).is_file()
     else:
-        is_foreign = bool(names := folder.objects()) and marker not in names
+        is_foreign = bool(names := folder.entries()) and marker not in names
     if is_foreign:
         raise InputError(
             f"{folder}: would be replaced, and is not an earlier result of this task. "

@@ -114,7 +114,7 @@ class DeltaFolder:
             self._recover(self.path)
             others = self.path.exists() and any(self.path.iterdir())
         else:
-            others = bool(self.path.objects())
+            others = bool(self.path.entries())
         if others and not self.is_there():
             raise InputError(
                 f"{self.path}: the folder does not hold a Delta table, but other files. "

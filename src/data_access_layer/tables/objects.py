@@ -1,41 +1,52 @@
-"""Files in S3, through Arrow's own filesystem, which is part of pyarrow."""
+"""Files in object stores: in S3, Google Cloud Storage or Azure."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
+from threading import Thread
 from typing import Any, Self
-from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+import pyarrow as pa
 
 from config.errors import InputError, UserError
 from data_access_layer.files import FoundFile, Listed, found_files, is_table
 from data_access_layer.retries import TransientError, with_retries
 from data_access_layer.settings import StoreSettings
+from data_access_layer.tables.clouds import (
+    TooLargeError,
+    cloud_of,
+    is_refused,
+    is_transient,
+    is_without_bucket,
+    key_of,
+)
 
-CHUNK_BYTES = 8 << 20
-_TRANSIENT = re.compile(
-    "NETWORK_CONNECTION|SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|THROTTLING|REQUEST_TIMEOUT|"
-    "REQUEST_EXPIRED|HTTP status 5|curlCode|timed? ?out",
-    re.IGNORECASE,
-)
-_REFUSED = re.compile(
-    "ACCESS_DENIED|INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|SIGNATURE|UNRECOGNIZED_CLIENT|"
-    "credentials|HTTP status 40[13]",
-    re.IGNORECASE,
-)
-_NO_BUCKET = re.compile("NO_SUCH_BUCKET|bucket does not exist", re.IGNORECASE)
+# What a client may take beyond the time limit, to say itself what is wrong.
+_GRACE_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class ListedObject:
+    """An object, as its store lists it."""
+
+    file: ObjectFile
+    size: int
+    modified: datetime
 
 
 @dataclass(frozen=True)
 class ObjectFile:
-    """One object, read like a file. Another process opens it with its own settings."""
+    """One object, read like a file, or what is below a prefix.
+
+    Another process opens it with its own settings.
+    """
 
     location: str
     settings: StoreSettings = field(repr=False)
@@ -68,47 +79,30 @@ class ObjectFile:
         """The object of that name under the same prefix."""
         return replace(self, location=f"{self.location.rpartition('/')[0]}/{name}")
 
-    @cached_property
-    def _store(self) -> ObjectStore:
-        return ObjectStore(self.location, self.settings)
-
-    @property
-    def key(self) -> str:
-        """The bucket and the object's key, as `filesystem` has them."""
-        return self._store._key
-
-    @property
-    def filesystem(self) -> Any:
-        """Arrow's filesystem of its store."""
-        return self._store._filesystem
-
-    def problem(self, error: OSError) -> Exception:
-        """What went wrong, in our words."""
-        return self._store._problem(error)
-
-    def files(self) -> list[FoundFile]:
-        """The object itself, or all table files below it as a prefix.
-
-        Raises:
-            InputError: there is none.
-        """
-        return self._store.files()
-
     def child(self, name: str) -> Self:
         """The object of that name below it as a prefix."""
         return replace(self, location=f"{self.location.rstrip('/')}/{name}")
 
-    def is_folder(self, name: str) -> bool:
-        """Whether there are objects below that name below it as a prefix."""
-        return self.child(name)._store.is_folder()
+    @property
+    def key(self) -> str:
+        """Bucket and key, as `filesystem` takes them."""
+        return key_of(self.location)
 
-    def objects(self) -> dict[str, datetime]:
-        """When each object below it as a prefix was written, by names that `child` takes."""
-        return self._store.objects()
+    @property
+    def bucket(self) -> str:
+        """The bucket, which Azure calls container."""
+        return self.key.partition("/")[0]
 
-    def delete(self) -> None:
-        """Delete it; it need not be there."""
-        self._store.delete()
+    @cached_property
+    def filesystem(self) -> Any:
+        """Arrow's client of the store, with the credentials of the settings.
+
+        Raises:
+            InputError: the location names no object store.
+            UserError: the settings are not those of a store.
+        """
+        with self._explained():
+            return cloud_of(self.location).filesystem(self.location, self.settings)
 
     def size(self) -> int:
         """How many bytes it has.
@@ -117,10 +111,10 @@ class ObjectFile:
             InputError: it is not there.
             UserError: the store denies access, or does not answer.
         """
-        size = self._store.size()
-        if size is None:
+        info = self._info(self.key)
+        if not info.is_file:
             raise InputError(f"{self.location}: cannot be read: there is no such object.")
-        return size
+        return int(info.size)
 
     def open(self) -> Any:
         """A file for reading.
@@ -129,7 +123,7 @@ class ObjectFile:
             InputError: it is not there.
             UserError: the store denies access, or does not answer.
         """
-        return self._store.open()
+        return self._tried(lambda: self.filesystem.open_input_file(self.key), limited=True)
 
     def is_file(self) -> bool:
         """Whether it is there.
@@ -137,7 +131,7 @@ class ObjectFile:
         Raises:
             UserError: the store denies access, or does not answer.
         """
-        return self._store.size() is not None
+        return bool(self._info(self.key).is_file)
 
     def read_text(self) -> str:
         """What it holds, in UTF-8.
@@ -156,49 +150,77 @@ class ObjectFile:
         Raises:
             UserError: the store denies access, or does not answer.
         """
-        self._store.upload(file)
+        publish = cloud_of(self.location).publish
+        try:
+            self._tried(lambda: publish(self.filesystem, file, self.key))
+        except TooLargeError as error:
+            raise UserError(f"{self.location}: cannot be written: {error}") from error
 
-
-@dataclass(frozen=True)
-class ObjectStore:
-    """The bucket and key that a location names, and what opens them."""
-
-    location: str
-    settings: StoreSettings = field(repr=False)
-
-    @cached_property
-    def _key(self) -> str:
-        return self.location.partition("://")[2].rstrip("/")
-
-    @property
-    def _filesystem(self) -> Any:
-        settings = self.settings
-        return _s3(
-            settings.s3_endpoint_url or "",
-            settings.s3_key,
-            settings.s3_secret,
-            settings.timeout_seconds,
-        )
-
-    def _tried[T](self, attempt: Callable[[], T]) -> T:
-        def explained() -> T:
-            with self._explained():
-                return attempt()
-
-        return with_retries(explained, self.settings, name=self.location)
-
-    def size(self) -> int | None:
-        """The bytes of the object; None where there is none."""
-        info: Any = self._tried(lambda: self._filesystem.get_file_info(self._key))
-        return int(info.size) if info.is_file else None
-
-    def open(self) -> Any:
-        """The object, for reading.
+    def delete(self) -> None:
+        """Remove it, if it is there.
 
         Raises:
-            InputError: it is not there.
+            UserError: the store denies access, or does not answer.
         """
-        return self._tried(lambda: self._filesystem.open_input_file(self._key))
+        # S3 says nothing of an object that is not there, the others do.
+        if self.is_file():
+            self._tried(lambda: self.filesystem.delete_file(self.key))
+
+    def check_bucket(self) -> None:
+        """Refuse a bucket that is not there, as far as the store lets us ask.
+
+        Raises:
+            InputError: there is none.
+        """
+        # Who may write objects may not always look at their bucket.
+        with suppress(UserError):
+            if self._info(self.bucket).type.name == "NotFound":
+                raise self._no_bucket()
+
+    def is_folder(self, name: str) -> bool:
+        """Whether there are objects below that name below it as a prefix."""
+        return bool(self.child(name).objects(recursive=False))
+
+    def entries(self) -> dict[str, datetime]:
+        """When each object below it as a prefix was written, by names that `child` takes.
+
+        Raises:
+            InputError: there is no such bucket.
+            UserError: the store denies access, or does not answer.
+        """
+        start = len(self.location.rstrip("/")) + 1
+        return {each.file.location[start:]: each.modified for each in self.objects()}
+
+    def siblings(self) -> dict[str, datetime]:
+        """When each object in the same folder was written, by names that `with_name` takes."""
+        folder = replace(self, location=self.location.rpartition("/")[0])
+        return {each.file.name: each.modified for each in folder.objects(recursive=False)}
+
+    def objects(self, *, recursive: bool = True) -> list[ListedObject]:
+        """All objects below this prefix, by their locations, or those directly below it.
+
+        Raises:
+            InputError: there is no such bucket.
+            UserError: the store denies access, or does not answer.
+        """
+        from pyarrow import fs
+
+        selector = fs.FileSelector(self.key, allow_not_found=True, recursive=recursive)
+        infos: Any = self._tried(lambda: self.filesystem.get_file_info(selector))
+        scheme, _, rest = self.location.partition("://")
+        root, bucket = f"{scheme}://{rest.partition('/')[0]}", self.bucket
+        found = [
+            ListedObject(
+                replace(self, location=root + info.path.removeprefix(bucket)),
+                int(info.size),
+                info.mtime,
+            )
+            for info in infos
+            if info.is_file
+        ]
+        if not found:
+            self.check_bucket()
+        return sorted(found, key=lambda each: each.file.location)
 
     def files(self) -> list[FoundFile]:
         """The object itself, or all table files below a prefix, as `table_files` lists a folder's.
@@ -206,64 +228,27 @@ class ObjectStore:
         Raises:
             InputError: there is none.
         """
-        file = ObjectFile(self.location, self.settings)
-        if self.size() is not None:
-            return [FoundFile(file)]
-        if is_table(file.name):
-            file.size()
-        return found_files(self.location, self._listed, partial(ObjectFile, settings=self.settings))
-
-    def _listed(self, folder: str) -> Listed:
-        from pyarrow import fs
-
-        scheme, _, key = folder.rstrip("/").partition("://")
-        selector = fs.FileSelector(key, allow_not_found=True)
-        infos: Any = self._tried(lambda: self._filesystem.get_file_info(selector))
-        is_folder = fs.FileType.Directory
-        return sorted((f"{scheme}://{info.path}", info.type == is_folder) for info in infos)
-
-    def is_folder(self) -> bool:
-        """Whether it is a prefix of objects."""
-        from pyarrow import fs
-
-        info: Any = self._tried(lambda: self._filesystem.get_file_info(self._key))
-        return bool(info.type == fs.FileType.Directory)
-
-    def objects(self) -> dict[str, datetime]:
-        """When each object below the prefix was written, by names that begin there."""
-        from pyarrow import fs
-
-        selector = fs.FileSelector(self._key, allow_not_found=True, recursive=True)
-        infos: Any = self._tried(lambda: self._filesystem.get_file_info(selector))
-        start = f"{self._key}/"
-        return {info.path.removeprefix(start): info.mtime for info in infos if info.is_file}
-
-    def delete(self) -> None:
-        """Delete the object; it need not be there."""
-        if self.size() is not None:
-            self._tried(lambda: self._filesystem.delete_file(self._key))
-
-    def upload(self, file: Path) -> None:
-        """Make a file of this machine the object: whole, or it stays as it was.
-
-        Arrow would publish half an object where an exception passes through an open upload. So the
-        bytes are sent by one call, which no exception of Python's can interrupt.
-
-        Raises:
-            UserError: the store denies access, or does not answer.
-        """
-        from pyarrow import fs
-
-        self._tried(
-            lambda: fs.copy_files(
-                str(file),
-                self._key,
-                source_filesystem=fs.LocalFileSystem(),
-                destination_filesystem=self._filesystem,
-                chunk_size=CHUNK_BYTES,
-                use_threads=False,
-            )
+        if self.is_file():
+            return [FoundFile(self)]
+        if is_table(self.name):
+            self.check_bucket()
+            self.size()
+        root = self.location.rstrip("/")
+        folders = _folders((each.file.location for each in self.objects()), root)
+        return found_files(
+            root, lambda folder: folders[folder], partial(ObjectFile, settings=self.settings)
         )
+
+    def _info(self, key: str) -> Any:
+        return self._tried(lambda: self.filesystem.get_file_info(key), limited=True)
+
+    def _tried[T](self, attempt: Callable[[], T], *, limited: bool = False) -> T:
+        def explained() -> T:
+            with self._explained():
+                seconds = self.settings.timeout_seconds
+                return _in_time(attempt, seconds) if limited else attempt()
+
+        return with_retries(explained, self.settings, name=self.location)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -275,43 +260,58 @@ class ObjectStore:
         try:
             yield
             return
-        except OSError as error:
-            problem = self._problem(error)
+        except (OSError, pa.ArrowException) as error:
+            problem = self.problem(error)
         raise problem from None
 
-    def _problem(self, error: OSError) -> Exception:
-        said = str(error).splitlines()[0].rstrip(".")
-        said = self.settings.masked(said)
-        if _NO_BUCKET.search(said):
-            return InputError(f"{self.location}: there is no such bucket ({said}).")
-        if _REFUSED.search(said):
-            return UserError(
-                f"{self.location}: access denied ({said}). Set DATASCIENCE_STORES_S3_KEY and "
-                "DATASCIENCE_STORES_S3_SECRET, or what AWS' own tools read."
-            )
+    def problem(self, error: Exception) -> Exception:
+        """What went wrong, in our words; a `TransientError` where it may pass."""
+        whole = self.settings.masked(str(error).splitlines()[0].rstrip("."))
+        # Google's client repeats itself there.
+        said = whole.partition(" error_info=")[0]
+        cloud = cloud_of(self.location)
+        if is_without_bucket(said):
+            return self._no_bucket()
+        if is_refused(said):
+            return UserError(f"{self.location}: access denied ({said}). {cloud.credentials}")
         if isinstance(error, FileNotFoundError):
             return InputError(f"{self.location}: cannot be read: there is no such object.")
-        if _TRANSIENT.search(said):
+        if is_transient(said):
             return TransientError(said)
         return UserError(f"{self.location}: the store failed ({said}).")
 
+    def _no_bucket(self) -> InputError:
+        cloud = cloud_of(self.location)
+        return InputError(f"{self.location}: there is no {cloud.bucket} {self.bucket!r}.")
 
-@lru_cache
-def _s3(endpoint: str, key: SecretStr | None, secret: SecretStr | None, timeout: int) -> Any:
-    """The client of a server: one for all of its objects."""
-    from pyarrow import fs
 
-    server = urlsplit(endpoint)
-    options: dict[str, Any] = {}
-    if server.netloc:
-        options = {"endpoint_override": server.netloc, "scheme": server.scheme}
-    if key and secret:
-        options["access_key"] = key.get_secret_value()
-        options["secret_key"] = secret.get_secret_value()
-    return fs.S3FileSystem(
-        **options,
-        connect_timeout=timeout,
-        request_timeout=timeout,
-        # The tries are counted and shown by `with_retries`.
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
-    )
+def _in_time[T](attempt: Callable[[], T], seconds: int) -> T:
+    """What `attempt` returns, or an error when a store takes longer to answer.
+
+    Google's and Azure's clients wait for minutes or for ever.
+    """
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(attempt())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    try:
+        return outcome.result(seconds + _GRACE_SECONDS)
+    except TimeoutError:
+        raise TransientError(f"no answer in {seconds} s") from None
+
+
+def _folders(locations: Iterable[str], root: str) -> dict[str, Listed]:
+    """What is directly in each folder. Arrow lists no folders in Google's store."""
+    folders: dict[str, dict[str, bool]] = defaultdict(dict)
+    for location in locations:
+        inner, is_folder = location, False
+        while inner != root:
+            outer = inner.rpartition("/")[0]
+            folders[outer][inner] = is_folder
+            inner, is_folder = outer, True
+    return defaultdict(list, {name: sorted(inner.items()) for name, inner in folders.items()})
