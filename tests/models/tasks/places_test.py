@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -13,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
+from pyarrow import fs
 
 from data_access_layer.commit.destination import Origin
 from data_access_layer.formats.writer import as_batches
@@ -20,7 +23,9 @@ from data_access_layer.settings import StoreSettings
 from data_access_layer.tables.objects import ObjectFile
 from data_access_layer.tables.written_file import FileDestination
 from data_exports import export, verify
+from integration.object_stores import GCS, Azure
 from integration.servers import S3, USER, PostgreSQL
+from models.diabetes.definition import MODEL as DIABETES
 from models.evaluate import main as evaluate
 from models.features import main as features
 from models.predict import main as predict
@@ -34,7 +39,6 @@ from validation.gate_model import main as gate_model
 from validation.validate_data import main as validate_data
 
 PASSWORD = "planted-Passw0rd"  # pragma: allowlist secret
-SECRET = "planted-Secr3t-key"  # pragma: allowlist secret
 SPECIES = ["setosa", "versicolor", "virginica"]
 FLOWERS = pd.DataFrame(
     {
@@ -53,13 +57,18 @@ PLACES = [
     "s3",
     "s3 csv",
     "s3 prefix",
+    "gs",
+    "gs csv",
+    "gs prefix",
+    "abfs",
+    "abfs csv",
+    "abfs prefix",
     "duckdb",
     "postgresql",
     "delta",
     "s3 delta",
     "name",
 ]
-
 WRITTEN = [
     "csv",
     "parquet",
@@ -67,13 +76,41 @@ WRITTEN = [
     "delta",
     "s3",
     "s3 delta",
+    "gs",
+    "abfs",
     "duckdb",
     "sqlite",
     "postgresql",
     "name",
 ]
+STORES = ("s3", "gs", "abfs")
 
 type Put = Callable[[str], str]
+type Bucket = Callable[[str], Objects]
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The bucket `flowers` of a real server, seen by a client of its own."""
+
+    root: str
+    filesystem: fs.FileSystem
+
+    def put(self, key: str, frame: pd.DataFrame = FLOWERS) -> str:
+        local = write(Path(key).name, frame)
+        with self.filesystem.open_output_stream(f"flowers/{key}", compression=None) as file:
+            file.write(Path(local).read_bytes())
+        Path(local).unlink()
+        return f"{self.root}/{key}"
+
+    def read(self, place: str) -> bytes:
+        key = place.removeprefix(self.root)
+        with self.filesystem.open_input_stream(f"flowers{key}", compression=None) as file:
+            return bytes(file.read())
+
+    def names(self, folder: str) -> list[str]:
+        selector = fs.FileSelector(f"flowers/{folder}", recursive=True)
+        return sorted(it.base_name for it in self.filesystem.get_file_info(selector) if it.is_file)
 
 
 @pytest.fixture(scope="module")
@@ -83,19 +120,46 @@ def s3() -> Iterator[S3]:
 
 
 @pytest.fixture(scope="module")
+def gs() -> Iterator[GCS]:
+    with GCS("flowers") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def abfs() -> Iterator[Azure]:
+    with Azure("flowers") as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """The bucket of a store, which the settings then name."""
+
+    def bucket(scheme: str) -> Objects:
+        server = request.getfixturevalue(scheme)
+        for name, value in server.settings.items():
+            monkeypatch.setenv(name, value)
+        return Objects(f"{scheme}://flowers", server.filesystem)
+
+    return bucket
+
+
+@pytest.fixture(scope="module")
 def postgresql() -> Iterator[PostgreSQL]:
     with PostgreSQL(PASSWORD) as server:
         yield server
 
 
 @pytest.fixture
-def put(champion: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Put:
+def put(
+    champion: Path, bucket: Bucket, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Put:
     """Put the flowers into a place of that kind, and give the place's name."""
 
     def put(kind: str) -> str:
-        if kind.startswith("s3"):
-            s3 = request.getfixturevalue("s3")
-            use_s3(s3, monkeypatch)
+        scheme, _, what = kind.partition(" ")
+        if scheme in STORES and what != "delta":
+            return put_objects(bucket(scheme), what)
         match kind:
             case "csv" | "parquet":
                 return write(f"f.{kind}")
@@ -104,15 +168,6 @@ def put(champion: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Monk
                 FLOWERS[:2].to_csv("in/a.csv", index=False)
                 FLOWERS[2:].to_parquet("in/b.parquet")
                 return "in"
-            case "s3":
-                return s3_object(s3, "f.parquet")
-            case "s3 csv":
-                return s3_object(s3, "f.csv.gz")
-            case "s3 prefix":
-                s3_object(s3, "parts/a.parquet", FLOWERS[:2])
-                s3_object(s3, "parts/b.csv", FLOWERS[2:])
-                s3_object(s3, "parts/_SUCCESS.csv", FLOWERS)
-                return "s3://flowers/parts"
             case "duckdb":
                 with duckdb.connect("all.duckdb") as opened:
                     opened.execute("create schema garden")
@@ -122,11 +177,11 @@ def put(champion: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Monk
                 write_deltalake("f.delta", pa.Table.from_pandas(FLOWERS))
                 return "f.delta"
             case "s3 delta":
-                written = request.getfixturevalue("call")(
-                    export.main, "--src", write("f.parquet"), "--dst", "s3://flowers/read.delta"
-                )
-                assert written.code == 0, written.err
-                return "s3://flowers/read.delta"
+                bucket("s3")
+                call: CallTask = request.getfixturevalue("call")
+                there = "s3://flowers/read.delta"
+                assert call(export.main, "--src", write("f.parquet"), "--dst", there).code == 0
+                return there
             case "postgresql":
                 server = request.getfixturevalue("postgresql")
                 monkeypatch.setenv("DATASCIENCE_STORES_DATABASE_USER", USER)
@@ -146,12 +201,6 @@ def put(champion: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Monk
     return put
 
 
-def use_s3(server: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATASCIENCE_STORES_S3_ENDPOINT_URL", server.endpoint)
-    monkeypatch.setenv("DATASCIENCE_STORES_S3_KEY", "key")
-    monkeypatch.setenv("DATASCIENCE_STORES_S3_SECRET", SECRET)
-
-
 def write(name: str, frame: pd.DataFrame = FLOWERS) -> str:
     if ".csv" in name:
         frame.to_csv(name, index=False)
@@ -160,12 +209,16 @@ def write(name: str, frame: pd.DataFrame = FLOWERS) -> str:
     return name
 
 
-def s3_object(s3: S3, key: str, frame: pd.DataFrame = FLOWERS) -> str:
-    """Put by a client of its own: what Arrow reads, Arrow has not written."""
-    local = Path(write(Path(key).name, frame))
-    place = s3.put(key, local.read_bytes())
-    local.unlink()
-    return place
+def put_objects(objects: Objects, what: str) -> str:
+    match what:
+        case "csv":
+            return objects.put("f.csv.gz")
+        case "prefix":
+            objects.put("parts/a.parquet", FLOWERS[:2])
+            objects.put("parts/b.csv", FLOWERS[2:])
+            objects.put("parts/_SUCCESS.csv", FLOWERS)
+            return f"{objects.root}/parts"
+    return objects.put("f.parquet")
 
 
 @pytest.mark.parametrize("kind", PLACES)
@@ -195,26 +248,39 @@ def test_each_task_reads_the_same_rows_from_every_place(
     assert exported["petal_width_cm"].to_pylist() == list(FLOWERS["petal_width_cm"])
 
 
-def test_what_is_not_in_s3_is_one_message(
-    s3: S3, call: CallTask, champion: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("scheme", STORES)
+def test_what_is_not_in_a_store_is_one_message(
+    scheme: str, bucket: Bucket, call: CallTask, champion: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use_s3(s3, monkeypatch)
+    bucket(scheme)
     monkeypatch.setenv("DATASCIENCE_STORES_RETRIES", "0")
     for place, said in {
-        "s3://flowers/no.parquet": "s3://flowers/no.parquet",
-        "s3://nowhere/no.parquet": "s3://nowhere/no.parquet",
-        "s3://flowers/prefix": "flowers/prefix: the folder holds no file that ends in",
+        "flowers/no.parquet": "flowers/no.parquet: cannot be read: there is no such object.",
+        "nowhere/no.parquet": "'nowhere'",
+        "flowers/prefix": "flowers/prefix: the folder holds no file that ends in",
     }.items():
+        place = f"{scheme}://{place}"
         result = call(predict, "--input", place, "--output", "o.csv", definition=IRIS)
         assert (result.code, result.err.count("\n")) == (2, 1), result.err
+        assert result.err.startswith(place)
         assert said in result.err
-        assert SECRET not in result.err
-    s3_object(s3, "cut.parquet")
-    monkeypatch.setenv("DATASCIENCE_STORES_S3_ENDPOINT_URL", "http://127.0.0.1:9")
-    result = call(
-        predict, "--input", "s3://flowers/f.parquet", "--output", "o.csv", definition=IRIS
-    )
+
+
+@pytest.mark.parametrize("scheme", STORES)
+def test_a_store_that_does_not_answer_is_one_message(
+    scheme: str, bucket: Bucket, call: CallTask, champion: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket(scheme)
+    monkeypatch.setenv("DATASCIENCE_STORES_RETRIES", "0")
+    monkeypatch.setenv("DATASCIENCE_STORES_TIMEOUT_SECONDS", "3")
+    kind = {"gs": "GCS", "abfs": "AZURE"}.get(scheme, "S3")
+    monkeypatch.setenv(f"DATASCIENCE_STORES_{kind}_ENDPOINT_URL", "http://127.0.0.1:9")
+    started = time.monotonic()
+    place = f"{scheme}://flowers/f.parquet"
+    result = call(predict, "--input", place, "--output", "o.csv", definition=IRIS)
+    assert time.monotonic() - started < 20
     assert (result.code, result.err.count("\n")) == (1, 1)
+    assert result.err.startswith(place)
     assert "Is the store up" in result.err
     assert not Path("o.csv").exists()
 
@@ -229,62 +295,70 @@ def test_a_word_that_is_no_file_and_no_table_says_both(call: CallTask) -> None:
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
-def test_predictions_go_to_s3_with_their_manifest(
-    s3: S3, put: Put, call: CallTask, monkeypatch: pytest.MonkeyPatch, ending: str
+@pytest.mark.parametrize("scheme", STORES)
+def test_predictions_go_to_a_store_with_their_manifest(
+    scheme: str, bucket: Bucket, put: Put, call: CallTask, ending: str
 ) -> None:
-    place = put("s3")
+    objects, place = bucket(scheme), put(scheme)
     call(predict, "--input", place, "--output", f"here.{ending}", definition=IRIS)
-    there = f"s3://flowers/predicted/{ending}/o.{ending}"
+    there = f"{objects.root}/predicted/{ending}/o.{ending}"
     for _ in range(2):
         result = call(predict, "--input", place, "--output", there, definition=IRIS)
         assert result.code == 0, result.err
-    assert s3.get(there) == Path(f"here.{ending}").read_bytes()
-    manifest = json.loads(s3.get(f"{there}.manifest.json"))
+    assert objects.read(there) == Path(f"here.{ending}").read_bytes()
+    manifest = json.loads(objects.read(f"{there}.manifest.json"))
     assert (manifest["rows"], manifest["source"], manifest["model"]) == (3, place, "iris")
     assert "replaces" not in manifest
     assert call(verify.main, "--table", there).code == 0
-    assert s3.names(f"predicted/{ending}/") == [f"o.{ending}", f"o.{ending}.manifest.json"]
+    assert objects.names(f"predicted/{ending}") == [f"o.{ending}", f"o.{ending}.manifest.json"]
     again = call(predict, "--input", there, "--output", there, definition=IRIS)
     assert (again.code, "would replace the input" in again.err) == (2, True)
 
 
-def test_what_s3_holds_is_verified(s3: S3, put: Put, call: CallTask) -> None:
-    place = put("s3")
-    assert call(export.main, "--src", place, "--dst", "s3://flowers/v/o.csv").code == 0
-    s3_object(s3, "v/o.csv")
-    result = call(verify.main, "--table", "s3://flowers/v/o.csv")
+@pytest.mark.parametrize("scheme", STORES)
+def test_what_a_store_holds_is_verified(
+    scheme: str, bucket: Bucket, put: Put, call: CallTask
+) -> None:
+    objects = bucket(scheme)
+    there = f"{objects.root}/v/o.csv"
+    assert call(export.main, "--src", put(scheme), "--dst", there).code == 0
+    objects.put("v/o.csv")
+    result = call(verify.main, "--table", there)
     assert result.code == 1
     assert "was changed after it was written" in result.err
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl", "xlsx"])
-def test_an_export_to_s3_is_the_file_that_is_written_here(
-    s3: S3, put: Put, call: CallTask, ending: str
+@pytest.mark.parametrize("scheme", STORES)
+def test_an_export_to_a_store_is_the_file_that_is_written_here(
+    scheme: str, bucket: Bucket, put: Put, call: CallTask, ending: str
 ) -> None:
-    place = put("s3 csv")
-    for there in (f"o.{ending}", f"s3://flowers/exported/o.{ending}"):
+    objects, place = bucket(scheme), put(f"{scheme} csv")
+    for there in (f"o.{ending}", f"{objects.root}/exported/o.{ending}"):
         result = call(export.main, "--src", place, "--dst", there)
         assert result.code == 0, result.err
-    assert s3.get(f"s3://flowers/exported/o.{ending}") == Path(f"o.{ending}").read_bytes()
+    assert objects.read(there) == Path(f"o.{ending}").read_bytes()
 
 
-def test_a_failure_while_rows_are_written_leaves_what_s3_holds(
-    s3: S3, put: Put, call: CallTask, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("scheme", STORES)
+def test_a_failure_while_rows_are_written_leaves_what_a_store_holds(
+    scheme: str, bucket: Bucket, put: Put, call: CallTask
 ) -> None:
-    place = put("s3")
-    there = "s3://flowers/kept/o.csv"
+    objects, place = bucket(scheme), put(scheme)
+    there = f"{objects.root}/kept/o.csv"
     assert call(predict, "--input", place, "--output", there, definition=IRIS).code == 0
-    before = s3.get(there), s3.get(f"{there}.manifest.json")
+    before = objects.read(there), objects.read(f"{there}.manifest.json")
     bad = FLOWERS.assign(petal_width_cm=[1.0, -1.0, float("nan")])
-    result = call(
-        predict, "--input", s3_object(s3, "bad.csv", bad), "--output", there, definition=IRIS
-    )
+    bad_place = objects.put("bad.csv", bad)
+    result = call(predict, "--input", bad_place, "--output", there, definition=IRIS)
     assert result.code == 2
     assert "petal_width_cm" in result.err
-    assert (s3.get(there), s3.get(f"{there}.manifest.json")) == before
-    assert s3.names("kept/") == ["o.csv", "o.csv.manifest.json"]
-    result = call(predict, "--input", place, "--output", "s3://nowhere/o.csv", definition=IRIS)
-    assert (result.code in (1, 2), "nowhere" in result.err) == (True, True)
+    assert (objects.read(there), objects.read(f"{there}.manifest.json")) == before
+    assert objects.names("kept") == ["o.csv", "o.csv.manifest.json"]
+    nowhere = f"{scheme}://nowhere/o.csv"
+    result = call(predict, "--input", place, "--output", nowhere, definition=IRIS)
+    assert (result.code, result.err.count("\n")) == (2, 1), result.err
+    assert result.err.startswith(f"{nowhere}: there is no ")
 
 
 def test_an_export_to_duckdb_has_its_manifest_in_the_file(put: Put, call: CallTask) -> None:
@@ -308,7 +382,8 @@ def test_an_export_to_duckdb_has_its_manifest_in_the_file(put: Put, call: CallTa
 def test_each_task_writes_the_same_rows_to_every_place(
     kind: str, put: Put, call: CallTask, request: pytest.FixtureRequest
 ) -> None:
-    source, there = put("parquet"), written_place(kind, put, request)
+    there = written_place(kind, put, request)
+    source = write("source.parquet")
     result = call(predict, "--input", source, "--output", "here.parquet", definition=IRIS)
     assert result.code == 0, result.err
     for _ in range(2):
@@ -327,36 +402,43 @@ def test_each_task_writes_the_same_rows_to_every_place(
     assert "iris labelled rows" in manifest.out, manifest.err
 
 
-def test_a_folder_of_predictions_in_s3_holds_what_one_here_holds(
-    s3: S3, put: Put, call: CallTask
+@pytest.mark.parametrize("scheme", STORES)
+def test_a_folder_of_predictions_in_a_store_holds_what_one_here_holds(
+    scheme: str, bucket: Bucket, put: Put, call: CallTask
 ) -> None:
-    put("s3")
-    source = put("folder")
-    for there in ("here", "s3://flowers/folders/there"):
-        s3.put("folders/there/old.parquet", b"")
-        s3.put("folders/there/old.parquet.manifest.json", b"{}")
-        result = call(predict, "--input", source, "--output", there, definition=IRIS)
+    objects, source = bucket(scheme), put("folder")
+    there = f"{objects.root}/folders/there"
+    objects.put("folders/there/old.parquet")
+    objects.put("folders/there/old.parquet.manifest.json.csv")
+    result = call(predict, "--input", source, "--output", there, definition=IRIS)
+    assert (result.code, "old.parquet, which no prediction wrote" in result.err) == (2, True)
+    there = f"{objects.root}/folders/else"
+    for output in ("here", there, there):
+        result = call(predict, "--input", source, "--output", output, definition=IRIS)
         assert result.code == 0, result.err
     names = sorted(file.name for file in Path("here").iterdir())
-    assert s3.names("folders/there/") == names
+    assert objects.names("folders/else") == names
     for name in names:
-        assert s3.get(f"s3://flowers/folders/there/{name}") == Path("here", name).read_bytes()
-    s3.put("folders/there/mine.txt", b"")
-    result = call(
-        predict, "--input", source, "--output", "s3://flowers/folders/there", definition=IRIS
-    )
-    assert (result.code, "holds mine.txt, which no prediction wrote" in result.err) == (2, True)
+        assert objects.read(f"{there}/{name}") == Path("here", name).read_bytes()
+    Path("in/b.parquet").unlink()
+    assert call(predict, "--input", source, "--output", there, definition=IRIS).code == 0
+    assert objects.names("folders/else") == ["a.parquet", "a.parquet.manifest.json"]
 
 
-def test_reports_parameters_and_stages_go_to_s3(s3: S3, put: Put, call: CallTask) -> None:
-    place, there = put("s3"), "s3://flowers/work"
+@pytest.mark.parametrize("scheme", STORES)
+def test_reports_parameters_and_stages_go_to_a_store(
+    scheme: str, bucket: Bucket, put: Put, call: CallTask
+) -> None:
+    objects, place = bucket(scheme), put(scheme)
+    there = f"{objects.root}/work"
+    result = call(preprocess, "--output", f"{there}/stages", definition=IRIS)
+    assert result.code == 0, result.err
     tuned = f"{there}/tuned.json"
-    for argv in (
-        (preprocess, "--output", f"{there}/stages"),
-        (tune, "--trials", "1", "--folds", "2", "--output", tuned),
-        (train, "--parameters", tuned, "--folds", "2"),
+    for task, *options in (
+        (tune, "--trials", "1", "--output", tuned),
+        (train, "--no-promote", "--parameters", tuned),
     ):
-        result = call(*argv, definition=IRIS)
+        result = call(task, "--folds", "2", *options, definition=DIABETES)
         assert result.code == 0, result.err
     for _ in range(2):
         argv = ("--contract", "labelled_flowers", "--input", place, "--output", f"{there}/checked")
@@ -368,48 +450,47 @@ def test_reports_parameters_and_stages_go_to_s3(s3: S3, put: Put, call: CallTask
         "--metric", "accuracy", "--at-least", "1", "--report", f"{there}/gate.json",
     )  # fmt: skip
     assert result.code == 0, result.err
-    assert {name.rpartition("/")[2] for name in s3.names("work/")} >= {
+    assert {*objects.names("work")} >= {
         "training.parquet", "hold_out.parquet", "tuned.json", "report.html", "report.json",
         "gate.json",
     }  # fmt: skip
-    assert json.loads(s3.get(f"{there}/checked/report.json"))["rows"] == 3
+    assert json.loads(objects.read(f"{there}/checked/report.json"))["rows"] == 3
     result = call(drift, "--reference", place, "--current", place, "--output", there)
     assert (result.code, "is not an earlier result of this task" in result.err) == (2, True)
 
 
 def test_of_two_writers_of_an_object_the_last_one_wins_with_its_manifest(
-    s3: S3, put: Put, call: CallTask
+    s3: S3, bucket: Bucket, put: Put, call: CallTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One is stopped between its table and its manifest, while the other writes all of both."""
-    put("s3")
-    there = "s3://flowers/two/o.csv"
-    settings = StoreSettings.load()
-    first = FileDestination(ObjectFile(there, settings), "csv")
+    """One stops between its table and its manifest, while another writes both."""
+    objects, source = bucket("s3"), put("csv")
+    there = f"{objects.root}/two/o.csv"
+    first = FileDestination(ObjectFile(there, StoreSettings.load()), "csv")
     send = ObjectFile.replace_by
 
     def sending(file: ObjectFile, local: Path) -> None:
         send(file, local)
         if file.location == there:
-            ObjectFile.replace_by = send  # type: ignore[method-assign]
+            monkeypatch.setattr(ObjectFile, "replace_by", send)
             late = s3.get(there)
-            assert call(export.main, "--src", put("csv"), "--dst", there).code == 0
-            # ... but the table of the first one is the last to arrive.
+            assert call(export.main, "--src", source, "--dst", there).code == 0
+            # The other's manifest is there; but the table of the first one is the last to arrive.
             s3.put("two/o.csv", late)
 
-    ObjectFile.replace_by = sending  # type: ignore[method-assign]
-    first.replace(as_batches([FLOWERS[:2]]), Origin(source="first"))
-    assert call(verify.main, "--table", there).out.count("first") == 1
-    assert call(export.main, "--src", put("csv"), "--dst", there).code == 0
-    assert "f.csv" in call(verify.main, "--table", there).out
+    monkeypatch.setattr(ObjectFile, "replace_by", sending)
+    first.replace(as_batches([FLOWERS[:2]]), Origin(source="the first one"))
+    assert "the first one" in call(verify.main, "--table", there).out
+    assert call(export.main, "--src", source, "--dst", there).code == 0
+    assert source in call(verify.main, "--table", there).out
 
 
 def written_place(kind: str, put: Put, request: pytest.FixtureRequest) -> str:
     """A place of that kind where nothing is yet."""
-    if kind.startswith("s3"):
-        put("s3")
+    if (scheme := kind.partition(" ")[0]) in STORES:
+        put(scheme)
     match kind:
-        case "s3":
-            return "s3://flowers/written/o.parquet"
+        case "s3" | "gs" | "abfs":
+            return f"{kind}://flowers/written/o.parquet"
         case "s3 delta":
             return "s3://flowers/written/o.delta"
         case "duckdb" | "sqlite":
