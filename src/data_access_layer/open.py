@@ -39,7 +39,6 @@ from data_access_layer.files import (
     DELTA_LOG,
     STANDARD_STREAM,
     WRITTEN_FORMATS,
-    FilePath,
     WrittenFormat,
     standard_input_file,
     written_format,

@@ -86,9 +86,7 @@ class FailureCollector:
             self.add_rules(broken_rules(errors, frame), source=source, first_row=first_row)
             return None
 
-    def add_rules(
-        self, rules: Iterable[BrokenRule], *, source: str, first_row: int | None
-    ) -> None:
+    def add_rules(self, rules: Iterable[BrokenRule], *, source: str, first_row: int | None) -> None:
         """Add what `broken_rules` found in one batch."""
         for column, problem, cases in rules:
             failure = self._failures.setdefault(

@@ -11,13 +11,13 @@ from pandera.typing import DataFrame
 from config.task import LoadSettings
 from config.terminal import show_table
 from data_access_layer.open import open_source
+from datasets.checks import FailureCollector, contract_dtypes
 from models.definition import ModelDefinition
 from models.judging import scored
 from models.loading import load_model
 from models.settings import EvaluateSettings
 from models.tracking import Registry
 from models.training import DEFAULTS, split
-from datasets.checks import FailureCollector, contract_dtypes
 from validation.gate import judge
 
 

@@ -40,6 +40,7 @@ from data_access_layer.open import (
 )
 from data_access_layer.reader import FrameTable, NoRowsError, Table
 from data_access_layer.tables.files import TableFiles
+from datasets.checks import contract_dtypes
 from models.definition import ModelDefinition
 from models.engines import Engine, Job, chosen_engine
 from models.loading import NoChampionError, find_version
@@ -47,7 +48,6 @@ from models.scoring import ATTEMPTS, Part, Scorer, Tally
 from models.settings import PredictSettings, TrainSettings
 from models.tracking import Registry
 from models.training import train
-from datasets.checks import contract_dtypes
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

@@ -11,11 +11,11 @@ from sklearn.inspection import permutation_importance
 from skops.card import Card
 
 from config.terminal import say
+from datasets.checks import readable_check
 from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from models.pictures import confusion_matrix, importances, predicted_against_true
 from models.training import Trained
-from datasets.checks import readable_check
 
 SHUFFLES = 10
 SAID_COLUMNS = 5

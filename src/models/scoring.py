@@ -26,9 +26,9 @@ from data_access_layer.formats.writer import TableWriter, as_batches
 from data_access_layer.reader import NoRowsError, RecordBatch, Table, renamed_apart
 from data_access_layer.tables.written_file import write_file
 from data_access_layer.threads import mapped, prefetched
+from datasets.checks import ContractError, FailureCollector, broken_rules
 from models.compatibility import git_commit
 from models.definition import ModelDefinition
-from datasets.checks import ContractError, FailureCollector, broken_rules
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

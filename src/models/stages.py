@@ -15,11 +15,11 @@ from data_access_layer.commit.staging import staged_output
 from data_access_layer.formats.writer import as_batches
 from data_access_layer.open import file_or_folder, open_destination
 from data_access_layer.tables.written_file import FileDestination
+from datasets.checks import FailureCollector
 from models.compatibility import git_commit
 from models.definition import ModelDefinition
 from models.settings import FeaturesSettings, PreprocessSettings
 from models.training import Split, split
-from datasets.checks import FailureCollector
 
 FEATURES = "features"
 SEED = 0

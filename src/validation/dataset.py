@@ -26,9 +26,9 @@ from data_access_layer.formats.writer import TableWriter
 from data_access_layer.open import StoreTable, file_or_folder, open_source, refuse_own_input
 from data_access_layer.reader import Batch, renamed_apart
 from data_access_layer.tables.files import TableFile, TableFiles
+from datasets.checks import BrokenRule, Failure, FailureCollector, broken_rules, contract_dtypes
 from datasets.registry import contracts
 from validation import html
-from datasets.checks import BrokenRule, Failure, FailureCollector, broken_rules, contract_dtypes
 from validation.sampling import Reservoir
 from validation.settings import ValidateDataSettings, required
 

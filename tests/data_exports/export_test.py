@@ -299,7 +299,10 @@ def test_a_column_that_the_format_cannot_hold_is_named(
         (["--src", "no.parquet", "--dst", "o.csv"], "no.parquet: cannot be read: No such file"),
         (["--src", "rows.parquet", "--dst", "out"], "cannot tell the format from the ending ''"),
         (["--src", "rows.parquet", "--dst", "folder.csv"], "folder.csv: is a folder;"),
-        (["--src", "rows.parquet", "--dst", "folder.delta"], "does not hold a Delta table, but other"),
+        (
+            ["--src", "rows.parquet", "--dst", "folder.delta"],
+            "does not hold a Delta table, but other",
+        ),
         (["--src", "rows.parquet", "--dst", "rows.parquet/o.csv"], "o.csv: cannot be written:"),
         (["--src", "rows.parquet", "--dst", "o.delta", "--columns", "txt"], "did you mean 'text'?"),
         (["--src", "rows.parquet", "--dst", "o.csv", "--columns", "text,text"], "there twice"),

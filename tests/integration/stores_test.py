@@ -311,7 +311,11 @@ def test_s3_sends_the_columns_and_row_groups_that_are_asked_for(
     def counting(*arguments: Any, **options: Any) -> Any:
         file = opened(*arguments, **options)
         read = file.read
-        file.read = lambda size: fetched.append(size) or read(size)
+        def counted(size: int) -> bytes:
+            fetched.append(size)
+            return bytes(read(size))
+
+        file.read = counted
         return file
 
     monkeypatch.setattr(ArrowFSWrapper, "_open", counting)

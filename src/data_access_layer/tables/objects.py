@@ -30,6 +30,8 @@ from data_access_layer.tables.clouds import (
 
 # What a client may take beyond the time limit, to say itself what is wrong.
 _GRACE_SECONDS = 2
+# Bytes in a second: an upload that is slower has stopped.
+_SLOWEST = 50_000
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class ObjectFile:
             InputError: it is not there.
             UserError: the store denies access, or does not answer.
         """
-        return self._tried(lambda: self.filesystem.open_input_file(self.key), limited=True)
+        return self._tried(lambda: self.filesystem.open_input_file(self.key), sent=0)
 
     def is_file(self) -> bool:
         """Whether it is there.
@@ -152,7 +154,9 @@ class ObjectFile:
         """
         publish = cloud_of(self.location).publish
         try:
-            self._tried(lambda: publish(self.filesystem, file, self.key))
+            self._tried(
+                lambda: publish(self.filesystem, file, self.key), sent=file.stat().st_size
+            )
         except TooLargeError as error:
             raise UserError(f"{self.location}: cannot be written: {error}") from error
 
@@ -164,7 +168,7 @@ class ObjectFile:
         """
         # S3 says nothing of an object that is not there, the others do.
         if self.is_file():
-            self._tried(lambda: self.filesystem.delete_file(self.key))
+            self._tried(lambda: self.filesystem.delete_file(self.key), sent=0)
 
     def check_bucket(self) -> None:
         """Refuse a bucket that is not there, as far as the store lets us ask.
@@ -243,13 +247,16 @@ class ObjectFile:
         )
 
     def _info(self, key: str) -> Any:
-        return self._tried(lambda: self.filesystem.get_file_info(key), limited=True)
+        return self._tried(lambda: self.filesystem.get_file_info(key), sent=0)
 
-    def _tried[T](self, attempt: Callable[[], T], *, limited: bool = False) -> T:
+    def _tried[T](self, attempt: Callable[[], T], *, sent: int | None = None) -> T:
+        """Try again what may pass; `sent` are the bytes of an attempt whose time is limited."""
+
         def explained() -> T:
             with self._explained():
-                seconds = self.settings.timeout_seconds
-                return _in_time(attempt, seconds) if limited else attempt()
+                if sent is None:
+                    return attempt()
+                return _in_time(attempt, self.settings.timeout_seconds + sent // _SLOWEST)
 
         return with_retries(explained, self.settings, name=self.location)
 

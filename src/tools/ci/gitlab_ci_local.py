@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except subprocess.CalledProcessError as error:
         print(f"{LOCK} cannot be installed:\n{error.stderr.strip()}", file=sys.stderr)
         return 1
-    os.execve(NODE, [str(NODE), str(program), *arguments], environment())
+    return os.execve(NODE, [str(NODE), str(program), *arguments], environment())
 
 
 if __name__ == "__main__":
