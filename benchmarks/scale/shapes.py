@@ -199,14 +199,14 @@ import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame
 
-from config.task import LoadSettings
+from config.task import TaskContext
 from models.$name.schema import LabelledMeasures
 
 COLUMNS = [$columns]
 ROWS = 200
 
 
-def load_measures(_: LoadSettings | None = None) -> DataFrame[LabelledMeasures]:
+def load_measures(_: TaskContext | None = None) -> DataFrame[LabelledMeasures]:
     """Labelled by the first measure's share of the first two."""
     drawn = np.random.default_rng(0).uniform(0.1, 1, size=(ROWS, len(COLUMNS)))
     measures = pd.DataFrame(drawn, columns=COLUMNS)

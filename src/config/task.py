@@ -10,9 +10,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from config.errors import InputError, UserError
 from config.settings import Settings, parse_command_line
@@ -28,27 +29,24 @@ class _Terminated(SystemExit):
     """SIGTERM came."""
 
 
-class LoadSettings(Protocol):
-    """Loads one more section, from where the task's own came from."""
-
-    def __call__[S: Settings](self, section: type[S], /) -> S:
-        """Merge its layers into one checked object."""
-
-
 @dataclass(frozen=True)
-class Invocation:
-    """How a task was called, beside its own settings."""
+class TaskContext:
+    """How a task was called, besides its own settings, and what is closed when it ends.
 
-    choices: Mapping[str, str]
+    Without a command line, as in a notebook, `TaskContext()` is one.
+    """
+
+    choices: Mapping[str, str] = field(default_factory=dict)
     environment: str | None = None
     file: Path | str | None = None
+    stack: ExitStack = field(default_factory=ExitStack, compare=False, repr=False)
 
     def load[S: Settings](self, section: type[S], /) -> S:
         """One more section, from where the task's own came from."""
         return section.load(environment=self.environment, file=self.file)
 
 
-type RunTask[S: Settings] = Callable[[S, Invocation], int]
+type RunTask[S: Settings] = Callable[[S, TaskContext], int]
 
 
 def main[S: Settings](
@@ -78,7 +76,9 @@ def main[S: Settings](
             choices=known,
         )
         chosen = {name: getattr(options, name) for name in choices or ()}
-        return run(values, Invocation(chosen, options.environment, options.config))
+        with ExitStack() as stack:
+            context = TaskContext(chosen, options.environment, options.config, stack)
+            return run(values, context)
 
     sys.exit(_exit_code(call))
 

@@ -20,8 +20,7 @@ of all models.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +29,7 @@ import pandas as pd
 import pyarrow as pa
 
 from config.errors import InputError
+from config.task import TaskContext
 from data_access_layer.atomic import refuse_overwriting
 from data_access_layer.column_types import as_schema, plain_columns, plain_schema
 from data_access_layer.column_types import to_frame as to_plain_frame
@@ -52,7 +52,6 @@ from data_access_layer.locations import (
 )
 from data_access_layer.optional import DELTA, STORES, optional_module
 from data_access_layer.reader import (
-    DEFAULT_BATCH_ROWS,
     Batch,
     NoRowsError,
     Problems,
@@ -60,13 +59,12 @@ from data_access_layer.reader import (
     WrongCellsMode,
     to_frame,
 )
-from data_access_layer.settings import StoreSettings
+from data_access_layer.settings import BATCH_ROWS, StoreSettings
 from data_access_layer.tables.files import TableFile, TableFiles, files_of, files_read, open_files
 from data_access_layer.tables.objects import ObjectFile
 from data_access_layer.tables.written_file import FileDestination
 from data_access_layer.text import Formulas
 
-type LoadStores = Callable[[type[StoreSettings]], StoreSettings]
 type TableFormat = WrittenFormat | Literal["delta"]
 
 DELTA_ENDING = ".delta"
@@ -92,7 +90,7 @@ class StoreTable:
         return int(self.table.row_count())
 
     def batches(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
+        self, batch_rows: int = BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
     ) -> Iterator[Batch]:
         """Yield the rows as pandas has them, in the types that are declared.
 
@@ -113,7 +111,7 @@ class StoreTable:
             raise problems.error()
 
     def record_batches(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, columns: Sequence[str] | None = None
+        self, batch_rows: int = BATCH_ROWS, *, columns: Sequence[str] | None = None
     ) -> Iterator[RecordBatch]:
         """Yield the rows as Arrow has them, of `columns` only; at least one batch.
 
@@ -127,32 +125,31 @@ class StoreTable:
 
 def open_source(
     place: str,
-    load_settings: LoadStores,
-    stack: ExitStack,
+    context: TaskContext,
     *,
     dtypes: Mapping[str, str] | None = None,
     texts_as: TextsAs = "exact",
 ) -> TableFiles | StoreTable:
     """The table that `place` names; `dtypes` are the columns that a contract declares.
 
-    The settings are loaded only for a place that is not a file. `stack` closes what is opened.
+    The settings are loaded only for a place that is not a file. The end of the task closes it.
 
     Raises:
         InputError: nothing is there, or this package does not have what reads it.
         UserError: the store denies access, or does not answer.
     """
     if place == STANDARD_STREAM:
-        file = stack.enter_context(standard_input_file())
+        file = context.stack.enter_context(standard_input_file())
         name = "standard input"
         return TableFiles([TableFile(file, dtypes or {}, name, texts_as)], name)
     if _is_name(place):
-        place = _location_of(place, load_settings(StoreSettings))
+        place = _location_of(place, context.load(StoreSettings))
     at = parse_location(place)
     if isinstance(at, TableLocation):
         stores = optional_module(STORES, place=place)
-        table = stores.open_location(place, load_settings(StoreSettings))
+        table = stores.open_location(place, context.load(StoreSettings))
         return StoreTable(table, dtypes or {})
-    path = _path_of(at, place, load_settings)
+    path = _path_of(at, place, context)
     if _is_delta(path):
         return StoreTable(optional_module(DELTA, place=place).DeltaFolder(path), dtypes or {})
     if isinstance(path, Path):
@@ -162,7 +159,7 @@ def open_source(
 
 def open_destination(
     place: str,
-    load_settings: LoadStores,
+    context: TaskContext,
     *,
     option: str,
     format: TableFormat | None = None,
@@ -178,29 +175,29 @@ def open_destination(
         InputError: neither `format` nor the ending is one, or this package does not have what
             writes it.
     """
-    place = _named_place(place, load_settings)
+    place = _named_place(place, context)
     at = parse_location(place)
     if isinstance(at, TableLocation):
         stores = optional_module(STORES, place=place)
-        table: Destination = stores.open_location(place, load_settings(StoreSettings))
+        table: Destination = stores.open_location(place, context.load(StoreSettings))
         return table
-    path = _path_of(at, place, load_settings)
+    path = _path_of(at, place, context)
     if format == "delta" or (format is None and _is_delta(path)):
         delta: Destination = optional_module(DELTA, place=place).DeltaFolder(path, option=option)
         return delta
     return FileDestination(path, format or written_format(path), option, encoding, formulas)
 
 
-def is_folder(place: str, load_settings: LoadStores) -> bool:
+def is_folder(place: str, context: TaskContext) -> bool:
     """Whether `place` as a destination is a folder of files: it is no table, and has no ending."""
-    at = parse_location(_named_place(place, load_settings))
+    at = parse_location(_named_place(place, context))
     if isinstance(at, TableLocation):
         return False
-    path = _path_of(at, place, load_settings)
+    path = _path_of(at, place, context)
     return path.suffix.lower() not in WRITTEN_FORMATS and not _is_delta(path)
 
 
-def file_or_folder(place: str, load_settings: LoadStores, *, option: str) -> Path | ObjectFile:
+def file_or_folder(place: str, context: TaskContext, *, option: str) -> Path | ObjectFile:
     """The file or folder, here or in an object store, that `place` names.
 
     Raises:
@@ -211,17 +208,17 @@ def file_or_folder(place: str, load_settings: LoadStores, *, option: str) -> Pat
         raise InputError(
             f"{option} {place}: expected a file or folder, on this machine or in an object store."
         )
-    return _path_of(at, place, load_settings)
+    return _path_of(at, place, context)
 
 
-def read_text(place: str, load_settings: LoadStores, *, option: str) -> str:
+def read_text(place: str, context: TaskContext, *, option: str) -> str:
     """What the file or object holds, in UTF-8.
 
     Raises:
         InputError: it cannot be read.
     """
     try:
-        return file_or_folder(place, load_settings, option=option).read_text()
+        return file_or_folder(place, context, option=option).read_text()
     except OSError as error:
         raise InputError(f"{place}: cannot be read: {error.strerror or 'not found'}.") from error
     except UnicodeDecodeError as error:
@@ -271,10 +268,10 @@ def read_plain(source: TableFiles | StoreTable) -> pd.DataFrame:
     return rows
 
 
-def _path_of(at: Location, place: str, load_settings: LoadStores) -> Path | ObjectFile:
+def _path_of(at: Location, place: str, context: TaskContext) -> Path | ObjectFile:
     if isinstance(at, FileLocation):
         return at.path
-    return ObjectFile(place, load_settings(StoreSettings))
+    return ObjectFile(place, context.load(StoreSettings))
 
 
 def _is_delta(path: Path | ObjectFile) -> bool:
@@ -290,11 +287,11 @@ def _is_name(place: str) -> bool:
     return re.fullmatch(r"\w+", place) is not None and not Path(place).exists()
 
 
-def _named_place(place: str, load_settings: LoadStores) -> str:
+def _named_place(place: str, context: TaskContext) -> str:
     """Where the table of that name is, if the settings name one so; else the place itself."""
     if not _is_name(place):
         return place
-    return load_settings(StoreSettings).tables.get(place, place)
+    return context.load(StoreSettings).tables.get(place, place)
 
 
 def _location_of(name: str, settings: StoreSettings) -> str:

@@ -13,13 +13,12 @@ import pyarrow as pa
 from config.errors import InputError
 from data_access_layer.conform import arrow_type
 from data_access_layer.formats.csv import SHOWN_ROWS, WrongCells, in_rows
+from data_access_layer.settings import BATCH_ROWS
 
 # For those who pass rows on and may not import Arrow themselves.
 type RecordBatch = pa.RecordBatch
 # What becomes of cells that are not of their declared type.
 type WrongCellsMode = Literal["raise", "keep"]
-
-DEFAULT_BATCH_ROWS = 262_144
 
 
 class NoRowsError(InputError):
@@ -50,13 +49,19 @@ class Table(Protocol):
         """How many rows there are, where that is known before they are read."""
 
     def batches(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
+        self, batch_rows: int = BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
     ) -> Iterator[Batch]:
         """Yield the rows in order, at most `batch_rows` at a time.
 
         Cells that are not of their declared type raise an error that names the first rows of each
         column. Where `wrong_cells` is `keep`, they are missing in the frame, and in `wrong`.
         """
+
+
+def total_rows(tables: Iterable[Table]) -> int | None:
+    """The rows of all tables; None where one does not know before it is read."""
+    counts = [table.row_count() for table in tables]
+    return None if None in counts else sum(count or 0 for count in counts)
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class FrameTable:
         return len(self.frame)
 
     def batches(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
+        self, batch_rows: int = BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
     ) -> Iterator[Batch]:
         """Yield the rows in order, at most `batch_rows` at a time."""
         for start in range(0, len(self.frame), batch_rows):

@@ -1,13 +1,16 @@
-"""Where tables lie, and what opens their stores: the section `stores`."""
+"""Where tables are, what opens their stores, and how many rows are read at a time."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, SecretStr, field_validator
 
 from config.settings import MASK, Settings
 from data_access_layer.locations import refuse_credentials
+
+BATCH_ROWS = 262_144
+type BatchRows = Annotated[int, Field(gt=0, description="Rows that are in memory at a time.")]
 
 
 class StoreSettings(Settings):

@@ -25,14 +25,14 @@ from config import task
 from data_exports.settings import ExportSettings
 
 if TYPE_CHECKING:
-    from config.task import Invocation
+    from config.task import TaskContext
 
 
-def run(settings: ExportSettings, invocation: Invocation) -> int:
+def run(settings: ExportSettings, context: TaskContext) -> int:
     """Export one table and show a summary."""
     from data_exports.exporting import export
 
-    export(settings, invocation.load)
+    export(settings, context)
     return 0
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from config.errors import InputError
-from config.task import LoadSettings
+from config.task import TaskContext
 from config.terminal import say, show_table, with_progress
 from data_access_layer.commit.destination import Destination, Origin
 from data_access_layer.commit.manifest import Manifest, manifest_of
@@ -27,7 +27,7 @@ from data_exports.verifying import facts
 CREATED_BY = "data_exports.export"
 
 
-def export(settings: ExportSettings, load_settings: LoadSettings) -> Manifest:
+def export(settings: ExportSettings, context: TaskContext) -> Manifest:
     """Export one table, whole or not at all, and show a summary.
 
     Raises:
@@ -40,30 +40,29 @@ def export(settings: ExportSettings, load_settings: LoadSettings) -> Manifest:
             raise InputError(f"{option} is missing. See `python -m data_exports.export --help`.")
     destination = open_destination(
         settings.dst,
-        load_settings,
+        context,
         option="--dst",
         format=settings.format,
         encoding=settings.encoding,
         formulas=settings.csv_formulas,
     )
-    with ExitStack() as stack:
-        # In CSV, columns come out as the same texts whatever their type is.
-        texts_as: TextsAs = "text" if destination.format == "csv" else "exact"
-        source = open_source(settings.src, load_settings, stack, texts_as=texts_as)
-        refuse_own_input(source, destination, option="--dst")
-        rows = source.row_count()
-        destination.check(rows)
-        formulas: Counter[str] = Counter()
-        columns = _columns(settings.columns)
-        batch_rows = settings.batch_rows
-        rows_read = source.record_batches(batch_rows, columns=columns)
-        read = prefetched(even_batches(rows_read, batch_rows))
-        with closing(read):
-            counted = ((batch.num_rows, batch) for batch in read)
-            batches = with_progress(counted, rows, what="exporting")
-            if destination.format == "csv":
-                batches = _counting(batches, formulas)
-            manifest = destination.replace(batches, _origin(source))
+    # In CSV, columns come out as the same texts whatever their type is.
+    texts_as: TextsAs = "text" if destination.format == "csv" else "exact"
+    source = open_source(settings.src, context, texts_as=texts_as)
+    refuse_own_input(source, destination, option="--dst")
+    rows = source.row_count()
+    destination.check(rows)
+    formulas: Counter[str] = Counter()
+    columns = _columns(settings.columns)
+    batch_rows = settings.batch_rows
+    rows_read = source.record_batches(batch_rows, columns=columns)
+    read = prefetched(even_batches(rows_read, batch_rows))
+    with closing(read):
+        counted = ((batch.num_rows, batch) for batch in read)
+        batches = with_progress(counted, rows, what="exporting")
+        if destination.format == "csv":
+            batches = _counting(batches, formulas)
+        manifest = destination.replace(batches, _origin(source))
     _show(manifest, destination, time.monotonic() - started)
     if formulas and settings.csv_formulas == "keep":
         _warn(formulas)

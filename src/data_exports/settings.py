@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from config.settings import Settings
+from data_access_layer.settings import BATCH_ROWS, BatchRows
 
 
 class ExportSettings(Settings):
@@ -26,7 +27,7 @@ class ExportSettings(Settings):
         None, description="The format where the ending of --dst does not say it."
     )
     columns: str = Field("", description="Which columns, separated by commas; default: all.")
-    batch_rows: int = Field(262_144, gt=0, description="Rows that are in memory at a time.")
+    batch_rows: BatchRows = BATCH_ROWS
     encoding: str = Field(
         "utf-8", description="Of CSV; Excel opens utf-8-sig right away, JSON Lines are UTF-8."
     )

@@ -18,14 +18,14 @@ from config import task
 from data_exports.settings import VerifySettings
 
 if TYPE_CHECKING:
-    from config.task import Invocation
+    from config.task import TaskContext
 
 
-def run(settings: VerifySettings, invocation: Invocation) -> int:
+def run(settings: VerifySettings, context: TaskContext) -> int:
     """Verify one table and show its manifest."""
     from data_exports.verifying import show_verified
 
-    show_verified(settings, invocation.load)
+    show_verified(settings, context)
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config.errors import InputError, UserError
-from config.task import LoadSettings
+from config.task import TaskContext
 from config.terminal import show_table
 from data_access_layer.commit.destination import Destination
 from data_access_layer.commit.manifest import Manifest
@@ -35,11 +35,11 @@ def verify(destination: Destination) -> Manifest:
     return manifest
 
 
-def show_verified(settings: VerifySettings, load_settings: LoadSettings) -> None:
+def show_verified(settings: VerifySettings, context: TaskContext) -> None:
     """Verify one table and show its manifest."""
     if not settings.table:
         raise InputError("--table is missing: name the table that is to be verified.")
-    destination = open_destination(settings.table, load_settings, option="--table")
+    destination = open_destination(settings.table, context, option="--table")
     show_table(f"{destination.location}: verified", ["", ""], facts(verify(destination)))
 
 

@@ -20,7 +20,7 @@ from typing import NoReturn
 
 import feature_store.views
 from config import task
-from config.task import Invocation
+from config.task import TaskContext
 from feature_store.settings import ExtractSettings
 
 
@@ -29,11 +29,11 @@ def view_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(feature_store.views.__path__))
 
 
-def run(settings: ExtractSettings, invocation: Invocation) -> int:
+def run(settings: ExtractSettings, context: TaskContext) -> int:
     """Extract one view and show a summary."""
     from feature_store.extraction import extract
 
-    extract(invocation.choices["view"], settings, invocation.load)
+    extract(context.choices["view"], settings, context)
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from config.errors import InputError
-from config.task import LoadSettings
+from config.task import TaskContext
 from config.terminal import show_table, with_progress
 from data_access_layer.commit.destination import Origin
 from data_access_layer.open import open_destination
@@ -35,20 +35,20 @@ def find_view(name: str) -> type[FeatureView]:
     return found[0]
 
 
-def extract(name: str, settings: ExtractSettings, load_settings: LoadSettings) -> None:
+def extract(name: str, settings: ExtractSettings, context: TaskContext) -> None:
     """Write the rows of a view that are asked for, with a manifest, and show a summary."""
     if not settings.dst:
         raise InputError("Say where to write: --dst FILE, which ends in .parquet or .csv.")
     view = find_view(name)
     columns = _columns(settings.columns, view)
     view.select(*columns)  # refuses what the view does not have
-    destination = open_destination(settings.dst, load_settings, option="--dst")
+    destination = open_destination(settings.dst, context, option="--dst")
     destination.check(None)
     batches = view.batches(
         columns=columns,
         filter=settings.filter or None,
         as_of=settings.as_of or None,
-        settings=load_settings(StoreSettings),
+        settings=context.load(StoreSettings),
         batch_rows=settings.batch_rows,
     )
     rows = _with_columns(batches, view, columns, f"extracting {name}")

@@ -7,6 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from config.settings import Settings
+from data_access_layer.settings import BATCH_ROWS, BatchRows
 
 
 class ExtractSettings(Settings):
@@ -21,4 +22,4 @@ class ExtractSettings(Settings):
         "",
         description="What was known at that date or moment, one row per entity; default: all rows.",
     )
-    batch_rows: int = Field(262_144, gt=0, description="Rows that are in memory at a time.")
+    batch_rows: BatchRows = BATCH_ROWS

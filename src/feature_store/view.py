@@ -29,7 +29,7 @@ from pandera.typing import DataFrame
 
 from config.terminal import say
 from data_access_layer.query.filters import AsOf
-from data_access_layer.settings import StoreSettings
+from data_access_layer.settings import BATCH_ROWS, StoreSettings
 from data_access_layer.stores import open_table
 from data_access_layer.tables.stored_table import StoredTable
 from feature_store.checks import checked, dtypes_of, subset
@@ -37,7 +37,6 @@ from feature_store.errors import FeatureStoreError, unknown
 from feature_store.filters import Alternatives, Filter, parse_filter
 from feature_store.moments import Moment, to_moment
 
-BATCH_ROWS = 262_144
 # Integers that may be missing would else be floating-point, and no longer exact beyond 2^53.
 _EXACT_TYPES: dict[str, Any] = {
     **{f"int{bits}": pd.api.types.pandas_dtype(f"Int{bits}") for bits in (8, 16, 32, 64)},

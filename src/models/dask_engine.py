@@ -31,6 +31,7 @@ from distributed import (
 from config.errors import InputError, UserError
 from config.terminal import with_progress
 from config.tracking import TrackingSettings
+from data_access_layer.reader import total_rows
 from data_access_layer.tables.files import TableFile
 from models.engines import Job
 from models.loading import find_version
@@ -68,8 +69,7 @@ def run(
     """
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    counts = [part.table.row_count() for part in parts]
-    total = None if None in counts else sum(count or 0 for count in counts)
+    total = total_rows(part.table for part in parts)
     sent = [_sent(part) for part in parts]
     with ExitStack() as stack:
         client = stack.enter_context(

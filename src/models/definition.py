@@ -13,7 +13,7 @@ import pandera.pandas as pa
 from pandera.typing import DataFrame
 from sklearn.pipeline import Pipeline
 
-from config.task import LoadSettings
+from config.task import TaskContext
 from validation.gate import Gate
 
 
@@ -73,7 +73,7 @@ class ModelDefinition:
     input_contract: type[pa.DataFrameModel]
     labelled_contract: type[pa.DataFrameModel]
     output_contract: type[pa.DataFrameModel]
-    load_labelled: Callable[[LoadSettings], DataFrame[Any]]
+    load_labelled: Callable[[TaskContext], DataFrame[Any]]
     build_pipeline: Callable[[int], Pipeline]
     predict: Predict
     score: Score
@@ -81,7 +81,7 @@ class ModelDefinition:
     gate: Gate
     code: tuple[ModuleType, ...]
     feature_contract: type[pa.DataFrameModel] | None = None
-    load_input: Callable[[LoadSettings], DataFrame[Any]] | None = None
+    load_input: Callable[[TaskContext], DataFrame[Any]] | None = None
     groups: str | None = None
     search_space: Mapping[str, Sequence[Any] | Distribution] = field(default_factory=dict)
     trusted_types: tuple[str, ...] = ()

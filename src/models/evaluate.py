@@ -20,19 +20,17 @@ from models import task
 from models.settings import EvaluateSettings
 
 if TYPE_CHECKING:
-    from config.task import LoadSettings
+    from config.task import TaskContext
     from models.definition import ModelDefinition
 
 
-def run(
-    definition: ModelDefinition, settings: EvaluateSettings, load_settings: LoadSettings
-) -> int:
+def run(definition: ModelDefinition, settings: EvaluateSettings, context: TaskContext) -> int:
     """Show, and log, the metrics of one version."""
     from models.evaluation import evaluate
     from models.tracking import Registry
 
-    registry = Registry.connect(load_settings(TrackingSettings))
-    held = evaluate(definition, settings, registry, load_settings=load_settings)
+    registry = Registry.connect(context.load(TrackingSettings))
+    held = evaluate(definition, settings, registry, context=context)
     return 0 if held else 1
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Any, cast
 
 import pandas as pd
 from pandera.typing import DataFrame
 
-from config.task import LoadSettings
+from config.task import TaskContext
 from config.terminal import show_table
 from data_access_layer.open import open_source
 from datasets.checks import FailureCollector, contract_dtypes
@@ -26,13 +25,13 @@ def evaluate(
     settings: EvaluateSettings,
     registry: Registry,
     *,
-    load_settings: LoadSettings = DEFAULTS,
+    context: TaskContext = DEFAULTS,
 ) -> bool:
     """Show and log one version's metrics; False where it misses a limit and that is to count."""
     if settings.input:
-        labelled = read_labelled(definition, settings.input, load_settings)
+        labelled = read_labelled(definition, settings.input, context)
     else:
-        labelled = split(definition, load_settings).hold_out
+        labelled = split(definition, context).hold_out
     version, model = load_model(
         definition,
         registry,
@@ -55,9 +54,7 @@ def evaluate(
     return verdict.passed or not settings.enforce
 
 
-def read_labelled(
-    definition: ModelDefinition, place: str, load_settings: LoadSettings
-) -> DataFrame[Any]:
+def read_labelled(definition: ModelDefinition, place: str, context: TaskContext) -> DataFrame[Any]:
     """Labelled rows of a place, checked.
 
     Raises:
@@ -66,14 +63,11 @@ def read_labelled(
     contract = definition.labelled_contract
     failures = FailureCollector()
     frames: list[pd.DataFrame] = []
-    with ExitStack() as stack:
-        source = open_source(place, load_settings, stack, dtypes=contract_dtypes(contract))
-        for batch in source.batches():
-            rows = failures.check(
-                contract, batch.frame, source=batch.source, first_row=batch.first_row
-            )
-            if rows is not None:
-                frames.append(rows)
+    source = open_source(place, context, dtypes=contract_dtypes(contract))
+    for batch in source.batches():
+        rows = failures.check(contract, batch.frame, source=batch.source, first_row=batch.first_row)
+        if rows is not None:
+            frames.append(rows)
     if failures:
         raise failures.error()
     return cast("DataFrame[Any]", pd.concat(frames, ignore_index=True))

@@ -14,17 +14,15 @@ from models import task
 from models.settings import FeaturesSettings
 
 if TYPE_CHECKING:
-    from config.task import LoadSettings
+    from config.task import TaskContext
     from models.definition import ModelDefinition
 
 
-def run(
-    definition: ModelDefinition, settings: FeaturesSettings, load_settings: LoadSettings
-) -> int:
+def run(definition: ModelDefinition, settings: FeaturesSettings, context: TaskContext) -> int:
     """Write the table and show where it is."""
     from models.stages import write_features
 
-    write_features(definition, settings, load_settings)
+    write_features(definition, settings, context)
     return 0
 
 

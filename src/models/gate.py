@@ -19,17 +19,17 @@ from models import task
 from models.settings import GateSettings
 
 if TYPE_CHECKING:
-    from config.task import LoadSettings
+    from config.task import TaskContext
     from models.definition import ModelDefinition
 
 
-def run(definition: ModelDefinition, settings: GateSettings, load_settings: LoadSettings) -> int:
+def run(definition: ModelDefinition, settings: GateSettings, context: TaskContext) -> int:
     """Promote one version, if it is good enough."""
     from models.gating import gate
     from models.tracking import Registry
 
-    registry = Registry.connect(load_settings(TrackingSettings))
-    held = gate(definition, settings, registry, load_settings=load_settings)
+    registry = Registry.connect(context.load(TrackingSettings))
+    held = gate(definition, settings, registry, context=context)
     return 0 if held else 1
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from config.task import LoadSettings
+from config.task import TaskContext
 from config.terminal import say
 from models.definition import ModelDefinition
 from models.judging import judged, scored, settle
@@ -18,11 +18,11 @@ def gate(
     settings: GateSettings,
     registry: Registry,
     *,
-    load_settings: LoadSettings = DEFAULTS,
+    context: TaskContext = DEFAULTS,
 ) -> bool:
     """Promote a version if its gate holds; False where no champion within the limits is left."""
     version, model = load_model(definition, registry, number=settings.version)
-    hold_out = split(definition, load_settings).hold_out
+    hold_out = split(definition, context).hold_out
     scores, predictions = scored(definition, model, hold_out)
     champion = registry.champion(definition.name)
     if champion and champion.version == version.version:

@@ -20,15 +20,15 @@ from models import task
 from models.settings import PredictSettings
 
 if TYPE_CHECKING:
-    from config.task import LoadSettings
+    from config.task import TaskContext
     from models.definition import ModelDefinition
 
 
-def run(definition: ModelDefinition, settings: PredictSettings, load_settings: LoadSettings) -> int:
+def run(definition: ModelDefinition, settings: PredictSettings, context: TaskContext) -> int:
     """Predict one table and show a summary."""
     from models.predicting import predict
 
-    predict(definition, settings, load_settings)
+    predict(definition, settings, context)
     return 0
 
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +52,7 @@ from models.training import train
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-    from config.task import LoadSettings
+    from config.task import TaskContext
 
 type Source = TableFiles | StoreTable | FrameTable
 
@@ -83,9 +83,7 @@ class _Chosen:
         )
 
 
-def predict(
-    definition: ModelDefinition, settings: PredictSettings, load_settings: LoadSettings
-) -> None:
+def predict(definition: ModelDefinition, settings: PredictSettings, context: TaskContext) -> None:
     """Predict a table, write it whole or not at all, and show a summary.
 
     Raises:
@@ -96,53 +94,51 @@ def predict(
     started = time.monotonic()
     engine = chosen_engine(settings, definition.name)
     output = settings.output or engine.default_output.format(model=definition.name)
-    has_parts = output != STANDARD_STREAM and is_folder(output, load_settings)
+    has_parts = output != STANDARD_STREAM and is_folder(output, context)
     engine.check(settings.input, output, has_parts=has_parts)
-    with ExitStack() as stack:
-        source = _source(definition, settings.input, load_settings, stack, output=output)
-        destination = _destination(output, load_settings, has_parts=has_parts)
-        if destination is not None and not isinstance(source, FrameTable):
-            refuse_own_input(source, destination)
-        registry = Registry.connect(load_settings(TrackingSettings))
-        version = _version(definition, settings, registry, load_settings)
-        chosen = _Chosen(definition, registry, version, settings)
-        if destination is None:
-            tally = _write_standard_output(chosen.scorer(), source)
-        elif isinstance(destination, Destination):
-            tally = _write_table(chosen.scorer(), source, destination)
-        else:
-            tally = _write_folder(chosen, engine, source, destination)
+    source = _source(definition, settings.input, context, output=output)
+    destination = _destination(output, context, has_parts=has_parts)
+    if destination is not None and not isinstance(source, FrameTable):
+        refuse_own_input(source, destination)
+    registry = Registry.connect(context.load(TrackingSettings))
+    version = _version(definition, settings, registry, context)
+    chosen = _Chosen(definition, registry, version, settings)
+    if destination is None:
+        tally = _write_standard_output(chosen.scorer(), source)
+    elif isinstance(destination, Destination):
+        tally = _write_table(chosen.scorer(), source, destination)
+    else:
+        tally = _write_folder(chosen, engine, source, destination)
     _show(version, tally, output, time.monotonic() - started)
 
 
 def _source(
     definition: ModelDefinition,
     location: str | None,
-    load_settings: LoadSettings,
-    stack: ExitStack,
+    context: TaskContext,
     *,
     output: str,
 ) -> Source:
     if location is None:
-        return FrameTable(_own_input(definition, load_settings), f"{definition.name} sample data")
+        return FrameTable(_own_input(definition, context), f"{definition.name} sample data")
     dtypes = contract_dtypes(definition.input_contract)
     # In CSV, further columns come out as the same texts whatever their type is.
     is_text = output == STANDARD_STREAM or Path(output).suffix.lower() == ".csv"
     texts_as: TextsAs = "text" if is_text else "exact"
-    return open_source(location, load_settings, stack, dtypes=dtypes, texts_as=texts_as)
+    return open_source(location, context, dtypes=dtypes, texts_as=texts_as)
 
 
-def _own_input(definition: ModelDefinition, load_settings: LoadSettings) -> pd.DataFrame:
+def _own_input(definition: ModelDefinition, context: TaskContext) -> pd.DataFrame:
     if definition.load_input:
-        return definition.load_input(load_settings)
-    return definition.load_labelled(load_settings)[definition.input_columns()]
+        return definition.load_input(context)
+    return definition.load_labelled(context)[definition.input_columns()]
 
 
 def _version(
     definition: ModelDefinition,
     settings: PredictSettings,
     registry: Registry,
-    load_settings: LoadSettings,
+    context: TaskContext,
 ) -> ModelVersion:
     def find() -> ModelVersion:
         return find_version(
@@ -158,21 +154,21 @@ def _version(
         if not settings.train_if_missing:
             raise
         say(f"{definition.name} has no champion yet: training one first.")
-        train(definition, load_settings(TrainSettings), registry, load_settings=load_settings)
+        train(definition, context.load(TrainSettings), registry, context=context)
         return find()
 
 
 def _destination(
-    output: str, load_settings: LoadSettings, *, has_parts: bool
+    output: str, context: TaskContext, *, has_parts: bool
 ) -> Destination | FilePath | None:
     """A table, a folder, or None for standard output; what could only fail late is refused."""
     if output == STANDARD_STREAM:
         return None
     if has_parts:
-        folder = file_or_folder(output, load_settings, option="--output")
+        folder = file_or_folder(output, context, option="--output")
         _check_folder(folder)
         return folder
-    destination = open_destination(output, load_settings, option="--output")
+    destination = open_destination(output, context, option="--output")
     destination.check(None)
     return destination
 

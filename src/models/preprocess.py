@@ -14,17 +14,15 @@ from models import task
 from models.settings import PreprocessSettings
 
 if TYPE_CHECKING:
-    from config.task import LoadSettings
+    from config.task import TaskContext
     from models.definition import ModelDefinition
 
 
-def run(
-    definition: ModelDefinition, settings: PreprocessSettings, load_settings: LoadSettings
-) -> int:
+def run(definition: ModelDefinition, settings: PreprocessSettings, context: TaskContext) -> int:
     """Write the two tables and show where they are."""
     from models.stages import write_preprocessed
 
-    write_preprocessed(definition, settings, load_settings)
+    write_preprocessed(definition, settings, context)
     return 0
 
 

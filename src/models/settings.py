@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from config.settings import Settings
+from data_access_layer.settings import BATCH_ROWS, BatchRows
 
 VERSION = "A version's number, or `latest`; default: the champion."
 
@@ -91,7 +92,7 @@ class PredictSettings(Settings):
     )
     version: str | None = Field(None, description=VERSION)
     allow_mismatch: bool = Field(False, description="Load a version made with other code.")
-    batch_rows: int = Field(262_144, gt=0, description="Rows that are in memory at a time.")
+    batch_rows: BatchRows = BATCH_ROWS
     jobs: int = Field(
         1,
         ge=1,

@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from config.errors import InputError, UserError
-from config.task import LoadSettings
+from config.task import TaskContext
 from config.terminal import show_table
 from data_access_layer.commit.destination import Destination, Origin
 from data_access_layer.commit.staging import staged_output
@@ -26,7 +26,7 @@ SEED = 0
 
 
 def write_features(
-    definition: ModelDefinition, settings: FeaturesSettings, load_settings: LoadSettings
+    definition: ModelDefinition, settings: FeaturesSettings, context: TaskContext
 ) -> None:
     """Write what the pipeline's step `features` makes of each labelled row, with the target.
 
@@ -34,7 +34,7 @@ def write_features(
         InputError: the pipeline has no such step.
         UserError: the features break their contract.
     """
-    rows = split(definition, load_settings)
+    rows = split(definition, context)
     pipeline = definition.build_pipeline(SEED)
     if FEATURES not in pipeline.named_steps:
         raise InputError(
@@ -47,27 +47,27 @@ def write_features(
     features = _transformed(definition, fitted, labelled)
     _check(definition, features)
     output = settings.output or f"features/{definition.name}.parquet"
-    destination = open_destination(output, load_settings, option="--output")
+    destination = open_destination(output, context, option="--output")
     destination.check(len(features))
     _write(definition, features, destination)
     _show(f"{definition.name}: features", {"all labelled rows": features}, destination.location)
 
 
 def write_preprocessed(
-    definition: ModelDefinition, settings: PreprocessSettings, load_settings: LoadSettings
+    definition: ModelDefinition, settings: PreprocessSettings, context: TaskContext
 ) -> None:
     """Write what the pipeline's last step sees, with the target: training rows and hold-out.
 
     All is fitted on the training rows alone, as `train` does.
     """
-    rows = split(definition, load_settings)
+    rows = split(definition, context)
     fitted = _fitted(definition, definition.build_pipeline(SEED)[:-1], rows)
     parts = {
         "training": _transformed(definition, fitted, rows.training),
         "hold_out": _transformed(definition, fitted, rows.hold_out),
     }
     output = settings.output or f"preprocessed/{definition.name}"
-    folder = file_or_folder(output, load_settings, option="--output")
+    folder = file_or_folder(output, context, option="--output")
     with staged_output(folder) as staging:
         staging.mkdir()
         for name, part in parts.items():

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NoReturn, cast
 import models
 from config import task
 from config.settings import Settings
-from config.task import Invocation, LoadSettings
+from config.task import TaskContext
 
 if TYPE_CHECKING:
     from models.definition import ModelDefinition
 
-type RunModelTask[S: Settings] = Callable[[ModelDefinition, S, LoadSettings], int]
+type RunModelTask[S: Settings] = Callable[[ModelDefinition, S, TaskContext], int]
 
 
 def main[S: Settings](
@@ -33,9 +33,9 @@ def main[S: Settings](
     answers before. Where it is None, `--model NAME` chooses the model.
     """
 
-    def run_model(values: S, invocation: Invocation) -> int:
-        module = definition or f"models.{invocation.choices['model']}.definition"
-        return run(_load(module), values, invocation.load)
+    def run_model(values: S, context: TaskContext) -> int:
+        module = definition or f"models.{context.choices['model']}.definition"
+        return run(_load(module), values, context)
 
     package = definition.rpartition(".")[0] if definition else "models"
     task.main(

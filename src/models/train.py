@@ -15,18 +15,18 @@ from models import task
 from models.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from config.task import LoadSettings
+    from config.task import TaskContext
     from models.definition import ModelDefinition
 
 
-def run(definition: ModelDefinition, settings: TrainSettings, load_settings: LoadSettings) -> int:
+def run(definition: ModelDefinition, settings: TrainSettings, context: TaskContext) -> int:
     """Train one version, with its report, and show how it compares."""
     from models.report import report
     from models.tracking import Registry
     from models.training import train
 
-    registry = Registry.connect(load_settings(TrackingSettings))
-    train(definition, settings, registry, load_settings=load_settings, report=report)
+    registry = Registry.connect(context.load(TrackingSettings))
+    train(definition, settings, registry, context=context, report=report)
     return 0
 
 

@@ -20,7 +20,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 
 from config.errors import InputError
-from config.task import Invocation, LoadSettings
+from config.task import TaskContext
 from config.terminal import say, show_table
 from data_access_layer.open import read_text
 from models.compatibility import Compatibility, frame_fingerprint, used_requirements
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 EXAMPLE_ROWS = 5
 SPLIT_SEED = 0
 # Settings as they are where no command line says otherwise.
-DEFAULTS: LoadSettings = Invocation({}).load
+DEFAULTS: TaskContext = TaskContext()
 
 # What `log_results` takes. Prediction trains without the libraries that draw and write it.
 type Report = Callable[[Trained], Mapping[str, object]]
@@ -61,13 +61,13 @@ class Trained:
     metrics: Mapping[str, float]
 
 
-def split(definition: ModelDefinition, load_settings: LoadSettings = DEFAULTS) -> Split:
+def split(definition: ModelDefinition, context: TaskContext = DEFAULTS) -> Split:
     """Split the model's data set: classes stratified, rows of one group on one side.
 
     Always the same rows, whatever the seed of a training: a version that has learnt from rows that
     judge another one would win by heart.
     """
-    labelled = definition.load_labelled(load_settings)
+    labelled = definition.load_labelled(context)
     if definition.groups:
         splitter = GroupShuffleSplit(1, test_size=definition.hold_out, random_state=SPLIT_SEED)
         places = next(splitter.split(labelled, groups=labelled[definition.groups]))
@@ -85,7 +85,7 @@ def train(
     settings: TrainSettings,
     registry: Registry,
     *,
-    load_settings: LoadSettings = DEFAULTS,
+    context: TaskContext = DEFAULTS,
     report: Report | None = None,
 ) -> ModelVersion:
     """Train one version and return it; it is champion only if the gate holds, and may become it.
@@ -93,11 +93,11 @@ def train(
     `report` gives pictures and texts to log; a task that has no drawing library at hand leaves it
     out.
     """
-    rows = split(definition, load_settings)
+    rows = split(definition, context)
     columns = definition.input_columns()
     truth = rows.training[definition.target]
     unfitted = with_parameters(
-        definition.build_pipeline(settings.seed), settings.parameters, load_settings
+        definition.build_pipeline(settings.seed), settings.parameters, context
     )
     say(f"{definition.name}: {settings.folds}-fold cross-validation on {len(rows.training):,} rows")
     cross_validated = mean_and_deviation(
@@ -178,7 +178,7 @@ def mean_and_deviation(
 
 
 def with_parameters(
-    pipeline: Pipeline, file: str | None, load_settings: LoadSettings = DEFAULTS
+    pipeline: Pipeline, file: str | None, context: TaskContext = DEFAULTS
 ) -> Pipeline:
     """The pipeline with the parameters of a file that `tune` wrote.
 
@@ -188,7 +188,7 @@ def with_parameters(
     if file is None:
         return pipeline
     try:
-        parameters = json.loads(read_text(file, load_settings, option="--parameters"))["parameters"]
+        parameters = json.loads(read_text(file, context, option="--parameters"))["parameters"]
         return cast("Pipeline", pipeline.set_params(**parameters))
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")

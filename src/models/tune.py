@@ -16,16 +16,16 @@ from models import task
 from models.settings import TuneSettings
 
 if TYPE_CHECKING:
-    from config.task import LoadSettings
+    from config.task import TaskContext
     from models.definition import ModelDefinition
 
 
-def run(definition: ModelDefinition, settings: TuneSettings, load_settings: LoadSettings) -> int:
+def run(definition: ModelDefinition, settings: TuneSettings, context: TaskContext) -> int:
     """Write the best parameters and show how they compare."""
     from models.tracking import Registry
     from models.tuning import tune
 
-    tune(definition, settings, Registry.connect(load_settings(TrackingSettings)), load_settings)
+    tune(definition, settings, Registry.connect(context.load(TrackingSettings)), context)
     return 0
 
 

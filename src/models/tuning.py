@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from config.errors import InputError
-from config.task import LoadSettings
+from config.task import TaskContext
 from config.terminal import say, show_table, with_progress
 from data_access_layer.commit.staging import staged_output
 from data_access_layer.open import file_or_folder
@@ -37,7 +37,7 @@ def tune(
     definition: ModelDefinition,
     settings: TuneSettings,
     registry: Registry,
-    load_settings: LoadSettings,
+    context: TaskContext,
 ) -> str:
     """Try draws of the search space, write the best one to a file, and return its place.
 
@@ -52,8 +52,8 @@ def tune(
             f"{definition.name} has nothing to tune: give its definition.py a `search_space`."
         )
     output = settings.output or DEFAULT_OUTPUT.format(model=definition.name)
-    with staged_output(file_or_folder(output, load_settings, option="--output")) as file:
-        numbered = ((1, trial) for trial in _trials(definition, settings, load_settings))
+    with staged_output(file_or_folder(output, context, option="--output")) as file:
+        numbered = ((1, trial) for trial in _trials(definition, settings, context))
         trials = list(
             with_progress(numbered, _draws(definition, settings) + 1, what="tuning", unit="trials")
         )
@@ -71,9 +71,9 @@ def tune(
 
 
 def _trials(
-    definition: ModelDefinition, settings: TuneSettings, load_settings: LoadSettings
+    definition: ModelDefinition, settings: TuneSettings, context: TaskContext
 ) -> Iterator[Trial]:
-    rows = split(definition, load_settings).training
+    rows = split(definition, context).training
     leading = next(iter(definition.cross_validation))
     draws = ParameterSampler(
         dict(definition.search_space), _draws(definition, settings), random_state=settings.seed

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from config.errors import InputError, UserError
 from config.settings import Settings
-from config.task import Invocation
+from config.task import TaskContext
 from config.task import main as main_of_task
 
 PROG = "tools.affected"
@@ -47,7 +47,7 @@ class AffectedSettings(Settings):
     )
 
 
-def run(settings: AffectedSettings, invocation: Invocation) -> int:
+def run(settings: AffectedSettings, context: TaskContext) -> int:
     """Say what a change affects."""
     from tools.affected_report import as_dot, as_json, as_text
     from tools.inquiry import inquire

@@ -20,7 +20,7 @@ from pydantic_settings import CliPositionalArg
 
 from config.errors import InputError
 from config.settings import Settings
-from config.task import Command, Invocation, main_of_commands
+from config.task import Command, TaskContext, main_of_commands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ class DiffSettings(Settings):
     as_json: bool = Field(False, description="print JSON, for programs")
 
 
-def show(settings: ShowSettings, invocation: Invocation) -> int:
+def show(settings: ShowSettings, context: TaskContext) -> int:
     """Show one contract, or all."""
     from tools.contract_report import show_contract
 
@@ -73,7 +73,7 @@ def show(settings: ShowSettings, invocation: Invocation) -> int:
     return 0
 
 
-def export(settings: ExportSettings, invocation: Invocation) -> int:
+def export(settings: ExportSettings, context: TaskContext) -> int:
     """Write each contract to its file, or tell which file is not current."""
     from config.terminal import say
     from tools import contract_files
@@ -95,7 +95,7 @@ def export(settings: ExportSettings, invocation: Invocation) -> int:
     return 0
 
 
-def diff(settings: DiffSettings, invocation: Invocation) -> int:
+def diff(settings: DiffSettings, context: TaskContext) -> int:
     """Compare with a revision, and hold each version against its changes."""
     from config.terminal import say
     from tools.contract_changes import compare

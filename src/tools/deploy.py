@@ -25,7 +25,7 @@ from pydantic_settings import CliPositionalArg
 from config import task
 from config.errors import InputError
 from config.settings import Settings
-from config.task import Invocation
+from config.task import TaskContext
 
 PROG = "tools.deploy"
 
@@ -43,7 +43,7 @@ class DeploySettings(Settings):
     yes: bool = Field(False, description="do not ask")
 
 
-def run(settings: DeploySettings, invocation: Invocation) -> int:
+def run(settings: DeploySettings, context: TaskContext) -> int:
     """Deploy one model."""
     from config.terminal import say
     from tools.release_artifacts import Registry, build
@@ -57,7 +57,7 @@ def run(settings: DeploySettings, invocation: Invocation) -> int:
             "Name a model: e.g. ./pants run src/tools:deploy -- iris --environment staging"
         )
     check_model(root, settings.name)
-    site = Site.of(settings.name, invocation)
+    site = Site.of(settings.name, context)
     if site.environment != "dev":
         check_committed(root)
     # What cannot be reached is told before minutes of building.

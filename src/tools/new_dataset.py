@@ -22,7 +22,7 @@ from pydantic_settings import CliPositionalArg
 
 from config import task
 from config.settings import Settings
-from config.task import Invocation
+from config.task import TaskContext
 
 PROG = "tools.new_dataset"
 
@@ -39,7 +39,7 @@ class NewDatasetSettings(Settings):
     dry_run: bool = Field(False, description="show the files, and write none")
 
 
-def run(settings: NewDatasetSettings, invocation: Invocation) -> int:
+def run(settings: NewDatasetSettings, context: TaskContext) -> int:
     """Start a dataset, or say why not."""
     from tools.example import example_rows
     from tools.new_files import check_name, start

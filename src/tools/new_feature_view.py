@@ -27,7 +27,7 @@ from pydantic_settings import CliPositionalArg
 from config import task
 from config.errors import InputError
 from config.settings import Settings
-from config.task import Invocation
+from config.task import TaskContext
 
 if TYPE_CHECKING:
     from tools.table_sample import TableSample
@@ -57,7 +57,7 @@ class NewFeatureViewSettings(Settings):
         return tuple(name.strip() for name in self.key.split(",") if name.strip())
 
 
-def run(settings: NewFeatureViewSettings, invocation: Invocation) -> int:
+def run(settings: NewFeatureViewSettings, context: TaskContext) -> int:
     """Start a feature view, or say why not."""
     from tools.new_files import check_name, start
     from tools.questions import ask, view_answers

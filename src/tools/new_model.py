@@ -24,7 +24,7 @@ from pydantic_settings import CliPositionalArg
 from config import task
 from config.errors import InputError
 from config.settings import Settings
-from config.task import Invocation
+from config.task import TaskContext
 
 if TYPE_CHECKING:
     from tools.sample import Kind, Sample
@@ -54,7 +54,7 @@ class NewModelSettings(Settings):
     dry_run: bool = Field(False, description="show the files, and write none")
 
 
-def run(settings: NewModelSettings, invocation: Invocation) -> int:
+def run(settings: NewModelSettings, context: TaskContext) -> int:
     """Start a model, or say why not."""
     from tools.new_files import check_name, start
     from tools.questions import ask, model_answers

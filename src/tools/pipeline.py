@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn
 from pydantic import Field
 
 from config.settings import Settings
-from config.task import Invocation
+from config.task import TaskContext
 from config.task import main as main_of_task
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class PipelineSettings(Settings):
     )
 
 
-def run(settings: PipelineSettings, invocation: Invocation) -> int:
+def run(settings: PipelineSettings, context: TaskContext) -> int:
     """Write the pipeline."""
     from config.terminal import say
     from tools.affected_report import as_markdown

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from config.errors import InputError, UserError
 from config.settings import PREFIX, Settings, chosen_environment
-from config.task import Invocation
+from config.task import TaskContext
 from config.tracking import TrackingSettings
 from data_access_layer.folders import open_folder
 from data_access_layer.locations import refuse_credentials
@@ -51,15 +51,15 @@ class Site:
     versions: ModelVersions
 
     @classmethod
-    def of(cls, model: str, invocation: Invocation) -> Site:
+    def of(cls, model: str, context: TaskContext) -> Site:
         """That of the environment that was asked for.
 
         Raises:
             InputError: the environment's settings lack something.
             UserError: no MLflow server is named.
         """
-        environment = invocation.environment or chosen_environment()
-        settings = invocation.load(DeploymentSettings)
+        environment = context.environment or chosen_environment()
+        settings = context.load(DeploymentSettings)
         for key in ("registry", "dags"):
             if not getattr(settings, key):
                 raise InputError(
@@ -67,8 +67,8 @@ class Site:
                     f"src/config/environments/{environment}.toml, in the file of --config or as "
                     f"{PREFIX}DEPLOYMENT_{key.upper()}; or choose --environment staging or prod."
                 )
-        folder = open_folder(settings.dags, invocation.load(StoreSettings))
-        versions = ModelVersions.of(model, invocation.load(TrackingSettings))
+        folder = open_folder(settings.dags, context.load(StoreSettings))
+        versions = ModelVersions.of(model, context.load(TrackingSettings))
         return cls(environment, settings.registry, DeployedBundle(folder, model), versions)
 
     def current(self) -> Release | None:

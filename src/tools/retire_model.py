@@ -26,7 +26,7 @@ from pydantic_settings import CliPositionalArg
 from config import task
 from config.errors import InputError, UserError
 from config.settings import Settings
-from config.task import Invocation
+from config.task import TaskContext
 
 if TYPE_CHECKING:
     from tools.retirement import Retirement
@@ -55,7 +55,7 @@ class RetireModelSettings(Settings):
     force: bool = Field(False, description="remove what is not committed, too")
 
 
-def run(settings: RetireModelSettings, invocation: Invocation) -> int:
+def run(settings: RetireModelSettings, context: TaskContext) -> int:
     """Remove one model, or say who depends on it."""
     from tools.repository import find_root
     from tools.retirement import remove, retirement_of

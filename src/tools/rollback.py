@@ -21,7 +21,7 @@ from pydantic_settings import CliPositionalArg
 from config import task
 from config.errors import InputError
 from config.settings import Settings
-from config.task import Invocation
+from config.task import TaskContext
 
 PROG = "tools.rollback"
 
@@ -39,7 +39,7 @@ class RollbackSettings(Settings):
     yes: bool = Field(False, description="do not ask")
 
 
-def run(settings: RollbackSettings, invocation: Invocation) -> int:
+def run(settings: RollbackSettings, context: TaskContext) -> int:
     """Roll one model back."""
     from config.terminal import say
     from tools.release_artifacts import Registry
@@ -52,7 +52,7 @@ def run(settings: RollbackSettings, invocation: Invocation) -> int:
         raise InputError(
             "Name a model: e.g. ./pants run src/tools:rollback -- iris --environment prod"
         )
-    site = Site.of(settings.name, invocation)
+    site = Site.of(settings.name, context)
     # What is refused is refused before Pants is asked for anything.
     target = site.rollback_target(settings.to)
     plan = plan_rollback(site, target, Registry.packaged(root, site.registry))

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from config.errors import InputError
+from config.task import TaskContext
 from data_access_layer.open import open_source, read_plain
 from tools.code_names import MISSING_COLUMNS, Names, literal, snake_case
 from tools.columns import MOST_CATEGORIES, Answers, Reader, is_text, named
@@ -55,10 +56,8 @@ def read_sample(place: str, texts: Sequence[str] = ()) -> pd.DataFrame:
     """
     dtypes = dict.fromkeys(texts, "str")
     with ExitStack() as stack:
-        source = open_source(
-            place, lambda settings: settings.load(), stack, dtypes=dtypes, texts_as="numbers"
-        )
-        return read_plain(source)
+        context = TaskContext(stack=stack)
+        return read_plain(open_source(place, context, dtypes=dtypes, texts_as="numbers"))
 
 
 def read_rows(data: str, example: Callable[[], pd.DataFrame]) -> tuple[pd.DataFrame, str]:

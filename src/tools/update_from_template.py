@@ -21,7 +21,7 @@ from pydantic_settings import CliPositionalArg
 from config import task
 from config.errors import InputError
 from config.settings import Settings
-from config.task import Invocation
+from config.task import TaskContext
 
 PROG = "tools.update_from_template"
 
@@ -34,7 +34,7 @@ class UpdateSettings(Settings):
     name: CliPositionalArg[str] = Field("", description="of a model, a dataset or a feature view")
 
 
-def run(settings: UpdateSettings, invocation: Invocation) -> int:
+def run(settings: UpdateSettings, context: TaskContext) -> int:
     """Update one thing, and name the files that changed."""
     from config.terminal import say
     from tools.repository import find_root

@@ -23,7 +23,7 @@ from pydantic_settings import CliPositionalArg
 from config import task
 from config.errors import InputError
 from config.settings import Settings
-from config.task import Invocation
+from config.task import TaskContext
 
 if TYPE_CHECKING:
     from tools.upgrading import Upgrade
@@ -47,7 +47,7 @@ class UpgradeSettings(Settings):
     markdown: bool = Field(False, description="print Markdown, for a merge request")
 
 
-def run(settings: UpgradeSettings, invocation: Invocation) -> int:
+def run(settings: UpgradeSettings, context: TaskContext) -> int:
     """Upgrade, and report."""
     from tools.repository import find_root
     from tools.upgrade_report import as_json, as_markdown, as_text

@@ -17,7 +17,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from config.errors import InputError
-from config.task import LoadSettings
+from config.task import TaskContext
 from config.terminal import say, show_table, with_progress
 from data_access_layer.commit.staging import refuse_foreign_folder, staged_output
 from data_access_layer.files import stem_of
@@ -75,7 +75,7 @@ class Findings:
         return sorted(failures, key=lambda failure: (failure.count > 0, -failure.count))
 
 
-def validate_data(settings: ValidateDataSettings, load_settings: LoadSettings) -> bool:
+def validate_data(settings: ValidateDataSettings, context: TaskContext) -> bool:
     """Check a data set; write its good and bad rows and the reports; True where all rows are good.
 
     Raises:
@@ -88,14 +88,13 @@ def validate_data(settings: ValidateDataSettings, load_settings: LoadSettings) -
         raise InputError(f"No contract {name!r}; known: {', '.join(known)}. Set --contract.")
     place = required(settings.input, "input")
     output = settings.output or f"validated/{name}"
-    destination = file_or_folder(output, load_settings, option="--output")
+    destination = file_or_folder(output, context, option="--output")
     refuse_foreign_folder(destination, JSON)
     dtypes = contract_dtypes(known[name])
     findings = Findings(list(dtypes))
-    with ExitStack() as stack:
-        source = open_source(place, load_settings, stack, dtypes=dtypes)
-        refuse_own_input(source, destination)
-        folder = stack.enter_context(staged_output(destination))
+    source = open_source(place, context, dtypes=dtypes)
+    refuse_own_input(source, destination)
+    with staged_output(destination) as folder:
         folder.mkdir()
         _split(known[name], source, folder, findings, settings.batch_rows)
         facts = _facts(name, place, findings)

@@ -17,15 +17,15 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from config import task
-from config.task import Invocation
+from config.task import TaskContext
 from validation.settings import DriftSettings
 
 
-def run(settings: DriftSettings, invocation: Invocation) -> int:
+def run(settings: DriftSettings, context: TaskContext) -> int:
     """Compare two data sets."""
     from validation.drifting import drift
 
-    return 1 if drift(settings, invocation.load) and settings.fail_on_drift else 0
+    return 1 if drift(settings, context) and settings.fail_on_drift else 0
 
 
 def main(*, argv: Sequence[str] | None = None) -> NoReturn:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import chi2_contingency, false_discovery_control, ks_2samp, wasserstein_distance
 
-from config.task import LoadSettings
+from config.task import TaskContext
 from config.terminal import show_table
 from data_access_layer.commit.staging import refuse_foreign_folder, staged_output
 from data_access_layer.open import file_or_folder, open_source
@@ -51,7 +50,7 @@ class ColumnDrift:
     note: str = ""
 
 
-def drift(settings: DriftSettings, load_settings: LoadSettings) -> bool:
+def drift(settings: DriftSettings, context: TaskContext) -> bool:
     """Compare two data sets, and write the report; True where a column has drifted.
 
     Raises:
@@ -62,10 +61,10 @@ def drift(settings: DriftSettings, load_settings: LoadSettings) -> bool:
         required(settings.reference, "reference"),
         required(settings.current, "current"),
     )
-    output = file_or_folder(settings.output or "drift", load_settings, option="--output")
+    output = file_or_folder(settings.output or "drift", context, option="--output")
     refuse_foreign_folder(output, JSON)
     reference, current = (
-        _sample(side, load_settings, settings.sample_rows, settings.seed + number)
+        _sample(side, context, settings.sample_rows, settings.seed + number)
         for number, side in enumerate(sides)
     )
     columns = compare(reference.rows(), current.rows(), alpha=settings.alpha, psi=settings.psi)
@@ -240,11 +239,10 @@ def _missing_note(gone: npt.NDArray[Any]) -> str:
     return f"missing: {before:.1%}, now {after:.1%}" if before or after else ""
 
 
-def _sample(place: str, load_settings: LoadSettings, rows: int, seed: int) -> Reservoir:
+def _sample(place: str, context: TaskContext, rows: int, seed: int) -> Reservoir:
     reservoir = Reservoir(rows, seed)
-    with ExitStack() as stack:
-        for batch in open_source(place, load_settings, stack, texts_as="numbers").batches():
-            reservoir.add(batch.frame)
+    for batch in open_source(place, context, texts_as="numbers").batches():
+        reservoir.add(batch.frame)
     return reservoir
 
 

@@ -18,15 +18,15 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from config import task
-from config.task import Invocation
+from config.task import TaskContext
 from validation.settings import GateModelSettings
 
 
-def run(settings: GateModelSettings, invocation: Invocation) -> int:
+def run(settings: GateModelSettings, context: TaskContext) -> int:
     """Judge one model."""
     from validation.predictions import gate_model
 
-    return 0 if gate_model(settings, invocation.load) else 1
+    return 0 if gate_model(settings, context) else 1
 
 
 def main(*, argv: Sequence[str] | None = None) -> NoReturn:

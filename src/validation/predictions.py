@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -13,7 +12,7 @@ import pandas as pd
 from sklearn import metrics
 
 from config.errors import InputError
-from config.task import LoadSettings
+from config.task import TaskContext
 from config.terminal import say, show_table
 from data_access_layer.commit.staging import staged_output
 from data_access_layer.open import file_or_folder, open_source
@@ -42,7 +41,7 @@ METRICS: dict[str, tuple[Metric, bool]] = {
 NUMERIC = ("r2", "mae", "rmse", "smape")
 
 
-def gate_model(settings: GateModelSettings, load_settings: LoadSettings) -> bool:
+def gate_model(settings: GateModelSettings, context: TaskContext) -> bool:
     """Judge the challenger, and show the verdict; True where the gate holds.
 
     Raises:
@@ -53,7 +52,7 @@ def gate_model(settings: GateModelSettings, load_settings: LoadSettings) -> bool
         raise InputError(f"No metric {metric!r}; known: {', '.join(METRICS)}. Set --metric.")
     score, higher = METRICS[metric]
     target = required(settings.target, "target")
-    read = partial(_read, target=target, key=settings.key, load_settings=load_settings)
+    read = partial(_read, target=target, key=settings.key, context=context)
     truth = read(required(settings.truth, "truth"))
     files = {"challenger": required(settings.challenger, "challenger")}
     if settings.champion:
@@ -78,7 +77,7 @@ def gate_model(settings: GateModelSettings, load_settings: LoadSettings) -> bool
     gain = _gain(gate, score, truth[target], sides, settings.seed) if settings.champion else None
     verdict = judge(gate, scores["challenger"], scores.get("champion"), gain)
     if settings.report:
-        report = file_or_folder(settings.report, load_settings, option="--report")
+        report = file_or_folder(settings.report, context, option="--report")
         with staged_output(report) as path:
             facts = {
                 "passed": verdict.passed,
@@ -119,19 +118,17 @@ def _gain(
     )
 
 
-def _read(place: str, target: str, key: str | None, load_settings: LoadSettings) -> pd.DataFrame:
+def _read(place: str, target: str, key: str | None, context: TaskContext) -> pd.DataFrame:
     columns = [target, *([key] if key else [])]
     frames = []
-    with ExitStack() as stack:
-        source = open_source(place, load_settings, stack, texts_as="numbers")
-        for batch in source.batches():
-            for name in columns:
-                if name not in batch.frame:
-                    raise InputError(
-                        f"{batch.source}: column {name!r} is missing; the file has "
-                        f"{', '.join(map(str, batch.frame))}. Set --target or --key."
-                    )
-            frames.append(batch.frame[columns])
+    for batch in open_source(place, context, texts_as="numbers").batches():
+        for name in columns:
+            if name not in batch.frame:
+                raise InputError(
+                    f"{batch.source}: column {name!r} is missing; the file has "
+                    f"{', '.join(map(str, batch.frame))}. Set --target or --key."
+                )
+        frames.append(batch.frame[columns])
     frame = pd.concat(frames, ignore_index=True)
     if key and frame[key].duplicated().any():
         twice = frame.loc[frame[key].duplicated(), key].iloc[0]

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from config.errors import InputError
 from config.settings import Settings
+from data_access_layer.settings import BATCH_ROWS, BatchRows
 
 
 class ValidateDataSettings(Settings):
@@ -20,7 +21,7 @@ class ValidateDataSettings(Settings):
         None, description="A file, a folder, -, s3://…, or a table of a database."
     )
     output: str | None = Field(None, description="A folder; default: validated/CONTRACT.")
-    batch_rows: int = Field(262_144, gt=0, description="Rows that are in memory at a time.")
+    batch_rows: BatchRows = BATCH_ROWS
 
 
 class GateModelSettings(Settings):

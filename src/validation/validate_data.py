@@ -18,15 +18,15 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from config import task
-from config.task import Invocation
+from config.task import TaskContext
 from validation.settings import ValidateDataSettings
 
 
-def run(settings: ValidateDataSettings, invocation: Invocation) -> int:
+def run(settings: ValidateDataSettings, context: TaskContext) -> int:
     """Check one data set."""
     from validation.dataset import validate_data
 
-    return 0 if validate_data(settings, invocation.load) else 1
+    return 0 if validate_data(settings, context) else 1
 
 
 def main(*, argv: Sequence[str] | None = None) -> NoReturn:

@@ -11,7 +11,7 @@ import pytest
 
 from config.errors import UserError
 from config.settings import Settings
-from config.task import Command, Invocation, main, main_of_commands
+from config.task import Command, TaskContext, main, main_of_commands
 from support.tasks import CallTask, Result
 
 
@@ -24,7 +24,7 @@ class GreetSettings(Settings):
 
 
 def failing_with(error: BaseException) -> Callable[..., NoReturn]:
-    def run(settings: GreetSettings, invocation: Invocation) -> int:
+    def run(settings: GreetSettings, context: TaskContext) -> int:
         raise error
 
     return partial(main, GreetSettings, run, prog="greet", doc=None)
@@ -63,8 +63,8 @@ def test_a_task_gets_its_settings_its_choices_and_further_sections(
     (repository / "own.toml").write_text('[greet]\nname = "all"\n')
     seen: list[object] = []
 
-    def run(settings: GreetSettings, invocation: Invocation) -> int:
-        seen.extend([settings.name, invocation.choices, invocation.load(GreetSettings).name])
+    def run(settings: GreetSettings, context: TaskContext) -> int:
+        seen.extend([settings.name, context.choices, context.load(GreetSettings).name])
         return 3
 
     greet = partial(
@@ -83,7 +83,7 @@ def test_a_task_gets_its_settings_its_choices_and_further_sections(
 def greeting(*languages: str) -> Callable[..., NoReturn]:
     """A task that takes one of several languages."""
 
-    def run(settings: GreetSettings, invocation: Invocation) -> int:
+    def run(settings: GreetSettings, context: TaskContext) -> int:
         return 0
 
     return partial(
@@ -141,7 +141,7 @@ def test_where_there_is_one_value_only_the_option_is_still_demanded(
 def test_a_command_line_with_several_commands_runs_the_one_that_is_named(
     repository: Path, call: CallTask
 ) -> None:
-    def run(settings: GreetSettings, invocation: Invocation) -> int:
+    def run(settings: GreetSettings, context: TaskContext) -> int:
         print(f"Hello, {settings.name}.")
         return 3
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from deltalake import DeltaTable
 
 from config.errors import InputError
-from config.settings import Settings
+from config.task import TaskContext
 from data_access_layer.commit.manifest import Manifest
 from data_access_layer.open import open_destination
 from data_exports.verifying import verify
@@ -39,10 +39,6 @@ ENDINGS = ["parquet", "csv", "jsonl", "xlsx", "delta", "sqlite", "duckdb"]
 SERVERS = ["postgresql", "s3"]
 # All other kinds write a file, batch by batch; a step for each.
 FEWEST_STEPS = {"duckdb": 5}
-
-
-def load[S: Settings](section: type[S], /) -> S:
-    return section.load()
 
 
 def rows(path: Path, *, seed: int, count: int) -> Path:
@@ -118,7 +114,7 @@ class Place:
 
     def manifest(self) -> Manifest:
         """The table is whole and what its manifest says: its checksum is computed again."""
-        return verify(open_destination(self.place, load, option="--table"))
+        return verify(open_destination(self.place, TaskContext(), option="--table"))
 
     def names(self) -> list[str]:
         """Of all files, hidden ones too; the data files of Delta have new names each time."""

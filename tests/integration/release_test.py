@@ -18,7 +18,7 @@ import pytest
 from mlflow import MlflowClient
 
 from config.errors import InputError, UserError
-from config.task import Invocation
+from config.task import TaskContext
 from config.tracking import TrackingSettings
 from data_access_layer.folders import Folder, open_folder
 from data_access_layer.settings import StoreSettings
@@ -383,5 +383,5 @@ def test_what_is_not_deployed_is_not_rolled_back(
     monkeypatch.setenv("DATASCIENCE_DEPLOYMENT_REGISTRY", f"127.0.0.1:{free_port()}")
     monkeypatch.setenv("DATASCIENCE_DEPLOYMENT_DAGS", str(tmp_path / "dags"))
     with pytest.raises(UserError, match="iris is not deployed to prod: nothing to roll back"):
-        roll_back_by_command(RollbackSettings(name="iris"), Invocation({}, "prod"))
+        roll_back_by_command(RollbackSettings(name="iris"), TaskContext({}, "prod"))
     assert os.listdir(tmp_path) == ["pants.toml"]

@@ -311,6 +311,7 @@ def test_s3_sends_the_columns_and_row_groups_that_are_asked_for(
     def counting(*arguments: Any, **options: Any) -> Any:
         file = opened(*arguments, **options)
         read = file.read
+
         def counted(size: int) -> bytes:
             fetched.append(size)
             return bytes(read(size))

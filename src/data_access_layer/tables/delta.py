@@ -31,8 +31,8 @@ from data_access_layer.commit.manifest import Manifest
 from data_access_layer.files import DELTA_LOG
 from data_access_layer.formats.writer import TableWriter
 from data_access_layer.locations import S3
-from data_access_layer.reader import DEFAULT_BATCH_ROWS, RecordBatch
-from data_access_layer.settings import StoreSettings
+from data_access_layer.reader import RecordBatch
+from data_access_layer.settings import BATCH_ROWS, StoreSettings
 from data_access_layer.tables.objects import ObjectFile
 from data_access_layer.types import as_types, plain, refuse_names, refuse_types, selected
 
@@ -91,7 +91,7 @@ class DeltaFolder:
             return int(self._table.count())
 
     def batches(
-        self, columns: Sequence[str] | None = None, *, batch_rows: int = DEFAULT_BATCH_ROWS
+        self, columns: Sequence[str] | None = None, *, batch_rows: int = BATCH_ROWS
     ) -> Iterator[RecordBatch]:
         """The rows of the newest version, of `columns` only; at least one batch.
 

@@ -20,9 +20,9 @@ from data_access_layer.commit.destination import Origin
 from data_access_layer.commit.digest import RowsDigest
 from data_access_layer.commit.manifest import MANIFESTS, Manifest
 from data_access_layer.query.duckdb import quoted, select_statement
-from data_access_layer.reader import DEFAULT_BATCH_ROWS, RecordBatch
+from data_access_layer.reader import RecordBatch
 from data_access_layer.retries import TransientError
-from data_access_layer.settings import StoreSettings
+from data_access_layer.settings import BATCH_ROWS, StoreSettings
 from data_access_layer.tables.stored_table import Ask, StoredTable, TransactionalTable
 from data_access_layer.types import as_types, refuse_names, refuse_types, signed
 
@@ -215,7 +215,7 @@ class DuckDBTable(DuckDBReadable, TransactionalTable):
 
     def _rows_of(self, opened: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
         chosen = opened.sql(f"select * from {self._quoted}")
-        return iter(chosen.to_arrow_reader(DEFAULT_BATCH_ROWS))
+        return iter(chosen.to_arrow_reader(BATCH_ROWS))
 
     @property
     def _manifests(self) -> str:

@@ -25,14 +25,15 @@ from data_access_layer.formats.json_lines_reader import JsonLinesFile
 from data_access_layer.formats.parquet import ParquetFile
 from data_access_layer.formats.text_types import TextsAs, TextTypes
 from data_access_layer.reader import (
-    DEFAULT_BATCH_ROWS,
     Batch,
     NoRowsError,
     Problems,
     RecordBatch,
     WrongCellsMode,
     to_frame,
+    total_rows,
 )
+from data_access_layer.settings import BATCH_ROWS
 from data_access_layer.types import selected
 
 type Rows = tuple[pa.RecordBatch, Sequence[WrongCells]]
@@ -123,7 +124,7 @@ class TableFile:
         return size_of(self.path, self.name)
 
     def batches(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
+        self, batch_rows: int = BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
     ) -> Iterator[Batch]:
         """Yield the rows in order, at most `batch_rows` at a time.
 
@@ -142,7 +143,7 @@ class TableFile:
             raise NoRowsError(f"{self.name}: the file has no rows.")
 
     def some_batches(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
+        self, batch_rows: int = BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
     ) -> Iterator[Batch]:
         """As `batches`; none where the file has no rows."""
         first_row = 1
@@ -152,7 +153,7 @@ class TableFile:
             first_row += rows.num_rows
 
     def record_batches(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, columns: Sequence[str] | None = None
+        self, batch_rows: int = BATCH_ROWS, *, columns: Sequence[str] | None = None
     ) -> Iterator[RecordBatch]:
         """Yield the rows as Arrow has them, or of them `columns` in that order; at least one batch.
 
@@ -315,11 +316,10 @@ class TableFiles:
 
     def row_count(self) -> int | None:
         """The rows of all files, where their formats tell."""
-        counts = [file.row_count() for file in self.files]
-        return None if None in counts else sum(count or 0 for count in counts)
+        return total_rows(self.files)
 
     def batches(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
+        self, batch_rows: int = BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
     ) -> Iterator[Batch]:
         """Yield the rows in order, at most `batch_rows` at a time.
 
@@ -343,7 +343,7 @@ class TableFiles:
             raise NoRowsError(f"{self.name}: no file of the folder has rows.")
 
     def record_batches(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, columns: Sequence[str] | None = None
+        self, batch_rows: int = BATCH_ROWS, *, columns: Sequence[str] | None = None
     ) -> Iterator[RecordBatch]:
         """Yield the rows as Arrow has them, or of them `columns` in that order; at least one batch.
 
@@ -357,7 +357,7 @@ class TableFiles:
         yield from rows
 
     def typed(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, *, columns: Sequence[str] | None = None
+        self, batch_rows: int = BATCH_ROWS, *, columns: Sequence[str] | None = None
     ) -> tuple[pa.Schema, Iterator[RecordBatch]]:
         """The columns with types that fit all files, and the rows in these types.
 

@@ -154,9 +154,7 @@ class ObjectFile:
         """
         publish = cloud_of(self.location).publish
         try:
-            self._tried(
-                lambda: publish(self.filesystem, file, self.key), sent=file.stat().st_size
-            )
+            self._tried(lambda: publish(self.filesystem, file, self.key), sent=file.stat().st_size)
         except TooLargeError as error:
             raise UserError(f"{self.location}: cannot be written: {error}") from error
 

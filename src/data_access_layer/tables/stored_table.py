@@ -25,9 +25,9 @@ from data_access_layer.column_types import (
 from data_access_layer.commit.destination import Origin
 from data_access_layer.commit.manifest import Manifest
 from data_access_layer.query.filters import AsOf, Filters, Query, make_query
-from data_access_layer.reader import DEFAULT_BATCH_ROWS, RecordBatch
+from data_access_layer.reader import RecordBatch
 from data_access_layer.retries import TransientError, with_retries
-from data_access_layer.settings import StoreSettings
+from data_access_layer.settings import BATCH_ROWS, StoreSettings
 
 # Checks what is asked for against a table's columns.
 type Ask = Callable[[Columns], Query]
@@ -89,7 +89,7 @@ class StoredTable(ABC):
         """
         ask = self._question(columns, filters, as_of)
         return to_frame(
-            self._retried(lambda: pa.Table.from_batches(self._batches(ask, DEFAULT_BATCH_ROWS)))
+            self._retried(lambda: pa.Table.from_batches(self._batches(ask, BATCH_ROWS)))
         )
 
     def batches(
@@ -97,7 +97,7 @@ class StoredTable(ABC):
         columns: Iterable[str] | None = None,
         filters: Filters | None = None,
         as_of: AsOf | None = None,
-        batch_rows: int = DEFAULT_BATCH_ROWS,
+        batch_rows: int = BATCH_ROWS,
     ) -> Iterator[pa.RecordBatch]:
         """The same in batches of at most so many rows, all of one schema, in constant memory.
 

@@ -8,7 +8,7 @@ from typing import cast
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
-from config.task import LoadSettings
+from config.task import TaskContext
 from data_access_layer.settings import StoreSettings
 from feature_store.joins import point_in_time_join
 from feature_store.views.company import FeatureViewCompany
@@ -19,13 +19,13 @@ EUR_PER_MILLION = 1e6
 
 
 @pa.check_types(lazy=True)
-def load_intensities(load_settings: LoadSettings) -> DataFrame[CompanyIntensities]:
+def load_intensities(context: TaskContext) -> DataFrame[CompanyIntensities]:
     """One row per report of emissions, with what was known of the company when it arrived.
 
     Of a report that was corrected the last one counts. A report without a filed revenue of the same
     year says nothing about intensity and is left out.
     """
-    settings = load_settings(StoreSettings)
+    settings = context.load(StoreSettings)
     reports = FeatureViewCompanyEmissions.read(settings=settings).sort_values("arrived_at")
     last = reports.drop_duplicates(["company_id", "event_timestamp"], keep="last")
     known = point_in_time_join(
@@ -42,7 +42,7 @@ def load_intensities(load_settings: LoadSettings) -> DataFrame[CompanyIntensitie
     return cast("DataFrame[CompanyIntensities]", labelled)
 
 
-def load_companies(load_settings: LoadSettings) -> DataFrame[CompanyFeatures]:
+def load_companies(context: TaskContext) -> DataFrame[CompanyFeatures]:
     """Every company, as it is known now."""
-    companies = FEATURES.read(datetime.now(UTC), settings=load_settings(StoreSettings))
+    companies = FEATURES.read(datetime.now(UTC), settings=context.load(StoreSettings))
     return cast("DataFrame[CompanyFeatures]", companies)

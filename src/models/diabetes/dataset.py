@@ -6,7 +6,7 @@ import pandera.pandas as pa
 from pandera.typing import DataFrame
 from sklearn.datasets import load_diabetes
 
-from config.task import LoadSettings
+from config.task import TaskContext
 from datasets.diabetes import LabelledPatients
 
 # scikit-learn's names of the columns, in the order of the contract's.
@@ -14,7 +14,7 @@ _NAMES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6", "target
 
 
 @pa.check_types(lazy=True)
-def load_patients(_: LoadSettings | None = None) -> DataFrame[LabelledPatients]:
+def load_patients(_: TaskContext | None = None) -> DataFrame[LabelledPatients]:
     """The 442 patients that scikit-learn ships; datasets/diabetes.py names the source."""
     patients = load_diabetes(as_frame=True, scaled=False).frame
     names = dict(zip(_NAMES, LabelledPatients.to_schema().columns, strict=True))

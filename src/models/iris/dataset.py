@@ -6,12 +6,12 @@ import pandera.pandas as pa
 from pandera.typing import DataFrame
 from sklearn.datasets import load_iris
 
-from config.task import LoadSettings
+from config.task import TaskContext
 from datasets.flowers import LabelledFlowers
 
 
 @pa.check_types(lazy=True)
-def load_flowers(_: LoadSettings | None = None) -> DataFrame[LabelledFlowers]:
+def load_flowers(_: TaskContext | None = None) -> DataFrame[LabelledFlowers]:
     """The 150 flowers that scikit-learn ships.
 
     Source: R. A. Fisher, "The use of multiple measurements in taxonomic problems", Annals of

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from config.task import Invocation
+from config.task import TaskContext
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_table
 from feature_store.samples import companies as made_up
@@ -21,7 +21,7 @@ from models.training import split
 from support.tasks import CallTask, enter, make_repository
 
 EMISSIONS = "models.company_emissions.definition"
-DEFAULTS = Invocation({}).load
+DEFAULTS = TaskContext()
 COMPANIES = 1_500
 
 
