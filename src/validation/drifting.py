@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import chi2_contingency, false_discovery_control, ks_2samp, wasserstein_distance
 
+from config.errors import InputError
 from config.task import TaskContext
 from config.terminal import show_table
 from data_access_layer.commit.staging import refuse_foreign_folder, staged_output
@@ -28,6 +29,8 @@ from validation.settings import DriftSettings, required
 HTML, JSON = "report.html", "report.json"
 QUANTILES = 10
 SHOWN_COLUMNS = 20
+# The share of rows from which a number is a bin.
+FREQUENT = 0.05
 LEVELS = 30
 # A bin that one side does not have would make the index infinite.
 LEAST_SHARE = 1e-4
@@ -166,11 +169,9 @@ def _numbers(name: str, reference: pd.Series[Any], current: pd.Series[Any]) -> C
     gone = np.array(
         [[len(reference) - len(one), len(one)], [len(current) - len(other), len(other)]]
     )
-    places = np.linspace(0, 1, QUANTILES + 1)[1:-1]
-    inner = np.unique(np.quantile(one, places)) if len(one) else np.array([])
-    # Below or at each edge: a value that many rows have is a bin of its own.
+    edges = _edges(one)
     counts = [
-        np.append(np.bincount(np.searchsorted(inner, side), minlength=len(inner) + 1), missing)
+        np.append(np.bincount(np.searchsorted(edges, side), minlength=len(edges) + 1), missing)
         for side, missing in ((one, gone[0, 0]), (other, gone[1, 0]))
     ]
     p_values = [_chi_squared(gone)[1]] if gone[:, 0].any() else []
@@ -191,16 +192,35 @@ def _numbers(name: str, reference: pd.Series[Any], current: pd.Series[Any]) -> C
     )
 
 
+def _edges(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The largest value of each bin but the last: the reference's deciles, smallest and largest.
+
+    So that no move stays inside a bin, all below the smallest value is a bin, all above the largest
+    too, and so is each frequent value.
+    """
+    if not len(values):
+        return values
+    # Of the values themselves: between two infinite ones there is no number.
+    deciles = np.quantile(values, np.linspace(0, 1, QUANTILES + 1), method="inverted_cdf")
+    distinct, rows = np.unique(values, return_counts=True)
+    frequent = distinct[rows >= max(2, FREQUENT * len(values))]
+    below = np.nextafter([distinct[0], *frequent], -np.inf)
+    return np.unique(np.concatenate([deciles, frequent, below]))
+
+
 def _present(values: pd.Series[Any]) -> npt.NDArray[np.float64]:
     numbers = pd.to_numeric(values).astype("Float64").dropna()
     return np.asarray(numbers.to_numpy(dtype="float64"), dtype=np.float64)
 
 
 def _distance(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float | None:
-    spread = float(one.std()) if np.isfinite(one).all() else 0.0
-    if not spread or not np.isfinite(other).all():
+    largest = float(np.abs(np.concatenate([one, other])).max())
+    if not largest or not np.isfinite(largest):
         return None
-    return float(wasserstein_distance(one, other)) / spread
+    # Of numbers up to 1, no square overflows.
+    one, other = one / largest, other / largest
+    spread = float(one.std())
+    return float(wasserstein_distance(one, other)) / spread if spread else None
 
 
 def _levels(name: str, reference: pd.Series[Any], current: pd.Series[Any]) -> ColumnDrift:
@@ -243,6 +263,8 @@ def _sample(place: str, context: TaskContext, rows: int, seed: int) -> Reservoir
     reservoir = Reservoir(rows, seed)
     for batch in open_source(place, context, texts_as="numbers").batches():
         reservoir.add(batch.frame)
+    if not reservoir.seen:
+        raise InputError(f"{place}: expected rows to compare, and there are none.")
     return reservoir
 
 

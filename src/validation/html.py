@@ -23,6 +23,8 @@ from matplotlib.figure import Figure
 BAD, GOOD, PLAIN = "#c0392b", "#2f6f9f", "#8a98a5"
 SHOWN_VALUES = 12
 BINS = 30
+# Beyond it, the difference of two values may be infinite.
+LARGEST_DRAWN = 1e300
 _STYLE = {
     # A column may be named `$x$`.
     "text.parse_math": False,
@@ -102,11 +104,26 @@ def _with_missing(name: str, values: pd.Series[Any]) -> str:
 
 def _histogram(axes: Any, parts: Mapping[str, tuple[pd.Series[Any], str]]) -> None:
     numbers = {name: _finite(values) for name, (values, _) in parts.items()}
-    every = np.concatenate(list(numbers.values()))
-    edges = np.histogram_bin_edges(every, bins=BINS) if len(every) else np.array([0.0, 1.0])
+    edges = _bin_edges(np.concatenate(list(numbers.values())))
+    if edges is None:
+        _frequencies(axes, parts)
+        return
     for name, (_, color) in parts.items():
         weights = np.full(len(numbers[name]), 100 / max(len(numbers[name]), 1))
         axes.hist(numbers[name], edges, weights=weights, color=color, alpha=0.6, label=name)
+
+
+def _bin_edges(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+    """The edges of the bars, None where floats cannot divide the range into that many."""
+    if not len(values):
+        return np.array([0.0, 1.0])
+    # An axis is wider than its values, and so is a bar around a single one.
+    if np.abs(values).max() > LARGEST_DRAWN:
+        return None
+    try:
+        return np.histogram_bin_edges(values, bins=BINS)
+    except ValueError:
+        return None
 
 
 def _frequencies(axes: Any, parts: Mapping[str, tuple[pd.Series[Any], str]]) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-
 from support.tasks import CallTask
+
 from validation.drift import main
 from validation.drifting import ColumnDrift, compare, population_stability
 from validation.sampling import Reservoir
@@ -53,6 +55,40 @@ def test_a_shift_missing_values_another_kind_and_new_values_are_drift(
     found = compared(table(0), table(1).assign(**changed))
     assert {name for name, column in found.items() if column.drifted} == set(changed)
     assert next(iter(found)) in changed, "the worst comes first"
+
+
+STAY = [float(value) for value in range(1, 2001)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([1.0] * 300, [0.0] * 300),
+        ([1.0] * 300, [2.0] * 300),
+        ([0.0] * 900 + STAY, [-999.0] * 900 + STAY),
+        ([0.0] * 160 + STAY, [-999.0] * 160 + STAY),
+        ([9999.0] * 160 + STAY, [99999.0] * 160 + STAY),
+        ([0.0] * 100 + [1.0] * 200, [0.0] * 100 + [0.5] * 200),
+        ([np.inf] * 100 + [1.0] * 200, [-np.inf] * 100 + [1.0] * 200),
+    ],
+    ids=[
+        "a constant goes down",
+        "a constant goes up",
+        "many smallest values become a code",
+        "a few smallest values become a code",
+        "a few largest values become a code",
+        "a frequent value moves towards another",
+        "infinite values change their sign",
+    ],
+)
+def test_a_shift_between_or_beyond_the_edges_is_drift(
+    before: list[float], after: list[float]
+) -> None:
+    one, other = (pd.DataFrame({"x": values}) for values in (before, after))
+    assert compared(one, other)["x"].drifted
+    assert compared(other, one)["x"].drifted
+    for same in (one, other):
+        assert compared(same, same)["x"].psi == 0
 
 
 def test_a_significant_difference_that_does_not_matter_is_no_drift() -> None:
@@ -106,6 +142,7 @@ def test_the_report_and_the_exit_codes(call: CallTask) -> None:
     argv = ("--reference", "a.parquet", "--current", "b.csv")
     result = call(main, *argv)
     assert result.code == 0, result.err
+    assert "with --fail-on-drift it is 1." in result.err
     assert "1 of 3 columns drifted" in result.out
     page = Path("drift/report.html").read_text()
     assert "<script" not in page
@@ -117,6 +154,32 @@ def test_the_report_and_the_exit_codes(call: CallTask) -> None:
     assert "None of 3 columns has drifted." in Path("drift/report.html").read_text()
     result = call(main, "--reference", "a.parquet")
     assert (result.code, result.err) == (2, "--current is missing; see --help for examples.\n")
+
+
+@pytest.mark.usefixtures("repository")
+@pytest.mark.parametrize(
+    "values",
+    [[-1.7e308, 1.7e308], [1e308], [1e16, 1e16 + 2], [0.0, 5e-324], [2**63 - 1, 2**63 - 2]],
+)
+def test_numbers_that_no_histogram_can_divide_are_drawn_too(
+    call: CallTask, values: list[float]
+) -> None:
+    pd.DataFrame({"x": values * 5}).to_parquet("a.parquet")
+    result = call(main, "--reference", "a.parquet", "--current", "a.parquet")
+    assert (result.code, result.err) == (0, "")
+    assert Path("drift/report.html").read_text().count("data:image/svg+xml") == 2
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_side_without_rows_is_refused(call: CallTask) -> None:
+    Path("a.csv").write_text("x\n1\n")
+    with closing(sqlite3.connect("b.db")) as connection:
+        connection.execute("CREATE TABLE t (x REAL)")
+    result = call(main, "--reference", "a.csv", "--current", "sqlite:///b.db#t")
+    assert (result.code, result.err) == (
+        2,
+        "sqlite:///b.db#t: expected rows to compare, and there are none.\n",
+    )
 
 
 @pytest.mark.parametrize("dtype", ["datetime64[us, UTC]", "timestamp[us, tz=UTC][pyarrow]"])
