@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sklearn import metrics
 
@@ -39,6 +39,19 @@ METRICS: dict[str, tuple[Metric, bool]] = {
     "smape": (smape, False),
 }
 NUMERIC = ("r2", "mae", "rmse", "smape")
+# What can be compared with each other, by what pandas calls the values.
+KINDS = {
+    "integer": "numbers",
+    "floating": "numbers",
+    "mixed-integer-float": "numbers",
+    "decimal": "numbers",
+    "boolean": "true and false",
+    "string": "texts",
+    "bytes": "bytes",
+    "date": "dates",
+    "datetime": "timestamps",
+    "datetime64": "timestamps",
+}
 
 
 def gate_model(settings: GateModelSettings, context: TaskContext) -> bool:
@@ -51,19 +64,9 @@ def gate_model(settings: GateModelSettings, context: TaskContext) -> bool:
     if metric not in METRICS:
         raise InputError(f"No metric {metric!r}; known: {', '.join(METRICS)}. Set --metric.")
     score, higher = METRICS[metric]
-    target = required(settings.target, "target")
-    read = partial(_read, target=target, key=settings.key, context=context)
-    truth = read(required(settings.truth, "truth"))
-    files = {"challenger": required(settings.challenger, "challenger")}
-    if settings.champion:
-        files["champion"] = settings.champion
-    sides = {name: _aligned(read(file), truth, file, settings) for name, file in files.items()}
-    for name, values in {
-        settings.truth or "": truth,
-        **{files[n]: s for n, s in sides.items()},
-    }.items():
-        _check_values(name, target, values[target], numeric=metric in NUMERIC)
-    scores = {name: {metric: float(score(truth[target], s[target]))} for name, s in sides.items()}
+    values = _values(settings, context, numeric=metric in NUMERIC)
+    true = values.pop("truth")
+    scores = {name: {metric: float(score(true, predicted))} for name, predicted in values.items()}
     gate = Gate(
         metric=metric,
         higher_is_better=higher,
@@ -74,7 +77,7 @@ def gate_model(settings: GateModelSettings, context: TaskContext) -> bool:
         confidence=settings.confidence,
         resamples=settings.resamples,
     )
-    gain = _gain(gate, score, truth[target], sides, settings.seed) if settings.champion else None
+    gain = _gain(gate, score, true, values, settings.seed) if settings.champion else None
     verdict = judge(gate, scores["challenger"], scores.get("champion"), gain)
     if settings.report:
         report = file_or_folder(settings.report, context, option="--report")
@@ -82,7 +85,7 @@ def gate_model(settings: GateModelSettings, context: TaskContext) -> bool:
             facts = {
                 "passed": verdict.passed,
                 "reasons": verdict.reasons,
-                "rows": len(truth),
+                "rows": len(true),
                 "scores": scores,
                 "interval": asdict(gain) if gain else None,
                 "resamples": settings.resamples,
@@ -90,27 +93,44 @@ def gate_model(settings: GateModelSettings, context: TaskContext) -> bool:
             }
             path.write_text(json.dumps(facts, indent=2) + "\n")
     show_table(
-        f"{metric} on {len(truth):,} rows",
+        f"{metric} on {len(true):,} rows",
         ["", metric],
-        [(name, f"{values[metric]:.4f}") for name, values in scores.items()],
+        [(name, f"{measured[metric]:.4f}") for name, measured in scores.items()],
     )
     say(f"Gate {'held' if verdict.passed else 'not held'}: {'; '.join(verdict.reasons)}.")
     return verdict.passed
 
 
+def _values(
+    settings: GateModelSettings, context: TaskContext, *, numeric: bool
+) -> dict[str, pd.Series[Any]]:
+    """The target of the truth, of the challenger and of the champion, row by row of the truth."""
+    target = required(settings.target, "target")
+    if settings.key == target:
+        raise InputError(f"--key and --target: expected two columns, got {target!r} for both.")
+    files = {
+        "truth": required(settings.truth, "truth"),
+        "challenger": required(settings.challenger, "challenger"),
+        **({"champion": settings.champion} if settings.champion else {}),
+    }
+    tables = {name: _read(file, settings, context) for name, file in files.items()}
+    truth = tables["truth"]
+    values = {}
+    for name, file in files.items():
+        _check_kinds(tables[name], truth, file, files["truth"])
+        column = _aligned(tables[name], truth, file, settings)[target]
+        values[name] = _numbers(column, file) if numeric else column
+    return values if numeric else _codes(values)
+
+
 def _gain(
-    gate: Gate,
-    score: Metric,
-    truth: pd.Series[Any],
-    sides: dict[str, pd.DataFrame],
-    seed: int,
+    gate: Gate, score: Metric, truth: pd.Series[Any], sides: dict[str, pd.Series[Any]], seed: int
 ) -> Interval:
-    target = str(truth.name)
     return gain_interval(
-        lambda true, predicted: float(score(true, predicted[target])),
+        lambda true, predicted: float(score(true, predicted.iloc[:, 0])),
         truth,
-        sides["challenger"],
-        sides["champion"],
+        sides["challenger"].to_frame(),
+        sides["champion"].to_frame(),
         higher_is_better=gate.higher_is_better,
         confidence=gate.confidence,
         resamples=gate.resamples,
@@ -118,7 +138,9 @@ def _gain(
     )
 
 
-def _read(place: str, target: str, key: str | None, context: TaskContext) -> pd.DataFrame:
+def _read(place: str, settings: GateModelSettings, context: TaskContext) -> pd.DataFrame:
+    """The target and the key, as Python's own values: 1 and 1.0 are equal, 1 and "1" are not."""
+    target, key = str(settings.target), settings.key
     columns = [target, *([key] if key else [])]
     frames = []
     for batch in open_source(place, context, texts_as="numbers").batches():
@@ -129,15 +151,57 @@ def _read(place: str, target: str, key: str | None, context: TaskContext) -> pd.
                     f"{', '.join(map(str, batch.frame))}. Set --target or --key."
                 )
         frames.append(batch.frame[columns])
-    frame = pd.concat(frames, ignore_index=True)
+    frame = pd.concat(frames, ignore_index=True).astype("object")
+    for name in columns:
+        if frame[name].isna().any():
+            row = int(frame[name].isna().to_numpy().argmax()) + 1
+            raise InputError(f"{place}: column {name!r}: a value is missing, first in row {row:,}.")
+        if _kind(frame[name]) is None:
+            raise InputError(
+                f"{place}: column {name!r}: expected numbers, texts, dates, or true and false; "
+                "its values cannot be compared."
+            )
     if key and frame[key].duplicated().any():
         twice = frame.loc[frame[key].duplicated(), key].iloc[0]
         raise InputError(f"{place}: column {key!r}: expected each value once, got {twice!r} twice.")
-    # As numpy and Python have them, which is what the metrics compare.
-    values = frame[target]
-    text = not pd.api.types.is_numeric_dtype(values)
-    frame[target] = values.astype("object").where(values.notna(), None) if text else values
     return frame
+
+
+def _kind(values: pd.Series[Any]) -> str | None:
+    """What values of one column can be compared with; None where they are lists or the like."""
+    return KINDS.get(pd.api.types.infer_dtype(values, skipna=False))
+
+
+def _check_kinds(table: pd.DataFrame, truth: pd.DataFrame, file: str, truth_file: str) -> None:
+    for column in truth:
+        kind, expected = _kind(table[column]), _kind(truth[column])
+        if kind != expected:
+            raise InputError(
+                f"{file}: column {column!r}: expected {expected} such as "
+                f"{truth[column].iloc[0]!r}, as {truth_file} has, got {kind} such as "
+                f"{table[column].iloc[0]!r}."
+            )
+
+
+def _numbers(values: pd.Series[Any], file: str) -> pd.Series[Any]:
+    if _kind(values) != "numbers":
+        raise InputError(
+            f"{file}: column {values.name!r}: expected numbers for this metric, got "
+            f"{values.iloc[0]!r}."
+        )
+    numbers = values.astype("float64")
+    infinite = np.isinf(numbers.to_numpy())
+    if infinite.any():
+        row = int(infinite.argmax()) + 1
+        raise InputError(f"{file}: column {values.name!r}: row {row:,} is infinite.")
+    return numbers
+
+
+def _codes(labels: dict[str, pd.Series[Any]]) -> dict[str, pd.Series[Any]]:
+    """A whole number for each label, the same in every table: scikit-learn refuses some kinds."""
+    codes, _ = pd.factorize(pd.concat(labels, ignore_index=True))
+    parts = np.split(codes, np.cumsum([len(values) for values in labels.values()])[:-1])
+    return {name: pd.Series(part) for name, part in zip(labels, parts, strict=True)}
 
 
 def _aligned(
@@ -159,13 +223,3 @@ def _aligned(
             f"{truth.loc[absent, settings.key].iloc[0]!r}."
         )
     return found.reset_index()
-
-
-def _check_values(file: str, target: str, values: pd.Series[Any], *, numeric: bool) -> None:
-    if values.isna().any():
-        row = int(values.isna().to_numpy().argmax()) + 1
-        raise InputError(f"{file}: column {target!r}: a value is missing, first in row {row:,}.")
-    if numeric and not pd.api.types.is_numeric_dtype(values):
-        raise InputError(
-            f"{file}: column {target!r}: expected numbers for this metric, got {values.iloc[0]!r}."
-        )

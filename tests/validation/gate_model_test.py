@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-
 from support.tasks import CallTask, Result
+
 from validation.gate_model import main
 
 ROWS = 60
@@ -81,6 +83,144 @@ def test_files_that_do_not_fit_one_another_are_refused(
     assert (result.code, result.out) == (2, "")
     assert message in result.err
     assert result.err.count("\n") == 1
+
+
+BOOLEANS, TEXTS, NUMBERS = [True, False, True], ["p", "q", "q"], [1, 2, 2]
+FEW = ("--resamples", "100")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        BOOLEANS,
+        TEXTS,
+        NUMBERS,
+        [0.5, 1.5, 0.5],
+        [Decimal("0.10"), Decimal("0.20"), Decimal("0.20")],
+        [date(2025, 1, 1), date(2025, 1, 2), date(2025, 1, 2)],
+        [datetime(2025, 1, 1, 1), datetime(2025, 1, 1, 2), datetime(2025, 1, 1, 2)],
+        [b"p", b"q", b"q"],
+    ],
+)
+def test_labels_of_any_kind_are_compared(
+    repository: Path, call: CallTask, labels: list[object]
+) -> None:
+    truth = pd.DataFrame({"y": labels})
+    truth.to_parquet("truth.parquet")
+    truth.iloc[[0, 0, 1]].to_parquet("wrong.parquet")
+    truth.iloc[[0, 1, 2]].to_parquet("right.parquet")
+    files = ("--truth", "truth.parquet", "--target", "y", "--metric", "macro_f1")
+    right = call(main, "--challenger", "right.parquet", *files, "--at-least", "1")
+    assert right.code == 0, right.err
+    wrong = call(main, "--challenger", "wrong.parquet", *files, "--at-least", "0.9")
+    assert wrong.code == 1
+    assert "Gate not held: macro_f1 0." in wrong.err
+    both = call(main, "--challenger", "right.parquet", "--champion", "wrong.parquet", *files, *FEW)
+    assert both.code == 0, both.err
+
+
+def test_true_and_false_of_a_csv_file_are_labels(repository: Path, call: CallTask) -> None:
+    Path("t.csv").write_text("id,y\n1,true\n2,false\n")
+    Path("p.csv").write_text("id,y\n2,False\n1,True\n")
+    argv = ("--truth", "t.csv", "--target", "y", "--metric", "accuracy", "--at-least", "1")
+    assert call(main, "--challenger", "t.csv", *argv).code == 0
+    assert call(main, "--challenger", "p.csv", "--key", "id", *argv).code == 0
+
+
+def test_a_whole_number_is_the_same_label_whatever_its_type(
+    repository: Path, call: CallTask
+) -> None:
+    pd.DataFrame({"id": [1, 2**53 + 1], "y": [1, 2]}).to_parquet("t.parquet")
+    pd.DataFrame({"id": [2**53 + 1, 1], "y": [2.0, 1.0]}).to_parquet("p.parquet")
+    argv = ("--target", "y", "--key", "id", "--metric", "accuracy", "--at-least", "1")
+    result = call(main, "--truth", "t.parquet", "--challenger", "p.parquet", *argv)
+    assert result.code == 0, result.err
+
+
+@pytest.mark.parametrize(
+    ("truth", "challenger", "argv", "message"),
+    [
+        (
+            {"y": TEXTS},
+            {"y": NUMBERS},
+            (),
+            "p.parquet: column 'y': expected texts such as 'p', as t.parquet has, got numbers "
+            "such as 1.",
+        ),
+        (
+            {"y": NUMBERS},
+            {"y": BOOLEANS},
+            (),
+            "p.parquet: column 'y': expected numbers such as 1, as t.parquet has, got true and "
+            "false such as True.",
+        ),
+        (
+            {"id": ["A1", "A2", "A3"], "y": TEXTS},
+            {"id": [1, 2, 3], "y": TEXTS},
+            ("--key", "id"),
+            "p.parquet: column 'id': expected texts such as 'A1', as t.parquet has, got numbers "
+            "such as 1.",
+        ),
+        (
+            {"id": ["01", "02", "03"], "y": TEXTS},
+            {"id": [1, 2, 3], "y": TEXTS},
+            ("--key", "id"),
+            "p.parquet: column 'id': expected texts such as '01', as t.parquet has, got numbers "
+            "such as 1.",
+        ),
+        (
+            {"id": ["01", "02", "03"], "y": TEXTS},
+            {"id": ["1", "2", "3"], "y": TEXTS},
+            ("--key", "id"),
+            "p.parquet: has no row for 3 values of 'id', such as '01'.",
+        ),
+        (
+            {"id": [1.0, None, 3.0], "y": TEXTS},
+            {"id": [1.0, 2.0, 3.0], "y": TEXTS},
+            ("--key", "id"),
+            "t.parquet: column 'id': a value is missing, first in row 2.",
+        ),
+        (
+            {"y": TEXTS},
+            {"y": [["p"], ["q"], ["q"]]},
+            (),
+            "p.parquet: column 'y': expected numbers, texts, dates, or true and false; its values "
+            "cannot be compared.",
+        ),
+        (
+            {"y": BOOLEANS},
+            {"y": BOOLEANS},
+            ("--metric", "r2"),
+            "t.parquet: column 'y': expected numbers for this metric, got True.",
+        ),
+        (
+            {"y": [1.0, 2.0]},
+            {"y": [1.0, np.inf]},
+            ("--metric", "rmse"),
+            "p.parquet: column 'y': row 2 is infinite.",
+        ),
+        (
+            {"y": TEXTS},
+            {"y": TEXTS},
+            ("--key", "y"),
+            "--key and --target: expected two columns, got 'y' for both.",
+        ),
+    ],
+)
+def test_values_that_cannot_be_compared_are_refused(
+    repository: Path,
+    call: CallTask,
+    truth: dict[str, object],
+    challenger: dict[str, object],
+    argv: tuple[str, ...],
+    message: str,
+) -> None:
+    pd.DataFrame(truth).to_parquet("t.parquet")
+    pd.DataFrame(challenger).to_parquet("p.parquet")
+    options = (*argv, *(() if "--metric" in argv else ("--metric", "accuracy")))
+    files = ("--truth", "t.parquet", "--challenger", "p.parquet", "--target", "y")
+    result = call(main, *files, *options)
+    assert (result.code, result.err) == (2, f"{message}\n")
 
 
 @pytest.mark.parametrize(("limit", "code"), [("20", 0), ("19", 1)])
