@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
 
 import jinja2
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -28,17 +28,46 @@ from config.errors import InputError
 
 FILE = "dag.toml"
 PRESETS = ("@once", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+# How many minutes, hours, days of a month, months and days of a week there are.
+CRON_SIZES = (60, 24, 31, 12, 7)
+_RANDOM = re.compile(r"[hr](\W|$)", re.IGNORECASE)
+_ONE_VALUE_RANGE = re.compile(r"\b(\w+)-\1\b")
+_STEP = re.compile(r"/(\d+)")
 _PLACE = re.compile(r"\{\{\s*(?P<table>inputs|outputs)\.(?P<name>\w+)\s*\}\}")
 _SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|CREDENTIAL|(^|_)KEY$")
 
 
 def _cron(schedule: str) -> str:
-    if schedule in PRESETS or (not schedule.startswith("@") and croniter.is_valid(schedule)):
-        return schedule
-    raise ValueError(
-        'expected five fields of cron, such as "30 4 * * 1" (Mondays at 4:30), or one of '
-        + ", ".join(PRESETS)
-    )
+    problem = None if schedule in PRESETS else _cron_problem(schedule)
+    if problem is not None:
+        raise ValueError(
+            f"expected five fields of cron{problem}, such as "
+            f'"30 4 * * 1" (Mondays at 4:30), or one of {", ".join(PRESETS)}'
+        )
+    return schedule
+
+
+def _cron_problem(schedule: str) -> str | None:
+    """What is expected beyond five fields, None where nothing is wrong.
+
+    croniter, with which Airflow reads schedules, takes more: seconds and years as further fields,
+    random times, steps that are longer than what they divide, and days that never come.
+    """
+    fields = schedule.split()
+    if len(fields) != len(CRON_SIZES) or not croniter.is_valid(schedule):
+        return ""
+    for field, size in zip(fields, CRON_SIZES, strict=True):
+        if _RANDOM.match(field):
+            return f", none of them random as {field!r}"
+        if _ONE_VALUE_RANGE.search(field):
+            return f", a range only from one value to another, unlike {field!r}"
+        if any(int(step) > size for step in _STEP.findall(field)):
+            return f", and a step of at most {size} where {field!r} is"
+    try:
+        croniter(schedule, datetime.datetime(2000, 1, 1)).get_next()
+    except CroniterBadDateError:
+        return " that some day fits"
+    return None
 
 
 def _time_zone(name: str) -> str:

@@ -106,6 +106,53 @@ def test_a_mistake_is_told_with_file_key_and_what_was_expected(
     assert len(str(error.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("0 0 4 * * *", "five fields of cron, such as"),
+        ("0 0 4 * * * 2030", "five fields of cron, such as"),
+        ("0 4 * *", "five fields of cron, such as"),
+        ("@minutely", "five fields of cron, such as"),
+        ("R 4 * * *", "none of them random as 'R'"),
+        ("0 r(2-5) * * *", "none of them random as 'r(2-5)'"),
+        ("0 0 31 2 *", "five fields of cron that some day fits, such as"),
+        ("0 0 31 4,6,9,11 *", "five fields of cron that some day fits, such as"),
+        ("*/90 * * * *", "a step of at most 60 where '*/90' is"),
+        ("0 5/25 * * *", "a step of at most 24 where '5/25' is"),
+        ("0 4 * * 1-5,*/8", "a step of at most 7 where '1-5,*/8' is"),
+        ("7-7 4 * * *", "a range only from one value to another, unlike '7-7'"),
+    ],
+)
+def test_a_schedule_that_would_run_at_other_times_or_never_is_refused(
+    file: Path, schedule: str, expected: str
+) -> None:
+    file.write_text(DECLARATION.replace("0 4 * * *", schedule))
+    with pytest.raises(InputError) as error:
+        Declaration.read(file)
+    assert str(error.value).startswith("models/iris/dag.toml: schedule: expected five fields of")
+    assert expected in str(error.value)
+    assert str(error.value).endswith(f"@yearly, got {schedule!r}.")
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "*/60 */24 */31 */12 */7",
+        "0 4 * * mon#1",
+        "0 4 L * *",
+        "0 4 * * L5",
+        "0 4 29 2 *",
+        "0 4 * MAR,APR FRI-SUN",
+        "0\\t4  15W * *",
+        "@daily",
+        "@once",
+    ],
+)
+def test_a_schedule_of_cron_is_accepted(file: Path, schedule: str) -> None:
+    file.write_text(DECLARATION.replace("0 4 * * *", schedule))
+    assert Declaration.read(file).schedule == schedule.replace("\\t", "\t")
+
+
 def test_all_mistakes_are_told_at_once(file: Path) -> None:
     file.write_text(DECLARATION.replace("owner", "ownr").replace("seed = 7", "seed = []"))
     with pytest.raises(InputError) as error:
