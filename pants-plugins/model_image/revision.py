@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import logging
+import re
 from dataclasses import dataclass
 
 from pants.base.build_environment import get_buildroot
@@ -8,6 +10,8 @@ from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
 from pants.engine.rules import Get, MultiGet, collect_rules, rule
 from pants.util.logging import LogLevel
+
+logger = logging.getLogger(__name__)
 
 CHANGES = "+changes"
 UNKNOWN = "unknown"
@@ -43,6 +47,12 @@ class Revision:
         return cls(f"{commit}{CHANGES}" if status.strip() else commit, int(created))
 
 
+def trusting_command(said: str) -> str:
+    """The command that git names where a clone belongs to another user; else nothing."""
+    found = re.search(r"git config .*safe\.directory.*", said)
+    return found[0] if found else ""
+
+
 @rule(desc="Ask git for the commit", level=LogLevel.DEBUG)
 async def find_revision(_: RevisionRequest, git: MaybeGitBinary) -> Revision:
     if git.git_binary is None:
@@ -67,6 +77,10 @@ async def find_revision(_: RevisionRequest, git: MaybeGitBinary) -> Revision:
         )
         for command in commands
     )
+    if command := trusting_command(shown.stderr.decode(errors="replace")):
+        logger.warning(
+            f"The commit is unknown: git does not trust the clone's owner. To fix that: {command}"
+        )
     if shown.exit_code or status.exit_code:
         return Revision()
     return Revision.parse(shown.stdout.decode(), status.stdout.decode())

@@ -10,7 +10,7 @@ from pants.engine.rules import QueryRule
 from pants.testutil.rule_runner import RuleRunner
 
 from model_image import revision
-from model_image.revision import EPOCH, Revision, RevisionRequest
+from model_image.revision import EPOCH, Revision, RevisionRequest, trusting_command
 
 COMMIT = "0f1533d63dfa683562ee107c0bdc563b8cd66b5b"
 CREATED = 1_700_000_000
@@ -126,6 +126,15 @@ def test_without_a_commit_it_is_unknown(rule_runner: RuleRunner) -> None:
 
 def test_without_a_repository_it_is_unknown(rule_runner: RuleRunner) -> None:
     assert find(rule_runner) == Revision("unknown", EPOCH)
+
+
+def test_a_clone_of_another_user_is_trusted_by_the_command_that_git_names(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    # git's own switch for its tests: only root could give the files away.
+    env = {**os.environ, "LC_ALL": "C", "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+    done = subprocess.run(["git", "-C", tmp_path, "show"], env=env, capture_output=True, text=True)
+    assert trusting_command(done.stderr) == (f"git config --global --add safe.directory {tmp_path}")
+    assert trusting_command("fatal: not a git repository") == ""
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from packaging.utils import canonicalize_name
 from sklearn.pipeline import Pipeline
 
 from config.task import IMAGE_VARIABLE
+from config.terminal import say
 from models.definition import ModelDefinition
 
 TAG = "compatibility"
@@ -211,11 +212,20 @@ def _version(name: str) -> str:
         return "missing"
 
 
+_say_once = cache(say)
+
+
 def _git(*arguments: str) -> str:
     try:
         # Whoever commits just now does not find the index locked by us.
         command = ["git", "--no-optional-locks", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        environment = {**os.environ, "LC_ALL": "C"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     except OSError:
         return ""
+    if "safe.directory" in done.stderr:
+        remedy = done.stderr.strip().splitlines()[-1].strip()
+        _say_once(
+            f"The commit is unknown: git does not trust the clone's owner. To fix that: {remedy}"
+        )
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from config.errors import UserError
 from tools import lockfiles
-from tools.repository import Revision, git, is_shallow
+from tools.repository import Revision, UntrustedRepositoryError, git, is_shallow
 
 MAIN = "main"
 GIGABYTE = 1e9
@@ -285,10 +285,12 @@ _TO_LF = (
 
 def _guarded(check: Callable[[Path], Finding | None], root: Path) -> Finding | None:
     """A check that cannot be made is a finding, and keeps no other from being made."""
+    name = check.__name__[len("check_") :].replace("_", " ")
     try:
         return check(root)
+    except UntrustedRepositoryError as error:
+        return Finding(name, State.WRONG, "git does not trust the clone's owner", error.remedy)
     except (OSError, ValueError, UserError) as error:
-        name = check.__name__[len("check_") :].replace("_", " ")
         return Finding(name, State.WRONG, f"cannot be checked: {error}")
 
 

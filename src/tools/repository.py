@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,21 @@ from config.errors import InputError, UserError
 
 # Names of files need not be UTF-8.
 _AS_IT_IS = "surrogateescape"
+# Of git's message; before 2.38, another one.
+_UNTRUSTED = re.compile(rb"dubious ownership|unsafe repository")
+
+
+class UntrustedRepositoryError(InputError):
+    """git does not read a repository of another user; `remedy` is the command that allows it."""
+
+    def __init__(self, root: Path, said: str) -> None:
+        reason = said.splitlines()[0].partition(": ")[2]
+        command = re.search(r"git config .*safe\.directory.*", said)
+        self.remedy = command[0] if command else ""
+        super().__init__(
+            f"{root}: git does not read the repository, because it belongs to another user "
+            f"({reason}). If you trust it: {self.remedy}"
+        )
 
 
 def find_root() -> Path:
@@ -176,10 +192,11 @@ def call_git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """What git prints and how it ends; it asks nobody for a password.
 
     Raises:
+        UntrustedRepositoryError: git does not trust the repository's owner.
         UserError: there is no git.
     """
     try:
-        return subprocess.run(
+        done = subprocess.run(
             ["git", "-c", "core.quotePath=false", *arguments],
             cwd=root,
             env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
@@ -189,3 +206,6 @@ def call_git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         )
     except OSError as error:
         raise UserError(f"git cannot be started: {error.strerror}. Install it.") from error
+    if done.returncode and _UNTRUSTED.search(done.stderr):
+        raise UntrustedRepositoryError(root, done.stderr.decode(errors="replace").strip())
+    return done

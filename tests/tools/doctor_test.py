@@ -208,6 +208,16 @@ def test_a_shallow_clone_without_the_commit_where_it_left_main(
     assert found.told.startswith("1 commits, shallow; where HEAD left main is not among them")
 
 
+def test_a_clone_of_another_user_is_found_with_the_command_that_trusts_it(
+    machine: Machine, find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    for name in ("history", "line endings"):
+        found = find(name)
+        assert found.told == "git does not trust the clone's owner"
+        assert found.remedy == f"git config --global --add safe.directory {machine.root}"
+
+
 @pytest.mark.parametrize(
     ("requirements", "told"),
     [

@@ -10,6 +10,7 @@ import pytest
 
 from config.errors import InputError, UserError
 from tools.history import changed_files, find_base
+from tools.repository import UntrustedRepositoryError
 
 # More than a first fetch brings.
 COMMITS = 300
@@ -174,4 +175,20 @@ def test_what_is_not_committed_counts_and_what_is_ignored_or_taken_back_does_not
     git(root, "add", "kept.py")
     assert changed_files(root, find_base(root, "main")) == (
         *("gone.py", "kept.py", "new one.py", "näme of now.py", "renamed.py"),
+    )
+
+
+def test_a_clone_of_another_user_is_named_with_the_command_that_trusts_it(
+    origin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # git's own switch for its tests: only root could give the files away.
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(UntrustedRepositoryError) as error:
+        find_base(origin, "main")
+    assert error.value.exit_code == 2
+    assert error.value.remedy == f"git config --global --add safe.directory {origin}"
+    assert str(error.value) == (
+        f"{origin}: git does not read the repository, because it belongs to another user "
+        f"(detected dubious ownership in repository at '{origin}'). If you trust it: "
+        f"{error.value.remedy}"
     )

@@ -17,6 +17,7 @@ import pytest
 
 from config.tracking import TrackingSettings
 from models.compatibility import (
+    COMMIT_VARIABLES,
     TAG,
     Compatibility,
     code_fingerprint,
@@ -188,6 +189,22 @@ def test_code_without_its_source_is_never_taken_for_the_same(tmp_path: Path) -> 
     assert HERE.differences(bare) == [problem]
     assert bare.differences(HERE) == [problem]
     assert bare.differences(bare) == [problem]
+
+
+def test_a_commit_that_git_does_not_show_to_another_user_is_not_unknown_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    monkeypatch.chdir(tmp_path)
+    for variable in COMMIT_VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    # git's own switch for its tests: only root could give the files away.
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert git_commit() == "unknown"
+    assert capsys.readouterr().err == (
+        "The commit is unknown: git does not trust the clone's owner. To fix that: "
+        f"git config --global --add safe.directory {tmp_path}\n"
+    )
 
 
 def test_a_contract_that_demands_something_else_has_another_fingerprint() -> None:
