@@ -20,6 +20,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from config.errors import UserError
 from config.tracking import TrackingSettings, missing_variables, server_uri
+from models import embedded_store
 from models.definition import ModelDefinition
 
 os.environ.update(missing_variables())
@@ -28,6 +29,7 @@ import mlflow
 import mlflow.sklearn
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
+from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.models.signature import ModelSignature
 from mlflow.types import ColSpec, Schema
 
@@ -58,15 +60,15 @@ class Registry:
         """Use the server that the settings or the environment name, else the embedded store.
 
         Raises:
-            UserError: the settings demand a server and none is named.
+            UserError: the settings demand a server and none is named; the embedded store cannot be
+                used.
         """
         _quieten()
         uri = server_uri(settings)
         embedded = None
         if not uri:
             embedded = repository_root() / STORE_FOLDER
-            embedded.mkdir(exist_ok=True)
-            uri = f"sqlite:///{embedded / 'mlflow.db'}"
+            uri = embedded_store.prepare(embedded)
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         return cls(uri, embedded, settings.alias)
@@ -129,6 +131,13 @@ class Registry:
                     dst_path=folder,
                 )
             )
+            if not (path / MLMODEL_FILE_NAME).is_file():
+                client = mlflow.MlflowClient()
+                place = client.get_model_version_download_uri(version.name, version.version)
+                raise UserError(
+                    f"{name} cannot be read: MLflow stored its files in {place}, and they are not "
+                    "there. Restore them, or train the model again."
+                )
             model = _read_skops(_skops_file(path, name), name, definition.trusted())
         if not isinstance(model, Pipeline):
             raise UserError(f"{name} holds a {type(model).__name__}, expected a Pipeline.")
@@ -139,7 +148,8 @@ class Registry:
         """A run of an experiment, which is made where there is none."""
         with _readable_errors(self.uri):
             if mlflow.get_experiment_by_name(experiment) is None:
-                location = (self.embedded / "artifacts").as_uri() if self.embedded else None
+                at = self.embedded
+                location = embedded_store.artifact_location(at) if at else None
                 mlflow.create_experiment(experiment, artifact_location=location)
             mlflow.set_experiment(experiment)
             with mlflow.start_run(run_name=name) as run:
@@ -260,7 +270,11 @@ def _mlflow_schema(contract: type[pa.DataFrameModel]) -> Schema:
 def _readable_errors(uri: str) -> Iterator[None]:
     try:
         yield
-    except MlflowException as error:
+    except Exception as error:
+        # Not imported: a server's client needs neither of the two.
+        database = type(error).__module__.partition(".")[0] in ("alembic", "sqlalchemy")
+        if not database and not isinstance(error, MlflowException):
+            raise
         reason = str(error).splitlines()[0]
         raise UserError(f"MLflow at {uri}: {reason}") from error
 
@@ -269,4 +283,6 @@ def _quieten() -> None:
     """MLflow and alembic tell of every table that they make; a person asked for a model."""
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # Logs what it raises, which `_readable_errors` reports.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module="mlflow")

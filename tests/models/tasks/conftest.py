@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,14 +13,6 @@ from models.settings import TrainSettings
 from models.tracking import STORE_FOLDER, Registry
 from models.training import train
 from support.tasks import enter, make_repository
-
-# Where an MLflow store says where its files lie: as absolute paths.
-_LOCATIONS = {
-    "experiments": "artifact_location",
-    "runs": "artifact_uri",
-    "logged_models": "artifact_location",
-    "model_versions": "storage_location",
-}
 
 
 @pytest.fixture(scope="session")
@@ -57,10 +47,4 @@ def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path
 def champion(trained: Path, repository: Path) -> Path:
     """The current folder, a repository whose store holds version 1 of iris, the champion."""
     shutil.copytree(trained / STORE_FOLDER, repository / STORE_FOLDER, dirs_exist_ok=True)
-    with closing(sqlite3.connect(repository / STORE_FOLDER / "mlflow.db")) as store, store:
-        for table, column in _LOCATIONS.items():
-            store.execute(
-                f"UPDATE {table} SET {column} = replace({column}, ?, ?)",
-                (str(trained), str(repository)),
-            )
     return repository
