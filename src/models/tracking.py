@@ -148,12 +148,20 @@ class Registry:
         """A run of an experiment, which is made where there is none."""
         with _readable_errors(self.uri):
             if mlflow.get_experiment_by_name(experiment) is None:
-                at = self.embedded
-                location = embedded_store.artifact_location(at) if at else None
-                mlflow.create_experiment(experiment, artifact_location=location)
+                self._create_experiment(experiment)
             mlflow.set_experiment(experiment)
             with mlflow.start_run(run_name=name) as run:
                 yield run
+
+    def _create_experiment(self, name: str) -> None:
+        at = self.embedded
+        location = embedded_store.artifact_location(at) if at else None
+        try:
+            mlflow.create_experiment(name, artifact_location=location)
+        except MlflowException as error:
+            # Another process may have been faster.
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
 
     def log_results(
         self,

@@ -46,9 +46,14 @@ def check_names(rows: pd.DataFrame, source: str) -> None:
     """Refuse columns that cannot be named in code.
 
     Raises:
-        InputError: a name is empty, long or not printable.
+        InputError: a name is missing, long or not printable.
     """
-    for name in map(str, rows.columns):
+    for number, name in enumerate(map(str, rows.columns), start=1):
+        if not name.strip():
+            raise InputError(
+                f"{source}: column {number} has no name; pandas writes an index so. Name it, or "
+                "leave the index out: to_csv(…, index=False)."
+            )
         if not fits(name):
             raise InputError(
                 f"{source}: column {name[:LONGEST]!r}: expected a name of {FITTING}. Rename it."

@@ -283,6 +283,13 @@ REFUSED: dict[str, tuple[pd.DataFrame, Kind, dict[str, str], str]] = {
         {"target": "probability_of_label"},
         "the model's outputs are named probability_… Rename it.",
     ),
+    "an index without a name": (
+        table().reset_index(names=""),
+        "classification",
+        {},
+        "s.csv: column 1 has no name; pandas writes an index so. Name it, or leave the index out: "
+        "to_csv(…, index=False).",
+    ),
     "a long name": (
         table(**{"x" * 61: range(COUNT)}),
         "classification",
@@ -290,6 +297,24 @@ REFUSED: dict[str, tuple[pd.DataFrame, Kind, dict[str, str], str]] = {
         "expected a name of 1 to 60 printable characters",
     ),
 }
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_columns_that_differ_by_case_keep_their_names(tmp_path: Path, ending: str) -> None:
+    rows = table(age=range(COUNT), Age=range(1, COUNT + 1))
+    file = tmp_path / f"rows.{ending}"
+    {
+        "csv": lambda: rows.to_csv(file, index=False),
+        "jsonl": lambda: rows.to_json(file, orient="records", lines=True),
+        "parquet": lambda: rows.to_parquet(file),
+    }[ending]()
+    read = read_sample(str(file))
+    assert list(read.columns) == ["usage", "age", "Age", "label"]
+    columns = described(read)["columns"]
+    assert [(one["name"], one["attribute"], one["low"]) for one in columns[1:]] == [
+        ('"age"', "age", "0"),
+        ('"Age"', "age_2", "1"),
+    ]
 
 
 @pytest.mark.parametrize(("rows", "kind", "options", "message"), REFUSED.values(), ids=REFUSED)
