@@ -11,6 +11,11 @@ from typing import Any
 from notebook.magics import is_python, python_of, runs_of
 
 NBFORMAT = 4
+# Spyder's kernel calls its language python3.
+_PYTHON = re.compile(r"i?python(3[\d.]*)?")
+# In JSON, a character beyond the first 65,536 is two escapes.
+_ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF = re.compile("[\ud800-\udfff]")
 _MODULE = r"[\w.]+(?:[ \t]+as[ \t]+\w+)?"
 _IMPORTS = re.compile(
     rf"((?:^|[:;])[ \t]*import[ \t]+)({_MODULE}(?:[ \t]*,[ \t]*{_MODULE})+)", re.MULTILINE
@@ -85,8 +90,22 @@ def load(content: bytes, path: str) -> dict[str, Any]:
         ) from error
     except RecursionError as error:
         raise UnreadableNotebookError(f"{path} is nested too deeply for a notebook.") from error
+    except ValueError as error:
+        raise UnreadableNotebookError(f"{path} has a number that is too long: {error}.") from error
     _check(notebook, path)
+    if _ESCAPED_HALF.search(content) and (half := _half_character(notebook)):
+        raise UnreadableNotebookError(f"{path}: {half}. No file can hold it: delete it.")
     return notebook
+
+
+def _half_character(notebook: dict[str, Any]) -> str:
+    """Where JSON's escapes name half of a character, as what cut a text by bytes leaves it."""
+    for number, cell in enumerate(notebook["cells"], start=1):
+        if found := _HALF.search(source_of(cell)):
+            return f"cell {number} has half of a character, {ascii(found[0])}"
+    if found := _HALF.search(json.dumps(notebook, ensure_ascii=False)):
+        return f"an output, or metadata, has half of a character, {ascii(found[0])}"
+    return ""
 
 
 def _check(notebook: Any, path: str) -> None:
@@ -103,7 +122,7 @@ def _check(notebook: Any, path: str) -> None:
             f"{path} is broken: `cells` is not a list of cells, each with `cell_type` and `source`."
         )
     language = _language(notebook)
-    if language != "python":
+    if not _PYTHON.fullmatch(language):
         raise UnreadableNotebookError(
             f"{path} is a notebook of {language!r}; only those of Python can be targets. Leave it "
             f'out: sources=["*.ipynb", "!{path.rpartition("/")[2]}"].'

@@ -72,11 +72,31 @@ def test_files_that_are_run_have_a_place() -> None:
             "a/b.ipynb is a notebook of 'r'; only those of Python can be targets. Leave it out: "
             'sources=["*.ipynb", "!b.ipynb"].',
         ),
+        (
+            notebook(TEXT, code("import os  # \ud83d")),
+            "a/b.ipynb: cell 2 has half of a character, '\\ud83d'. No file can hold it: delete it.",
+        ),
+        (
+            notebook(code("x", outputs=[{"text": "\udc00"}])),
+            "a/b.ipynb: an output, or metadata, has half of a character, '\\udc00'. No file can",
+        ),
     ],
 )
 def test_a_file_that_is_no_notebook_is_told(content: bytes, message: str) -> None:
     with pytest.raises(UnreadableNotebookError, match=f"^{re.escape(message)}"):
         code_cells(content, "a/b.ipynb")
+
+
+@pytest.mark.parametrize("language", ["python", "Python", "python3", "python3.13", "ipython"])
+def test_pythons_languages_have_several_names(language: str) -> None:
+    content = notebook(code("x"), metadata={"kernelspec": {"language": language}})
+    assert [cell.python for cell in code_cells(content, "a.ipynb")] == ["x"]
+
+
+def test_a_character_of_two_escapes_is_whole() -> None:
+    content = notebook(code("x = '\N{SLIGHTLY SMILING FACE}'"))
+    assert b"\\ud83d" in content
+    assert executable(content, "a.ipynb").decode().count("\N{SLIGHTLY SMILING FACE}") == 1
 
 
 def test_outputs_and_counts_are_no_input_of_an_execution() -> None:

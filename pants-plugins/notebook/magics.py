@@ -25,6 +25,13 @@ _PYTHON_MODULE = re.compile(
 )
 _RUN = re.compile(r"^[ \t]*%run[ \t]+(?:-[a-z]+[ \t]+)*(['\"]?)([^\s'\"]+)\1", re.MULTILINE)
 
+# Python's and IPython's prompts, each with what makes sure that a line has one: `...` is Python.
+_IN = re.compile(r"(?:(?:\[nav\]|\[ins\])? )?In \[\d+\]: |[ \t]*\.{3,}: ?")
+_PROMPTS = (
+    (re.compile(r"[ \t]*(?:>>>|\.\.\.)(?:[ \t]|$)"), re.compile(r"[ \t]*>>>(?:[ \t]|$)")),
+    (_IN, _IN),
+)
+
 _TEXT = re.compile(
     r"""
     \#.*                          # a comment
@@ -43,8 +50,7 @@ def python_of(source: str) -> str:
     """The cell as Python, each line where it was; what is not Python becomes nothing."""
     if is_python(source):
         return source
-    source = _without_indent(source)
-    lines = source.split("\n")
+    lines = _without_prompts(_without_indent(source).split("\n"))
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     if lines[first].startswith("%%"):
         return "\n".join(("",) * first + (_cell_magic(lines[first:]),))
@@ -53,7 +59,8 @@ def python_of(source: str) -> str:
 
 def runs_of(source: str) -> tuple[str, ...]:
     """The files that `%run` names; what IPython fills in later is left out."""
-    paths = (match[2] for match in _RUN.finditer(source))
+    lines = _without_prompts(source.split("\n"))
+    paths = (match[2] for match in _RUN.finditer("\n".join(lines)))
     return tuple(path for path in paths if not set(path) & set("{$*"))
 
 
@@ -67,6 +74,22 @@ def _without_indent(source: str) -> str:
     indent = re.match(r"\n*([ \t]*)", source)
     prefix = indent[1] if indent else ""
     return re.sub(rf"^{prefix}", "", source, flags=re.MULTILINE) if prefix else source
+
+
+def _without_prompts(lines: list[str]) -> list[str]:
+    """As IPython: of code that was pasted with its prompts, these are taken away."""
+    for prompt, begins in _PROMPTS:
+        stripped, has_prompts, scanner = [], False, _Scanner()
+        for line in lines:
+            if scanner.quotes:
+                stripped.append(line)
+            else:
+                has_prompts |= bool(begins.match(line))
+                stripped.append(prompt.sub("", line, count=1))
+            scanner.read(stripped[-1])
+        if has_prompts:
+            return stripped
+    return lines
 
 
 def _cell_magic(lines: list[str]) -> str:

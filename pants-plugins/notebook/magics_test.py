@@ -37,6 +37,27 @@ def test_a_line_of_ipython_becomes_one_of_python(line: str, expected: str) -> No
     assert python_of(f"x = 1\n{line}\nimport os") == f"x = 1\n{expected}\nimport os"
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (">>> import os\n>>> os", "import os\nos"),
+        (">>> def f():\n...     import os\n...\n>>> f()", "def f():\n    import os\n\nf()"),
+        ("\n    >>> import os\n    ... # end", "\nimport os\n# end"),
+        ("# From a page:\n>>> import os", "# From a page:\nimport os"),
+        (">>> %matplotlib inline\n>>> import os", "import matplotlib\nimport os"),
+        ("In [1]: import os\n   ...: import re", "import os\nimport re"),
+        ("[ins] In [12]: def f():\n          ...:     pass", "def f():\n    pass"),
+    ],
+)
+def test_prompts_that_were_pasted_are_taken_away(source: str, expected: str) -> None:
+    assert python_of(source) == expected
+
+
+def test_prompts_in_a_text_and_dots_that_are_python_stay() -> None:
+    source = '%time 1\ndef f():\n    """\n    >>> f()\n    """\n    ...'
+    assert python_of(source) == source.replace("%time 1", "1")
+
+
 def test_python_stays_as_it_is() -> None:
     source = "x = (10\n % 3)\nawait x\nprint('%d!' % x)"
     assert python_of(source) == source
