@@ -29,5 +29,7 @@ def smape(truth: Any, predicted: Any) -> float:
 
 
 def _numbers(values: Any, name: str) -> npt.NDArray[np.float64]:
-    checked = check_array(values, dtype=np.float64, ensure_2d=False, input_name=name)
+    # It adds the values up, which may overflow, before it looks at each.
+    with np.errstate(over="ignore", invalid="ignore"):
+        checked = check_array(values, dtype=np.float64, ensure_2d=False, input_name=name)
     return np.asarray(column_or_1d(checked))
