@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from config.safe_text import safe
+
 
 class UserError(Exception):
-    """Something failed that a person can mend; the message says what and how."""
+    """Something failed that a person can fix; the message says what and how.
+
+    The message may hold names, values and locations that somebody else chose: as a string, it has
+    no credentials and no control characters.
+    """
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """The message, as it may be shown."""
+        return safe(super().__str__())
+
 
 class InputError(UserError):
-    """What was handed in (a file, a column, an option) is not as it must be."""
+    """What was passed (a file, a column, an option) is not as it must be."""
 
     exit_code = 2
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import os
 import re
 import sys
@@ -32,10 +33,10 @@ from pydantic_settings import (
 )
 
 from config.errors import InputError, SettingsError
+from config.safe_text import MASK, masked
 
 PREFIX = "DATASCIENCE_"
 Environment = Literal["dev", "staging", "prod"]
-MASK = "**********"
 # Sections of other programs are none of our business; one as close as this to ours is a slip.
 SLIP = 0.8
 type Source = PydanticBaseSettingsSource
@@ -95,8 +96,8 @@ class Settings(BaseSettings):
         return _validated(cls, values, origins)
 
     def describe(self) -> dict[str, str]:
-        """Every key with its value as text; secrets are masked."""
-        return {name: str(getattr(self, name)) for name in type(self).model_fields}
+        """Every key with its value as text; secrets are masked, and credentials in URIs."""
+        return {name: masked(str(getattr(self, name))) for name in type(self).model_fields}
 
 
 @dataclass(frozen=True)
@@ -175,12 +176,21 @@ class _EnvironmentSource(EnvSettingsSource):
         try:
             return super().prepare_field_value(field_name, field, value, value_is_complex)
         except ValueError:
-            # Not chained: what could not be parsed may be a secret.
+            # Neither chained nor shown: what could not be parsed may hold a secret anywhere.
             raise SettingsError(
                 field_name,
                 f"environment variable {self.env_prefix}{field_name.upper()}",
-                f"expected JSON{_got(field, value)}.",
+                f"expected JSON{_broken_at(str(value))}.",
             ) from None
+
+
+def _broken_at(text: str) -> str:
+    """Where a text stops being JSON."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f" ({error.msg}, at character {error.pos + 1})"
+    return ""
 
 
 def _environment_layer(settings: type[Settings]) -> _Layer:

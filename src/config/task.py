@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from config.errors import InputError, UserError
+from config.safe_text import safe
 from config.settings import Settings, parse_command_line
 
 DEBUG_VARIABLE = "DATASCIENCE_DEBUG"
@@ -167,9 +168,9 @@ def _exit_code(run: Callable[[], int]) -> int:
         return 1
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
-            traceback.print_exc()
+            print(safe(traceback.format_exc()), file=sys.stderr)
         print(
-            f"Unexpected {type(error).__name__}: {error}\n"
+            f"Unexpected {type(error).__name__}: {safe(str(error))}\n"
             f"This is a defect. Run again with {DEBUG_VARIABLE}=1 to see where it happened.",
             file=sys.stderr,
         )

@@ -1,9 +1,15 @@
-"""What a task shows: tables at its end, progress while it works, colour only on a terminal."""
+"""What a task shows: tables at its end, progress while it works, colour only on a terminal.
+
+All of it may hold names and values that somebody else chose. They are text here: rich reads no
+markup in them, and `config.safe_text` removes secrets and control characters.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -14,21 +20,28 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.prompt import Confirm, Prompt
 from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from config.safe_text import on_one_line, safe
 
 # Where standard error is no terminal, a line now and then shows that the work goes on.
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BEFORE_PROGRESS = 1.0
+# Where nobody watches, no line has to end at the edge of a window.
+WIDTH_OF_A_FILE = 160
 
 
 def say(message: str) -> None:
-    """One line about what happens, on standard error."""
-    Console(stderr=True, soft_wrap=True).print(printable(message), highlight=False, markup=False)
+    """Show one message about what happens, on standard error."""
+    Console(stderr=True, soft_wrap=True).print(Text(safe(message)))
 
 
-def printable(text: str) -> str:
-    r"""The text with what is not UTF-8, such as a byte of a file's name, as an escape: \udcff."""
-    return text.encode("utf-8", "backslashreplace").decode()
+def show(text: str = "", *, bold: bool = False) -> None:
+    """Show a result on standard output."""
+    Console(soft_wrap=True).print(Text(safe(text), style="bold" if bold else ""))
 
 
 def show_table(
@@ -36,17 +49,56 @@ def show_table(
     columns: Sequence[str],
     rows: Iterable[Sequence[str]],
     *,
+    notes: Iterable[str] = (),
+    of_texts: bool = False,
     stderr: bool = False,
 ) -> None:
-    """A small table on standard output, or on standard error."""
+    """A small table on standard output, or on standard error, with notes above it.
+
+    The first column names what the others are numbers of, or all are texts and the last one takes
+    what is left of a line.
+    """
     table = Table(box=SIMPLE_HEAD, show_header=any(columns))
     for number, name in enumerate(columns):
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
+        is_last = number == len(columns) - 1
+        table.add_column(
+            cell(name),
+            justify="right" if number and not of_texts else "left",
+            overflow="fold",
+            ratio=1 if of_texts and is_last else None,
+        )
     for row in rows:
-        table.add_row(*map(printable, row))
+        table.add_row(*map(cell, row))
     console = Console(stderr=stderr)
-    console.print(printable(title), style="bold", highlight=False, markup=False)
+    if of_texts and not console.is_terminal:
+        console = Console(stderr=stderr, width=WIDTH_OF_A_FILE)
+    console.print(Text(safe(title), style="bold"))
+    for note in notes:
+        console.print(Text(safe(note)))
     console.print(table)
+
+
+def show_tree(paths: Iterable[PurePath]) -> None:
+    """Relative paths as a tree, on standard output."""
+    trees = {PurePath(): Tree(".")}
+    for path in sorted(paths):
+        trees[path] = trees[path.parent].add(cell(path.name))
+    Console().print(trees[PurePath()])
+
+
+def prompt(question: str, **options: Any) -> str:
+    """The answer of a person; `options` are those of rich's `Prompt`."""
+    return str(Prompt.ask(Text(safe(question)), **options))
+
+
+def confirm(question: str) -> bool:
+    """Whether a person agrees; by default, nobody does."""
+    return Confirm.ask(Text(safe(question)), default=False)
+
+
+def cell(text: str) -> Text:
+    """One cell of a table, in one line."""
+    return Text(on_one_line(text))
 
 
 def with_progress[T](
@@ -56,9 +108,9 @@ def with_progress[T](
     console = Console(stderr=True)
     shown = console.is_terminal
     progress = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn(f"{{task.completed:,.0f}} {unit}"),
+        TextColumn(f"{{task.completed:,.0f}} {unit}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
@@ -66,7 +118,7 @@ def with_progress[T](
         disable=not shown,
     )
     started = last_line = time.monotonic()
-    task = progress.add_task(what, total=total)
+    task = progress.add_task(on_one_line(what), total=total)
     done = 0
     try:
         for rows, item in items:

@@ -17,6 +17,8 @@ _VARIABLES = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "GIT_PYTHON_REFRESH": "quiet",
+    # The address of a run may hold a password, and MLflow prints it as it is.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # Where tqdm is installed it would draw a bar into every log.
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # A server that is down is told within seconds: MLflow's own defaults retry for minutes.

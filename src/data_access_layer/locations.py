@@ -9,12 +9,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
 from config.errors import InputError
+from config.safe_text import DATABASES, has_credentials
 
 EXAMPLES = (
     "data/company.parquet, s3://bucket/company.parquet, duckdb:///data/all.duckdb#company "
@@ -26,10 +25,6 @@ GCS = ("gs", "gcs")
 AZURE = ("abfs", "abfss")
 OBJECT_STORES = (*S3, *GCS, *AZURE)
 AZURE_HOST = "dfs.core.windows.net"
-DATABASES = {"postgresql", "postgres", "mysql", "mariadb", "sqlite", "oracle", "mssql"}
-# What is before the `@` is a user of a database, or a container of Azure.
-_WITH_USER = {*DATABASES, *AZURE}
-_SECRET_PARAMETER = re.compile(r"pass|pwd|secret|token|key|credential|signature|^sig$", re.I)
 
 
 @dataclass(frozen=True)
@@ -111,20 +106,10 @@ def refuse_credentials(location: str) -> None:
     Raises:
         InputError: there are some.
     """
-    scheme, separator, rest = location.partition("://")
-    if not separator:
-        return
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    # A password may hold a slash, which ends the authority for all who do not look for it.
-    before_host = rest.rpartition("@")[0]
-    query = dict(parse_qsl(urlsplit("x://" + rest).query, keep_blank_values=True))
-    if (
-        ":" in before_host
-        or ("@" in authority and scheme.partition("+")[0].lower() not in _WITH_USER)
-        or any(_SECRET_PARAMETER.search(name) for name in query)
-    ):
+    if has_credentials(location):
+        scheme = location.partition(":")[0]
         raise InputError(
-            f"A location that starts with {scheme}:// has credentials in it, which logs would "
+            f"A location that starts with {scheme}: has credentials in it, which logs would "
             "show. Take them out, and set [stores] database_user and "
             "DATASCIENCE_STORES_DATABASE_PASSWORD, DATASCIENCE_STORES_S3_KEY and "
             "DATASCIENCE_STORES_S3_SECRET, or DATASCIENCE_STORES_AZURE_KEY."

@@ -49,6 +49,7 @@ class AffectedSettings(Settings):
 
 def run(settings: AffectedSettings, context: TaskContext) -> int:
     """Say what a change affects."""
+    from config.terminal import show
     from tools.affected_report import as_dot, as_json, as_text
     from tools.inquiry import inquire
     from tools.repository import find_root
@@ -60,8 +61,10 @@ def run(settings: AffectedSettings, context: TaskContext) -> int:
     dot = as_dot(found.change, found.graph)
     if settings.svg:
         _draw(root, dot, settings.svg)
-    report = as_json if settings.as_json else as_text
-    sys.stdout.write(dot if settings.dot else report(found.change, found.base, found.graph))
+    if settings.dot or settings.as_json:
+        sys.stdout.write(dot if settings.dot else as_json(found.change, found.base, found.graph))
+    else:
+        show(as_text(found.change, found.base, found.graph).rstrip("\n"))
     return 0
 
 

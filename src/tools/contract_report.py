@@ -6,29 +6,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from config.terminal import show, show_table
 from tools.contract import Contract
 from tools.contract_changes import Change, ContractChange
 from tools.contract_checks import check_text, column_checks_text
 from tools.dependents import Dependents
 
-# Where nobody watches, no line has to end at the edge of a window.
-_WIDTH_OF_A_FILE = 160
 _SHOWN_MODULES = 12
 
 
 def show_contract(contract: Contract) -> None:
     """A contract as a table, one line per column."""
-    table = Table(box=SIMPLE_HEAD)
-    for heading in ("column", "dtype", "unit", "missing", "values"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("meaning", overflow="fold", ratio=1)
-    for column in contract.columns:
-        row = (
+    headings = ("column", "dtype", "unit", "missing", "values", "meaning")
+    rows = [
+        (
             column.name + ("" if column.required else " (optional)"),
             column.dtype,
             column.unit,
@@ -36,20 +27,10 @@ def show_contract(contract: Contract) -> None:
             column_checks_text(column),
             column.description,
         )
-        # As text, or rich takes what stands in brackets for a style.
-        table.add_row(*map(Text, row))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDTH_OF_A_FILE)
-    console.print(
-        f"{contract.name} {contract.version}, answered for by {contract.owner}",
-        style="bold",
-        highlight=False,
-        markup=False,
-    )
-    for line in _about(contract):
-        console.print(line, highlight=False, markup=False)
-    console.print(table)
+        for column in contract.columns
+    ]
+    title = f"{contract.name} {contract.version}, answered for by {contract.owner}"
+    show_table(title, headings, rows, notes=_about(contract), of_texts=True)
 
 
 def _about(contract: Contract) -> list[str]:
@@ -75,15 +56,15 @@ def print_changes(
 ) -> None:
     """Each contract that changed, each change of it, who depends on it, and what is to be done."""
     if not changes:
-        print(f"No contract differs from {revision}.")
+        show(f"No contract differs from {revision}.")
         return
-    print(f"Contracts, compared with {revision}")
+    show(f"Contracts, compared with {revision}")
     for change in changes:
-        print(f"\n{change.name} {_versions(change)}: {change.remark or change.effect}")
+        show(f"\n{change.name} {_versions(change)}: {change.remark or change.effect}")
         _print_lines(change.changes)
         _print_dependents(dependents.get(change.name))
         if change.problem:
-            print(f"  NOT YET: {change.problem}.")
+            show(f"  NOT YET: {change.problem}.")
 
 
 def print_json(
@@ -120,7 +101,7 @@ def _print_lines(changes: Sequence[Change]) -> None:
     columns = [change.column or "(table)" for change in changes]
     for effect, column, change in zip(effects, columns, changes, strict=True):
         left = f"{effect:<{max(map(len, effects))}}  {column:<{max(map(len, columns))}}"
-        print(f"  {left}  {change.what}")
+        show(f"  {left}  {change.what}")
 
 
 def _effect(change: Change) -> str:
@@ -131,11 +112,11 @@ def _effect(change: Change) -> str:
 def _print_dependents(found: Dependents | None) -> None:
     if found is None:
         return
-    print(f"  models: {', '.join(found.models) or 'none'}")
+    show(f"  models: {', '.join(found.models) or 'none'}")
     if found.modules:
         more = len(found.modules) - _SHOWN_MODULES
-        print(f"  modules: {', '.join(found.modules[:_SHOWN_MODULES])}", end="")
-        print(f" and {more} more" if more > 0 else "")
+        rest = f" and {more} more" if more > 0 else ""
+        show(f"  modules: {', '.join(found.modules[:_SHOWN_MODULES])}{rest}")
     if found.notebooks:
-        print(f"  notebooks: {', '.join(found.notebooks)}")
-    print(f"  test files: {len(found.tests)}")
+        show(f"  notebooks: {', '.join(found.notebooks)}")
+    show(f"  test files: {len(found.tests)}")

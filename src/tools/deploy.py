@@ -45,7 +45,7 @@ class DeploySettings(Settings):
 
 def run(settings: DeploySettings, context: TaskContext) -> int:
     """Deploy one model."""
-    from config.terminal import say
+    from config.terminal import say, show
     from tools.release_artifacts import Registry, build
     from tools.release_plan import agreed, plan_deployment
     from tools.release_site import Site, check_committed, check_model, commit_of
@@ -69,7 +69,7 @@ def run(settings: DeploySettings, context: TaskContext) -> int:
         site, artifacts, registry, root=root, version=version, commit=commit_of(root)
     )
     if plan.is_empty:
-        print(f"{plan.title}: nothing to do, this is release {plan.number} already.")
+        show(f"{plan.title}: nothing to do, this is release {plan.number} already.")
         return 0
     plan.show()
     if settings.dry_run:
@@ -78,7 +78,7 @@ def run(settings: DeploySettings, context: TaskContext) -> int:
         say("Nothing was done.")
         return 1
     plan.carry_out()
-    print(f"{plan.title}: deployed release {plan.number}.")
+    show(f"{plan.title}: deployed release {plan.number}.")
     return 0
 
 

@@ -63,15 +63,15 @@ def run(settings: NewDatasetSettings, context: TaskContext) -> int:
 
 
 def _report(name: str, rows: int, answers: dict[str, object]) -> None:
-    from config.terminal import say
+    from config.terminal import say, show
     from tools.new_files import say_left_out
 
     say(f"{name}: written, as {rows:,} rows are.")
     say_left_out(answers)
     file = f"src/datasets/{name}.py"
-    print(f"grep -n TODO {file}")
-    print(f"./pants lint check test {file} tests/datasets/{name}_test.py")
-    print(f"./pants run src/datasets:contracts -- show {name}")
+    show(f"grep -n TODO {file}")
+    show(f"./pants lint check test {file} tests/datasets/{name}_test.py")
+    show(f"./pants run src/datasets:contracts -- show {name}")
 
 
 main = partial(task.main, NewDatasetSettings, run, prog=PROG, doc=__doc__)

@@ -91,7 +91,7 @@ def _sample(settings: NewFeatureViewSettings) -> TableSample:
 
 
 def _report(name: str, sample: TableSample) -> None:
-    from config.terminal import say
+    from config.terminal import say, show
     from tools.new_files import say_left_out
 
     answers = sample.answers
@@ -105,9 +105,9 @@ def _report(name: str, sample: TableSample) -> None:
     say_left_out(answers)
     view = f"src/feature_store/views/{name}.py"
     files = f"src/datasets/{name}.py {view} src/feature_store/samples/{name}.py"
-    print(f"grep -n TODO {files}")
-    print(f"./pants lint check test {files} tests/feature_store/{name}_test.py")
-    print(f"./pants run src/feature_store:extract -- --view {name} --dst {name}.parquet")
+    show(f"grep -n TODO {files}")
+    show(f"./pants lint check test {files} tests/feature_store/{name}_test.py")
+    show(f"./pants run src/feature_store:extract -- --view {name} --dst {name}.parquet")
 
 
 main = partial(task.main, NewFeatureViewSettings, run, prog=PROG, doc=__doc__)

@@ -15,11 +15,9 @@ from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
-from rich.console import Console
-from rich.tree import Tree
 
 from config.errors import InputError
-from config.terminal import say
+from config.terminal import say, show_tree
 from data_access_layer.atomic import staged
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_location
@@ -67,7 +65,7 @@ def start(
     """
     with _made(root, template, name, rows, answers) as folder:
         if dry_run:
-            _show_tree(folder)
+            show_tree(path.relative_to(folder) for path in folder.rglob("*"))
             return False
         _write(root, template, name, folder)
     return True
@@ -104,14 +102,6 @@ def _write(root: Path, template: Template, name: str, folder: Path) -> None:
             staging = stack.enter_context(staged(root / path, option="folder"))
             copy = shutil.copytree if (folder / path).is_dir() else shutil.copy
             copy(folder / path, staging)
-
-
-def _show_tree(folder: Path) -> None:
-    """Print the files below a folder."""
-    trees = {folder: Tree(".")}
-    for path in sorted(folder.rglob("*")):
-        trees[path] = trees[path.parent].add(path.name)
-    Console(highlight=False).print(trees[folder], markup=False)
 
 
 def _export(contract: Contract, folder: Path) -> None:

@@ -96,7 +96,7 @@ def _sample(settings: NewModelSettings) -> Sample:
 
 
 def _report(name: str, sample: Sample) -> None:
-    from config.terminal import say
+    from config.terminal import say, show
     from tools.new_files import say_left_out
 
     say(
@@ -106,12 +106,12 @@ def _report(name: str, sample: Sample) -> None:
     if sample.unlabelled:
         say(f"Left out: {sample.unlabelled:,} rows without a label.")
     say_left_out(sample.answers)
-    print(f"grep -rn TODO src/models/{name} src/datasets/{name}.py")
-    print(
+    show(f"grep -rn TODO src/models/{name} src/datasets/{name}.py")
+    show(
         f"./pants lint check test src/models/{name}:: src/datasets/{name}.py tests/models/{name}::"
     )
-    print(f"./pants run src/models/{name}:train")
-    print(f"./pants run src/models/{name}:predict")
+    show(f"./pants run src/models/{name}:train")
+    show(f"./pants run src/models/{name}:predict")
 
 
 main = partial(task.main, NewModelSettings, run, prog=PROG, doc=__doc__)

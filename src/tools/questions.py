@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.prompt import Prompt
-
 from config.errors import InputError
 from config.settings import Settings
-from config.terminal import say
+from config.terminal import prompt, say
 from tools.new_files import check_name
 from tools.sample import choose_target, read_sample
 from tools.table_sample import Place, choose_place
@@ -46,7 +44,7 @@ def model_answers(settings: NewModelSettings, root: Path) -> Answered:
     yield (
         "kind",
         settings.kind
-        or Prompt.ask(
+        or prompt(
             "What is the label", choices=["classification", "regression"], default="classification"
         ),
     )
@@ -119,18 +117,18 @@ def _columns(data: str) -> list[str]:
 
 def _column(question: str, columns: list[str], default: str = "", *, optional: bool = False) -> str:
     if optional:
-        return Prompt.ask(
+        return prompt(
             f"{question} (empty: none)",
             choices=["", *columns],
             default=default,
             show_choices=False,
         )
-    return Prompt.ask(question, choices=columns, default=default or columns[0])
+    return prompt(question, choices=columns, default=default or columns[0])
 
 
 def _asked(question: str, check: Callable[[str], object]) -> str:
     while True:
-        answer = Prompt.ask(question, default="", show_default=False).strip()
+        answer = prompt(question, default="", show_default=False).strip()
         try:
             check(answer)
         except InputError as error:

@@ -13,10 +13,8 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 
-from rich.prompt import Confirm
-
 from config.errors import InputError, UserError
-from config.terminal import show_table
+from config.terminal import confirm, show, show_table
 from data_access_layer.folders import Folder
 from tools.release import (
     BUNDLE,
@@ -72,7 +70,7 @@ class Plan:
         ]
         show_table(self.title, ("", "present", "new"), rows)
         for line in self.details:
-            print(line)
+            show(line)
 
     def carry_out(self) -> None:
         """Do it, or nothing of it.
@@ -94,7 +92,7 @@ def agreed(*, yes: bool) -> bool:
     if not sys.stdin.isatty():
         raise InputError("Nobody can be asked here. Nothing was done; --yes does it unasked.")
     try:
-        return Confirm.ask("Do it?", default=False)
+        return confirm("Do it?")
     except EOFError:
         return False
 

@@ -57,6 +57,7 @@ class RetireModelSettings(Settings):
 
 def run(settings: RetireModelSettings, context: TaskContext) -> int:
     """Remove one model, or say who depends on it."""
+    from config.terminal import show
     from tools.repository import find_root
     from tools.retirement import remove, retirement_of
 
@@ -67,7 +68,7 @@ def run(settings: RetireModelSettings, context: TaskContext) -> int:
     if not settings.dry_run and not settings.force:
         _check_committed(root, retirement)
     for path in retirement.removed:
-        print(f"{'would remove' if settings.dry_run else 'removed'} {path}")
+        show(f"{'would remove' if settings.dry_run else 'removed'} {path}")
     if not settings.dry_run:
         remove(root, retirement.removed)
     _report(retirement)
@@ -99,10 +100,12 @@ def _graph(root: Path) -> TargetGraph:
 
 
 def _check_dependents(retirement: Retirement) -> None:
+    from config.terminal import show
+
     for path in retirement.dependents:
-        print(" → ".join(path))
+        show(" → ".join(path))
     for line in retirement.mentions:
-        print(line)
+        show(line)
     if count := len(retirement.dependents) + len(retirement.mentions):
         raise UserError(
             f"{retirement.name}: {count} files or lines depend on it, see above. Change them "
@@ -121,14 +124,14 @@ def _check_committed(root: Path, retirement: Retirement) -> None:
 
 
 def _report(retirement: Retirement) -> None:
-    from config.terminal import say
+    from config.terminal import say, show
 
     say(f"{retirement.name}: nobody depends on it.")
     for module, user in retirement.kept:
-        print(f"kept {module}: {user} uses it")
+        show(f"kept {module}: {user} uses it")
     for view in retirement.unused:
-        print(f"unused now, and kept: {view}")
-    print(OUTSIDE.format(name=retirement.name))
+        show(f"unused now, and kept: {view}")
+    show(OUTSIDE.format(name=retirement.name))
 
 
 main = partial(task.main, RetireModelSettings, run, prog=PROG, doc=__doc__)

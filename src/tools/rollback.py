@@ -41,7 +41,7 @@ class RollbackSettings(Settings):
 
 def run(settings: RollbackSettings, context: TaskContext) -> int:
     """Roll one model back."""
-    from config.terminal import say
+    from config.terminal import say, show
     from tools.release_artifacts import Registry
     from tools.release_plan import agreed, plan_rollback
     from tools.release_site import Site
@@ -57,7 +57,7 @@ def run(settings: RollbackSettings, context: TaskContext) -> int:
     target = site.rollback_target(settings.to)
     plan = plan_rollback(site, target, Registry.packaged(root, site.registry))
     if plan.is_empty:
-        print(f"{plan.title}: nothing to do, this is release {plan.number} already.")
+        show(f"{plan.title}: nothing to do, this is release {plan.number} already.")
         return 0
     plan.show()
     if settings.dry_run:
@@ -66,7 +66,7 @@ def run(settings: RollbackSettings, context: TaskContext) -> int:
         say("Nothing was done.")
         return 1
     plan.carry_out()
-    print(f"{plan.title}: back at release {plan.number}.")
+    show(f"{plan.title}: back at release {plan.number}.")
     return 0
 
 

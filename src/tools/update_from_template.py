@@ -36,7 +36,7 @@ class UpdateSettings(Settings):
 
 def run(settings: UpdateSettings, context: TaskContext) -> int:
     """Update one thing, and name the files that changed."""
-    from config.terminal import say
+    from config.terminal import say, show
     from tools.repository import find_root
     from tools.template_update import updated
 
@@ -48,7 +48,7 @@ def run(settings: UpdateSettings, context: TaskContext) -> int:
     update = updated(root, settings.name)
     for path in update.changed:
         conflict = ": in conflict, see its markers" if path in update.conflicts else ""
-        print(f"{path}{conflict}")
+        show(f"{path}{conflict}")
     if not update.changed:
         say(f"{settings.name}: the template has brought nothing new.")
     if f"src/datasets/{settings.name}.py" in update.changed:

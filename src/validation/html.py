@@ -20,6 +20,8 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from config.safe_text import safe
+
 BAD, GOOD, PLAIN = "#c0392b", "#2f6f9f", "#8a98a5"
 SHOWN_VALUES = 12
 BINS = 30
@@ -38,9 +40,16 @@ _STYLE = {
 
 def render(**values: object) -> str:
     """The report; `values` are what `templates/report.html` shows."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, finalize=_shown
+    )
     template = (resources.files("validation") / "templates" / "report.html").read_text()
     return environment.from_string(template).render(values)
+
+
+def _shown(value: object) -> object:
+    """What a name may hold that a browser would act on, or nobody should read."""
+    return safe(value) if isinstance(value, str) else value
 
 
 def bars(counts: Mapping[str, float], *, label: str, color: str = BAD) -> str:

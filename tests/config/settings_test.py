@@ -168,7 +168,8 @@ def test_a_section_of_another_program_is_none_of_ours(file: Path) -> None:
         (
             "DATASCIENCE_PREDICT_NAMES",
             "a,b",
-            "environment variable DATASCIENCE_PREDICT_NAMES: names: expected JSON, got 'a,b'.",
+            "environment variable DATASCIENCE_PREDICT_NAMES: names: expected JSON (Expecting "
+            "value, at character 1).",
         ),
     ],
 )
@@ -289,7 +290,9 @@ def test_no_error_shows_a_secret(values: Mapping[str, object], key: str) -> None
 
 def test_no_error_shows_the_secret_of_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATASCIENCE_PREDICT_KEYS", "geheim")
-    with pytest.raises(SettingsError, match=r"_KEYS: keys: expected JSON\.$") as raised:
+    with pytest.raises(
+        SettingsError, match=r"_KEYS: keys: expected JSON \(Expecting value, at .*\)\.$"
+    ) as raised:
         Predict.load()
     assert "geheim" not in str(raised.value)
     assert raised.value.__suppress_context__

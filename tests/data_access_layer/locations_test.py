@@ -50,6 +50,11 @@ def test_a_location_says_which_store_it_is_in(location: str, meant: object) -> N
         f"abfs://box:{PLANTED}@lake.dfs.core.windows.net/company.parquet",
         f"abfs://box@lake.dfs.core.windows.net/company.parquet?sig={PLANTED}",
         f"https://host/company.parquet?X-Amz-Signature={PLANTED}",
+        f"https://host/company.parquet?sas={PLANTED}",
+        f"https://host/company.parquet?code={PLANTED}",
+        f"https://host/company.parquet?a=b&auth={PLANTED}",
+        f"postgresql+psycopg:/analyst:{PLANTED}@host/db#company",
+        f"mssql+pyodbc:///?odbc_connect=DRIVER%3Dx%3BPWD%3D{PLANTED}#company",
     ],
 )
 def test_credentials_in_a_location_are_refused_and_not_repeated(location: str) -> None:
@@ -62,6 +67,14 @@ def test_credentials_in_a_location_are_refused_and_not_repeated(location: str) -
             refuse()
         assert PLANTED not in str(raised.value)
         assert "DATASCIENCE_STORES_DATABASE_PASSWORD" in str(raised.value)
+
+
+def test_a_broken_variable_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = f'{{"company": "postgresql://analyst:{PLANTED} with a space@host/db#company"'
+    monkeypatch.setenv("DATASCIENCE_STORES_TABLES", broken)
+    with pytest.raises(InputError, match="_TABLES: tables: expected JSON") as raised:
+        StoreSettings.load()
+    assert PLANTED not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -80,3 +80,22 @@ def test_a_server_that_is_down_is_told_in_one_line_and_soon(
         assert "Connection refused" in message
         assert "Traceback" not in result.err
     assert os.listdir(repository) == ["pants.toml"]
+
+
+def test_no_task_shows_the_password_of_the_server(
+    server: str, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "geheim4711"
+    monkeypatch.setenv("DATASCIENCE_DEBUG", "1")
+    host = server.removeprefix("http://")
+    for place, code in ((host, 0), (f"127.0.0.1:{free_port()}", 1)):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:{secret}@{place}")
+        for module in ("train", "evaluate", "predict"):
+            result = task(module)
+            assert result.code == code, result.err
+            assert secret not in result.out + result.err
+            if code:
+                assert f"MLflow at http://**********@{place}: " in result.err
+    kept = [path for path in repository.rglob("*") if path.is_file()]
+    assert kept
+    assert not [path for path in kept if secret.encode() in path.read_bytes()]
