@@ -1,7 +1,10 @@
 """Files and folders that appear whole or not at all.
 
-What is written goes to a hidden place beside its destination, and is renamed when it is whole. A
-run that is killed leaves the earlier output as it was; the next run clears what it left behind.
+What is written goes to a hidden place in its destination's folder, and is renamed when it is whole.
+A run that is killed leaves the earlier output as it was; the next run clears what it left behind.
+
+Others may write in the same folder (`/tmp`). So nobody can guess the hidden place's name, nothing
+that belongs to somebody else is taken for a leftover, and no link of theirs is followed.
 """
 
 from __future__ import annotations
@@ -10,7 +13,9 @@ import errno
 import fcntl
 import os
 import re
+import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,29 +23,37 @@ from pathlib import Path
 from config.errors import InputError, UserError
 
 STAGING = ".{name}.writing-{process}"
+STAGING_TOKEN = r"(-[0-9a-f]{12})?"
 REPLACED = ".{name}.replaced"
+_OTHER_KIND = "{}: is {}, and would be replaced by something else."
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
 def staged(destination: Path, *, option: str = "--output") -> Iterator[Path]:
-    """Yield a path beside `destination`; what stands there at the end takes its place.
+    """Yield a path next to `destination`; what is there at the end takes its place.
 
     `option` is what a person chose the destination by. Where the body raises, nothing has changed.
-    A folder that stood at the destination is replaced as a whole; where a link stands there, what
-    it leads to is replaced and the link stays.
+    A folder at the destination is replaced as a whole; of a link, what it leads to is replaced and
+    the link stays. What replaces a file or a folder has its mode, and where possible its owner: a
+    file has the mode already while it is written.
 
     Raises:
         InputError: the destination's folder cannot be made or written, or a folder would replace a
-            file, or a file a folder.
+            file, or a file a folder, or the destination is behind somebody else's link.
         UserError: the disk is full.
     """
+    refuse_foreign_links(destination, option=option)
     destination = destination.resolve()
     staging = _staging(destination)
     try:
         yield staging
-        if staging.exists():
+        if staging.exists() and not _is_untouched(staging):
             _replace(staging, destination)
+    except FileExistsError as error:
+        if error.filename == str(staging) and _is_untouched(staging):
+            raise InputError(_OTHER_KIND.format(destination, "a file")) from None
+        raise
     except OSError as error:
         if error.errno in NO_ROOM:
             raise UserError(
@@ -86,13 +99,35 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def refuse_foreign_links(place: Path, *, option: str = "--output") -> None:
+    """Refuse a place behind a link that somebody else made in a folder where everybody may.
+
+    As Linux itself does (`fs.protected_symlinks`) for whoever opens a file there: such a link would
+    choose which file of ours is replaced.
+
+    Raises:
+        InputError: it is behind such a link.
+    """
+    whole = Path(os.path.abspath(place))
+    for path in (whole, *whole.parents):
+        if not path.is_symlink():
+            continue
+        folder, owner = path.parent.stat(), path.lstat().st_uid
+        is_open_to_all = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
+        if is_open_to_all and owner not in (os.geteuid(), folder.st_uid):
+            raise InputError(
+                f"{place}: {path} is a link of another user in a folder that all may write. "
+                f"Choose another {option}."
+            )
+
+
 def left_behind(destination: Path) -> list[Path]:
-    """What killed runs were writing for `destination`, a resolved path."""
+    """What killed runs of this user were writing for `destination`, a resolved path."""
     pattern = re.escape(STAGING.format(name=destination.name, process=""))
     found = []
     for entry in list(destination.parent.iterdir()):
-        written_by = re.fullmatch(rf"{pattern}(\d+)", entry.name)
-        if written_by and not _at_work(int(written_by[1])):
+        written_by = re.fullmatch(rf"{pattern}(\d+){STAGING_TOKEN}", entry.name)
+        if written_by and not _at_work(int(written_by[1])) and _is_ours(entry):
             found.append(entry)
     return found
 
@@ -106,19 +141,61 @@ def _staging(destination: Path) -> Path:
             _remove(path)
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        name = STAGING.format(name=destination.name, process=os.getpid())
+        staging = folder / f"{name}-{secrets.token_hex(6)}"
+        if destination.is_file():
+            _prepare(staging, like=destination)
     except OSError as error:
         raise InputError(f"{destination}: cannot be written: {error.strerror}.") from error
-    return folder / STAGING.format(name=destination.name, process=os.getpid())
+    return staging
+
+
+def _prepare(staging: Path, *, like: Path) -> None:
+    """An empty file, which those who may not read the file that it replaces cannot read either."""
+    os.close(os.open(staging, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    _take_over(staging, like)
+    # One that is read-only is so at the end.
+    staging.chmod(stat.S_IMODE(staging.stat().st_mode) | stat.S_IWUSR)
+    os.utime(staging, ns=(0, 0))
+
+
+def _is_untouched(staging: Path) -> bool:
+    """Whether it is as `_prepare` made it: whoever opens it for writing sets its time."""
+    if not staging.is_file():
+        return False
+    found = staging.stat()
+    return found.st_size == 0 and found.st_mtime_ns == 0
+
+
+def _take_over(path: Path, like: Path) -> None:
+    """Give `path` the mode of what it replaces, and its owner and group where we may."""
+    wanted, given = like.stat(), path.stat()
+    mode = stat.S_IMODE(wanted.st_mode) & 0o777
+    if (wanted.st_uid, wanted.st_gid) != (given.st_uid, given.st_gid):
+        try:
+            os.chown(path, wanted.st_uid, wanted.st_gid)
+        except OSError:
+            with suppress(OSError):
+                os.chown(path, -1, wanted.st_gid)
+    if path.stat().st_gid != wanted.st_gid:
+        # What the other group might is not what ours may.
+        mode &= 0o707 | (mode & 0o007) << 3
+    if stat.S_IMODE(path.stat().st_mode) != mode:
+        path.chmod(mode)
 
 
 def _replace(staging: Path, destination: Path) -> None:
-    if destination.exists() and destination.is_dir() != staging.is_dir():
-        kind = "a folder" if destination.is_dir() else "a file"
-        raise InputError(f"{destination}: is {kind}, and would be replaced by something else.")
+    if destination.exists():
+        if destination.is_dir() != staging.is_dir():
+            kind = "a folder" if destination.is_dir() else "a file"
+            raise InputError(_OTHER_KIND.format(destination, kind))
+        _take_over(staging, destination)
     if not destination.is_dir():
         os.replace(staging, destination)
         return
     replaced = destination.parent / REPLACED.format(name=destination.name)
+    if os.path.lexists(replaced):
+        raise InputError(f"{destination}: cannot be replaced while {replaced} is there. Remove it.")
     try:
         os.replace(destination, replaced)
         os.replace(staging, destination)
@@ -127,11 +204,26 @@ def _replace(staging: Path, destination: Path) -> None:
 
 
 def _recover(destination: Path) -> None:
-    """Undo, or finish, the replacement of a folder that was killed between its two renames."""
+    """Undo, or finish, the replacement of a folder that was killed between its two renames.
+
+    Only folders are replaced that way: a file of that name, a link, or what belongs to somebody
+    else, is not what a killed run left.
+    """
     replaced = destination.parent / REPLACED.format(name=destination.name)
-    if replaced.exists() and not destination.exists():
+    if replaced.is_symlink() or not replaced.is_dir() or not _is_ours(replaced):
+        return
+    if not destination.exists():
         os.replace(replaced, destination)
-    _remove(replaced)
+    elif destination.is_dir():
+        _remove(replaced)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether this user made it; an entry that is gone meanwhile is nobody's."""
+    try:
+        return path.lstat().st_uid == os.geteuid()
+    except FileNotFoundError:
+        return False
 
 
 def _at_work(process: int) -> bool:

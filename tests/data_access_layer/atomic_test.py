@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +26,12 @@ def content(path: Path) -> object:
     if path.is_dir():
         return {entry.name: content(entry) for entry in path.iterdir()}
     return path.read_text()
+
+
+def names(folder: Path, process: int) -> set[str]:
+    """What lies in a folder; what a process was writing without the part that nobody can guess."""
+    staging = rf"\.writing-{process}-[0-9a-f]{{12}}$"
+    return {re.sub(staging, ".writing-PID", path.name) for path in folder.iterdir()}
 
 
 def write(destination: Path, text: str, *, folder: bool) -> None:
@@ -142,11 +150,10 @@ def test_where_the_body_writes_nothing_nothing_changes(tmp_path: Path, folder: b
 def test_a_killed_run_leaves_the_earlier_output_and_the_next_run_clears_up(
     tmp_path: Path, folder: bool, killed: subprocess.Popen[str]
 ) -> None:
-    left_behind = f".out.writing-{killed.pid}"
-    assert content(tmp_path) == {
-        "out": filled("earlier", folder=folder),
-        left_behind: filled("half", folder=folder),
-    }
+    assert names(tmp_path, killed.pid) == {"out", ".out.writing-PID"}
+    (left_behind,) = tmp_path.glob(".out.writing-*")
+    assert content(left_behind) == filled("half", folder=folder)
+    assert content(tmp_path / "out") == filled("earlier", folder=folder)
     write(tmp_path / "out", "next", folder=folder)
     assert content(tmp_path) == {"out": filled("next", folder=folder)}
 
@@ -211,8 +218,7 @@ def test_a_folder_whose_replacement_was_killed_is_recovered_by_the_next_run(
     write(tmp_path / "out", "first", folder=True)
     with child(KILLED_AT.format(killed_at=killed_at), tmp_path / "out") as process:
         assert process.wait() == -signal.SIGKILL
-    names = {path.name.replace(str(process.pid), "PID") for path in tmp_path.iterdir()}
-    assert names == left
+    assert names(tmp_path, process.pid) == left
     # It is as soon as the next run begins, whether that one writes anything or not.
     with staged(tmp_path / "out"):
         assert content(tmp_path) == {"out": {recovered: recovered}}
@@ -310,3 +316,136 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) 
             staged(destination),
         ):
             pytest.fail("the work began")
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("kept", [0o600, 0o640, 0o444, 0o755])
+def test_what_is_replaced_keeps_its_mode(tmp_path: Path, folder: bool, kept: int) -> None:
+    kept |= 0o700 if folder else 0
+    write(tmp_path / "out", "earlier", folder=folder)
+    (tmp_path / "out").chmod(kept)
+    write(tmp_path / "out", "next", folder=folder)
+    assert mode(tmp_path / "out") == kept
+    assert content(tmp_path) == {"out": filled("next", folder=folder)}
+
+
+def test_nobody_else_reads_a_private_file_while_it_is_written(tmp_path: Path) -> None:
+    destination = tmp_path / "out.csv"
+    destination.touch(mode=0o600)
+    with staged(destination) as staging:
+        pd.DataFrame({"a": [1]}).to_csv(staging, index=False)
+        assert mode(staging) == 0o600
+    assert mode(destination) == 0o600
+    # An empty one is one, too.
+    with staged(destination) as staging:
+        staging.write_text("")
+    assert destination.read_text() == ""
+
+
+@pytest.fixture
+def stranger() -> int:
+    """The number of another user."""
+    if os.getuid():
+        pytest.skip("may not make files of another user")
+    return 65534
+
+
+def test_what_is_replaced_keeps_its_owner(tmp_path: Path, folder: bool, stranger: int) -> None:
+    write(tmp_path / "out", "earlier", folder=folder)
+    os.chown(tmp_path / "out", stranger, stranger)
+    write(tmp_path / "out", "next", folder=folder)
+    found = (tmp_path / "out").stat()
+    assert (found.st_uid, found.st_gid) == (stranger, stranger)
+
+
+@pytest.fixture
+def for_all(tmp_path: Path) -> Iterator[Path]:
+    """A folder that every user reaches, and may write."""
+    before = {folder: mode(folder) for folder in (tmp_path, *tmp_path.parents)}
+    for folder, kept in before.items():
+        folder.chmod(kept | (0o777 if folder == tmp_path else 0o001))
+    yield tmp_path
+    for folder, kept in before.items():
+        folder.chmod(kept)
+
+
+def test_where_the_group_cannot_be_kept_ours_may_no_more_than_others(
+    for_all: Path, stranger: int
+) -> None:
+    destination = for_all / "out"
+    destination.touch()
+    destination.chmod(0o664)
+    program = """
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+with staged(destination) as staging:
+    staging.write_text("next")
+"""
+    with child(program, destination) as process:
+        assert process.wait() == 0
+    assert (destination.stat().st_uid, mode(destination)) == (stranger, 0o644)
+
+
+def test_the_name_of_what_is_written_cannot_be_guessed(tmp_path: Path, folder: bool) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    seen = set()
+    for _ in range(3):
+        with staged(tmp_path / "out") as staging:
+            # What somebody would plant who knows the number of the process.
+            (tmp_path / f".out.writing-{os.getpid()}").symlink_to(victim)
+            fill(staging, "rows", folder=folder)
+            seen.add(staging.name)
+    assert len(seen) == 3
+    assert victim.read_text() == "mine"
+
+
+def test_what_no_killed_run_left_is_not_taken_for_output(tmp_path: Path, folder: bool) -> None:
+    planted = tmp_path / ".out.replaced"
+    planted.write_text("planted")
+    with staged(tmp_path / "out"):
+        pass
+    assert content(tmp_path) == {planted.name: "planted"}
+    planted.unlink()
+    (tmp_path / "elsewhere").mkdir()
+    planted.symlink_to(tmp_path / "elsewhere")
+    write(tmp_path / "out", "rows", folder=folder)
+    assert content(tmp_path / "out") == filled("rows", folder=folder)
+    assert planted.is_symlink()
+
+
+def test_what_belongs_to_others_is_left_alone(tmp_path: Path, stranger: int) -> None:
+    planted = [tmp_path / ".out.replaced", tmp_path / ".out.writing-99999999"]
+    for path in planted:
+        fill(path, "planted", folder=True)
+        os.chown(path, stranger, stranger)
+    with staged(tmp_path / "out"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in planted}
+    write(tmp_path / "out", "first", folder=True)
+    with pytest.raises(InputError, match=r"cannot be replaced while .*\.out\.replaced is there"):
+        write(tmp_path / "out", "second", folder=True)
+    assert content(tmp_path / "out") == filled("first", folder=True)
+    shutil.rmtree(planted[0])
+
+
+@pytest.mark.parametrize("part", ["out", "folder/out"])
+def test_somebody_elses_link_in_a_folder_of_everybody_is_not_followed(
+    tmp_path: Path, stranger: int, part: str
+) -> None:
+    mine, everybodys = tmp_path / "mine", tmp_path / "everybodys"
+    mine.mkdir()
+    everybodys.mkdir()
+    everybodys.chmod(0o1777)
+    (mine / "out").write_text("mine")
+    link = everybodys / Path(part).parts[0]
+    link.symlink_to(mine if "/" in part else mine / "out")
+    os.lchown(link, stranger, stranger)
+    with pytest.raises(InputError, match="is a link of another user"):
+        write(everybodys / part, "rows", folder=False)
+    assert (mine / "out").read_text() == "mine"
+    os.lchown(link, os.getuid(), os.getgid())
+    write(everybodys / part, "rows", folder=False)
+    assert (mine / "out").read_text() == "rows"

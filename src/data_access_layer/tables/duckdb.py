@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -22,6 +21,7 @@ from data_access_layer.commit.manifest import MANIFESTS, Manifest
 from data_access_layer.query.duckdb import quoted, select_statement
 from data_access_layer.reader import RecordBatch
 from data_access_layer.retries import TransientError
+from data_access_layer.scratch import private_folder
 from data_access_layer.settings import BATCH_ROWS, StoreSettings
 from data_access_layer.tables.stored_table import Ask, StoredTable, TransactionalTable
 from data_access_layer.types import as_types, refuse_names, refuse_types, signed
@@ -42,7 +42,7 @@ def connection(
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
-        "temp_directory": tempfile.gettempdir(),
+        "temp_directory": private_folder(),
     }
     opened = duckdb.connect(database, read_only=read_only, config=config)
     try:
