@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from config.errors import InputError
+from config.safe_text import holds_secret, is_secret_name
 
 FILE = "dag.toml"
 PRESETS = ("@once", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
@@ -34,7 +35,11 @@ _RANDOM = re.compile(r"[hr](\W|$)", re.IGNORECASE)
 _ONE_VALUE_RANGE = re.compile(r"\b(\w+)-\1\b")
 _STEP = re.compile(r"/(\d+)")
 _PLACE = re.compile(r"\{\{\s*(?P<table>inputs|outputs)\.(?P<name>\w+)\s*\}\}")
-_SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|CREDENTIAL|(^|_)KEY$")
+_RENDERED = re.compile(r"\{\{.*?\}\}")
+_NOT_HERE = (
+    "a secret does not belong here, where everyone can read it: put the variable into a Kubernetes "
+    "secret, and that one's name into `secrets`"
+)
 
 
 def _cron(schedule: str) -> str:
@@ -77,6 +82,9 @@ def _time_zone(name: str) -> str:
 
 
 def _template(text: str) -> str:
+    # What Airflow renders, everyone can read, too.
+    if holds_secret(_RENDERED.sub("rendered", text)):
+        raise ValueError(_NOT_HERE)
     try:
         jinja2.Environment(autoescape=False).parse(text)
     except jinja2.TemplateSyntaxError as error:
@@ -87,11 +95,8 @@ def _template(text: str) -> str:
 def _environment_name(name: str) -> str:
     if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
         raise ValueError("expected the name of an environment variable: A to Z, 0 to 9 and _")
-    if _SECRET.search(name):
-        raise ValueError(
-            "a secret does not belong here, where everyone can read it: put the variable into a "
-            "Kubernetes secret, and that one's name into `secrets`"
-        )
+    if is_secret_name(name):
+        raise ValueError(_NOT_HERE)
     return name
 
 
@@ -232,7 +237,7 @@ def _problem(declaration: type[BaseModel], path: list[str], error: Mapping[str, 
         return f"unknown key{_hint(path[-1], _known_keys(declaration, path[:-1]))}"
     if error["type"] == "missing":
         return "is missing, and there is no default"
-    if not path:
+    if not path or message == _NOT_HERE:
         return message
     return f"{message[:1].lower()}{message[1:]}, got {error['input']!r}"
 

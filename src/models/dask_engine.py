@@ -19,6 +19,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import cast
 
+import dask
 from distributed import (
     Client,
     Future,
@@ -27,6 +28,7 @@ from distributed import (
     as_completed,
     get_worker,
 )
+from distributed.security import Security
 
 from config.errors import InputError, UserError
 from config.terminal import with_progress
@@ -39,6 +41,9 @@ from models.scoring import Outcome, Part, Scorer
 from models.tracking import Registry
 
 LOOPBACK = "127.0.0.1"
+# Of what a scheduler and workers serve by HTTP, nothing is for this task, and none of it asks who
+# is there: the state of the work, its logs, the end of workers.
+NO_ROUTES: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 # A terminal sends Ctrl-C to all processes; that of the task ends the others.
 IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 SECONDS_TO_CONNECT = 10
@@ -93,13 +98,16 @@ def _sent(part: Part) -> _Sent:
 
 @contextmanager
 def _here(workers: int | None, parts: int) -> Iterator[Client]:
+    """Worker processes here, with certificates for this call: loopback is every local user's."""
     count = min(workers or os.process_cpu_count() or 1, parts)
     with (
+        dask.config.set(NO_ROUTES),
         tempfile.TemporaryDirectory(prefix="dask-") as folder,
         LocalCluster(
             n_workers=count,
             threads_per_worker=1,
             host=LOOPBACK,
+            security=Security.temporary(),
             # Each serves its metrics; by default on all interfaces, and the scheduler on one port.
             dashboard_address=f"{LOOPBACK}:0",
             worker_dashboard_address=f"{LOOPBACK}:0",
@@ -116,11 +124,16 @@ def _here(workers: int | None, parts: int) -> Iterator[Client]:
 def _elsewhere(scheduler: str) -> Iterator[Client]:
     try:
         client = Client(scheduler, timeout=SECONDS_TO_CONNECT)
+    except TypeError as error:
+        raise UserError(
+            f"--scheduler {scheduler}: needs certificates ({error}). Name them in Dask's settings: "
+            "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__TLS__CLIENT__CERT and …__TLS__CLIENT__KEY."
+        ) from error
     except (OSError, ValueError) as error:
         reason = str(error).rstrip(".")
         raise UserError(
             f"--scheduler {scheduler}: no scheduler of Dask's answers there ({reason}). Start one "
-            "with `dask scheduler`, or leave --scheduler out for worker processes here."
+            "with `dask scheduler --protocol tls`, or leave --scheduler out for processes here."
         ) from error
     with client:
         try:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import ipaddress
+import socket
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from urllib.parse import urlsplit
 
 from config.errors import InputError
 from data_access_layer.files import STANDARD_STREAM
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 # Imported by name, so that a package holds it, and Dask, only where its BUILD file says so. A name
 # with two dots would be inferred (`string_imports` in pants.toml).
 DASK = "models.dask_engine"
+# What Dask calls its protocols with TLS, and that of a scheduler in this process.
+ENCRYPTED = ("tls", "wss", "inproc")
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,8 @@ def chosen_engine(settings: PredictSettings, model: str) -> Engine:
             "--workers starts worker processes here, and --scheduler uses those that are "
             "elsewhere: choose one."
         )
+    if settings.scheduler and not settings.allow_plain_scheduler:
+        _refuse_plain(settings.scheduler)
     try:
         module = importlib.import_module(DASK)
     except ModuleNotFoundError as error:
@@ -136,3 +143,31 @@ def chosen_engine(settings: PredictSettings, model: str) -> Engine:
             f'pex_binary(name="predict", …) of src/models/{model}/BUILD.'
         ) from error
     return DaskEngine(module, settings.workers, settings.scheduler)
+
+
+def _refuse_plain(scheduler: str) -> None:
+    """Refuse a scheduler on another machine without TLS: whoever answers there runs code here.
+
+    Raises:
+        InputError: it is one.
+    """
+    protocol, _, rest = scheduler.rpartition("://")
+    if protocol in ENCRYPTED:
+        return
+    host = urlsplit(f"//{rest}").hostname or ""
+    if not _is_here(host):
+        raise InputError(
+            f"--scheduler {scheduler}: is on another machine and without TLS, so whoever is in "
+            "between can read the rows and run code here. Start the scheduler with "
+            "`--protocol tls` and name tls://…, or set --allow-plain-scheduler where the network "
+            "is your own."
+        )
+
+
+def _is_here(host: str) -> bool:
+    """Whether all that a host's name means is this machine alone."""
+    try:
+        found = {address[0] for *_, address in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        return False
+    return all(ipaddress.ip_address(str(one).partition("%")[0]).is_loopback for one in found)

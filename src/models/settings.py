@@ -110,6 +110,11 @@ class PredictSettings(Settings):
     )
     scheduler: str | None = Field(
         None,
-        description="Dask's scheduler elsewhere, such as tcp://host:8786, whose workers see input "
+        description="Dask's scheduler elsewhere, such as tls://host:8786, whose workers see input "
         "and output under the same paths; default: worker processes here.",
+    )
+    allow_plain_scheduler: bool = Field(
+        False,
+        description="Use a scheduler on another machine without TLS: everybody in between can read "
+        "the rows and run code here.",
     )

@@ -87,7 +87,6 @@ def test_a_models_tasks_run_its_released_image_and_all_others_that_of_the_same_c
         ("seed = 7", "seed = []", "tasks.train.options.seed: "),
         ("inputs.flowers", "inputs.flower", "there is no 'flower' in [inputs]; did you mean"),
         ("{{ ds }}", "{{ ds", "inputs.flowers: expected a text that Jinja2 can render"),
-        ("DATASCIENCE_PREDICT_BATCH_ROWS", "MY_TOKEN", "a secret does not belong here"),
         ("options = { seed", 'after = ["predict"]\noptions = { seed', "each waits for the next"),
         ("[inputs]", "[resources]\nmemory = '2 GB'\n[inputs]", "resources.memory: "),
         ("[inputs]", "[inputs", "not a TOML file"),
@@ -151,6 +150,38 @@ def test_a_schedule_that_would_run_at_other_times_or_never_is_refused(
 def test_a_schedule_of_cron_is_accepted(file: Path, schedule: str) -> None:
     file.write_text(DECLARATION.replace("0 4 * * *", schedule))
     assert Declaration.read(file).schedule == schedule.replace("\\t", "\t")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MY_TOKEN", "DB_PASSWD", "DB_PWD", "PASSPHRASE", "PRIVATE_KEY_PEM", "PGPASSWORD", "API_KEY"],
+)
+def test_a_variable_that_holds_a_secret_is_refused(file: Path, name: str) -> None:
+    file.write_text(DECLARATION.replace("DATASCIENCE_PREDICT_BATCH_ROWS", name))
+    with pytest.raises(InputError, match=f"environment.{name}: a secret does not belong here"):
+        Declaration.read(file)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgresql://me:geheim@host/db",
+        "postgresql+psycopg:/me:geheim@host/db",
+        "postgresql://{{ conn.db.login }}:{{ conn.db.password }}@host/db",
+        "https://host/flowers.csv?sas=geheim",
+        "-----BEGIN PRIVATE KEY-----\\ngeheim",
+    ],
+)
+@pytest.mark.parametrize("written", ['"9"', '"flowers/{{ ds }}.csv"', "7"])
+def test_a_secret_in_a_value_is_refused_and_not_repeated(
+    file: Path, written: str, value: str
+) -> None:
+    assert written in DECLARATION
+    file.write_text(DECLARATION.replace(written, f'"{value}"'))
+    with pytest.raises(InputError, match="a secret does not belong here") as error:
+        Declaration.read(file)
+    assert "geheim" not in str(error.value)
+    assert "password" not in str(error.value)
 
 
 def test_all_mistakes_are_told_at_once(file: Path) -> None:

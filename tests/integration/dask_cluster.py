@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -16,8 +16,24 @@ from support.tasks import IMPORT_PATH
 SECONDS_TO_START = 120
 
 
+def certificate(folder: Path) -> dict[str, str]:
+    """Make a certificate as the README does; what tells Dask of it, by the names of variables."""
+    crt, key = str(folder / "dask.crt"), str(folder / "dask.key")
+    made = ("openssl", "req", "-x509", "-newkey", "rsa:3072", "-noenc", "-days", "30")
+    named = ("-subj", "/CN=dask", "-keyout", key, "-out", crt)
+    subprocess.run([*made, *named], check=True, capture_output=True)
+    tls = "DASK_DISTRIBUTED__COMM__TLS__"
+    variables = {f"{tls}CA_FILE": crt}
+    for role in ("SCHEDULER", "WORKER", "CLIENT"):
+        variables |= {f"{tls}{role}__CERT": crt, f"{tls}{role}__KEY": key}
+    return variables
+
+
 class DaskCluster:
-    """A scheduler and workers of one thread each; nothing starts a killed one again."""
+    """A scheduler and workers of one thread each; nothing starts a killed one again.
+
+    With the variables of a certificate, they talk by TLS.
+    """
 
     def __init__(
         self,
@@ -26,18 +42,21 @@ class DaskCluster:
         workers: int,
         import_path: str = IMPORT_PATH,
         prefix: Sequence[str] = (),
+        tls: Mapping[str, str] | None = None,
     ) -> None:
         self._folder = folder
         self._count = workers
         self._import_path = import_path
         # Of the workers' command.
         self._prefix = prefix
+        self._tls = tls or {}
+        self._protocol = "tls" if tls else "tcp"
         self._port = free_port()
         self._processes: list[subprocess.Popen[bytes]] = []
 
     @property
     def address(self) -> str:
-        return f"tcp://127.0.0.1:{self._port}"
+        return f"{self._protocol}://127.0.0.1:{self._port}"
 
     @property
     def workers(self) -> list[subprocess.Popen[bytes]]:
@@ -53,6 +72,7 @@ class DaskCluster:
                 "distributed.cli.dask_scheduler",
                 "--host=127.0.0.1",
                 f"--port={self._port}",
+                f"--protocol={self._protocol}",
             )
             deadline = time.monotonic() + SECONDS_TO_START
             while not answers(self._port):
@@ -85,7 +105,7 @@ class DaskCluster:
                 [*command, "--no-dashboard"],
                 # Not where the task runs: what is sent to a worker must not depend on that.
                 cwd=self._folder,
-                env={**os.environ, "PYTHONPATH": self._import_path},
+                env={**os.environ, "PYTHONPATH": self._import_path, **self._tls},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

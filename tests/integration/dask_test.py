@@ -9,16 +9,20 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.error import HTTPError
 
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from distributed import Client
+from distributed.security import Security
 
 from integration.commands import Result
-from integration.dask_cluster import DaskCluster
+from integration.dask_cluster import DaskCluster, certificate
 from integration.servers import S3, free_port
 from support.tasks import enter, make_repository
 
@@ -109,6 +113,62 @@ def test_processes_here_make_the_files_that_the_local_engine_makes(repository: P
     assert result.code == 0, result.err
     assert f"{PARTS * ROWS:,}" in result.out
     assert files(repository / "here") == files(repository / "local")
+
+
+def listening(task: subprocess.Popen[str]) -> set[tuple[str, int]]:
+    """Where a task and its processes take connections."""
+    own = psutil.Process(task.pid)
+    connections = [c for one in (own, *own.children(recursive=True)) for c in one.net_connections()]
+    return {(c.laddr.ip, c.laddr.port) for c in connections if c.status == psutil.CONN_LISTEN}
+
+
+def answered(port: int) -> bool:
+    """Whether somebody else's program learns anything at a port, or has code run there."""
+    for scheme, security in (("tcp", None), ("tls", Security.temporary())):
+        try:
+            with Client(f"{scheme}://127.0.0.1:{port}", security=security, timeout=3) as client:
+                client.run_on_scheduler(os.getpid)
+        except (OSError, ValueError):
+            continue
+        return True
+    for page in ("health", "metrics", "info/main/workers.html", "json/identity.json"):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=3).close()
+        except (OSError, HTTPError):
+            continue
+        return True
+    return False
+
+
+def test_nobody_else_on_this_machine_has_code_run_by_the_processes_here(repository: Path) -> None:
+    task = predict(*DASK, "--workers", "1", "--output", "alone")
+    try:
+        wait_until(lambda: written(repository, "alone") > 0, task)
+        for process in (psutil.Process(task.pid), *psutil.Process(task.pid).children()):
+            assert not [word for word in process.cmdline() if "PRIVATE KEY" in word]
+        places = listening(task)
+        # Stopped parts would end the task, and with it what is asked here.
+        assert len(places) >= 2
+        assert {ip for ip, _ in places} == {"127.0.0.1"}
+        assert not [port for _, port in sorted(places) if answered(port)]
+    finally:
+        task.kill()
+
+
+def test_a_scheduler_with_certificates_is_used_by_those_who_have_them(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = certificate(tmp_path)
+    with DaskCluster(tmp_path / "cluster", workers=1, tls=tls) as cluster:
+        argv = (*DASK, "--scheduler", cluster.address, "--output", "by-tls")
+        without = Result.of(predict(*argv), timeout=SECONDS)
+        assert (without.code, without.out) == (1, "")
+        assert f"--scheduler {cluster.address}: needs certificates" in without.err
+        for name, value in tls.items():
+            monkeypatch.setenv(name, value)
+        result = Result.of(predict(*argv), timeout=SECONDS)
+    assert result.code == 0, result.err
+    assert files(repository / "by-tls") == files(repository / "local")
 
 
 def test_a_worker_that_is_killed_costs_no_row_and_doubles_none(

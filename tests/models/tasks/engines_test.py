@@ -1,56 +1,46 @@
-"""Which engine is chosen, in a package that does not hold Dask."""
+"""Which schedulers a prediction is given to."""
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
 import pytest
 
-from models.engines import DASK
-from models.predict import main
-from support.iris import IRIS
-from support.tasks import CallTask
-
-INPUT = ("--input", "flowers.parquet")
+from config.errors import InputError
+from models.engines import chosen_engine
+from models.settings import PredictSettings
 
 
-def test_where_dask_is_not_in_the_package_is_said_how_it_comes_there(
-    champion: Path, call: CallTask, monkeypatch: pytest.MonkeyPatch
+def chosen(scheduler: str, *, plain: bool = False) -> object:
+    settings = PredictSettings(engine="dask", scheduler=scheduler, allow_plain_scheduler=plain)
+    return chosen_engine(settings, "iris")
+
+
+# The addresses are those of RFC 5737 and 3849, which belong to nobody.
+ELSEWHERE = [
+    "tcp://192.0.2.1:8786",
+    "192.0.2.1:8786",
+    "ws://192.0.2.1:8786",
+    "tcp://[2001:db8::1]:1",
+]
+
+
+@pytest.mark.parametrize("scheduler", [*ELSEWHERE, "tcp://no-such-host.invalid:8786", "tcp://"])
+def test_a_scheduler_elsewhere_without_tls_is_refused_unless_a_setting_allows_it(
+    scheduler: str,
 ) -> None:
-    # As an import of what is not there fails, whatever this test was packaged with.
-    monkeypatch.setitem(sys.modules, DASK, None)
-    result = call(main, "--engine", "dask", *INPUT, "--output", "species", definition=IRIS)
-    assert (result.code, result.out) == (2, "")
-    assert result.err == (
-        "--engine dask: Dask is not in this package. It is in that of all models: "
-        "./pants run src/models:predict -- --model iris --engine dask. To have it in this one, "
-        'write dynamic_dependencies=["src/models/dask_engine.py"] into '
-        'pex_binary(name="predict", …) of src/models/iris/BUILD.\n'
-    )
-    assert "species" not in os.listdir()
+    with pytest.raises(InputError, match="is on another machine and without TLS"):
+        chosen(scheduler)
+    assert chosen(scheduler, plain=True)
 
 
-@pytest.mark.usefixtures("champion")
 @pytest.mark.parametrize(
-    ("argv", "expected"),
+    "scheduler",
     [
-        (("--workers", "2"), "--workers is for --engine dask; the engine is local."),
-        (("--scheduler", "tcp://h:1"), "--scheduler is for --engine dask; the engine is local."),
-        (
-            ("--engine", "dask", "--jobs", "2"),
-            "--jobs is for --engine local; how many work for Dask, --workers says.",
-        ),
-        (
-            ("--engine", "dask", "--workers", "2", "--scheduler", "tcp://h:1"),
-            "--workers starts worker processes here, and --scheduler uses those that are "
-            "elsewhere: choose one.",
-        ),
+        "tls://192.0.2.1:8786",
+        "wss://192.0.2.1:1",
+        "tcp://127.0.0.1:8786",
+        "localhost:1",
+        "tcp://[::1]:1",
     ],
 )
-def test_an_option_of_another_engine_is_refused(
-    argv: tuple[str, ...], expected: str, call: CallTask
-) -> None:
-    result = call(main, *argv, *INPUT, definition=IRIS)
-    assert (result.code, result.out, result.err) == (2, "", f"{expected}\n")
+def test_a_scheduler_with_tls_or_on_this_machine_is_used(scheduler: str) -> None:
+    assert chosen(scheduler)
