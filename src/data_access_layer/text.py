@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, Literal
 
 import pyarrow as pa
@@ -12,8 +15,9 @@ import pyarrow.compute as pc
 from config.errors import InputError
 from data_access_layer.types import is_text
 
-# OWASP's list of what makes a cell of a CSV file a formula in Excel, LibreOffice and others.
-FORMULA_START = r"^[=+\-@\t\r]"
+# OWASP's list of what makes a cell of a CSV file a formula in Excel, LibreOffice and others; the
+# last four are the full-width signs, which Excel takes for the others.
+FORMULA_START = "^[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]"
 Formulas = Literal["keep", "escape"]
 
 
@@ -29,8 +33,36 @@ def formula_like(batch: Any) -> dict[str, int]:
     return counts
 
 
+def formula_names(names: Iterable[str]) -> list[str]:
+    """Which names of columns a spreadsheet would take for formulas: a header is a cell, too."""
+    return [name for name in names if re.match(FORMULA_START, name)]
+
+
+def counting_formulas(batches: Iterable[Any], found: Counter[str]) -> Iterator[Any]:
+    """Yield the batches; count into `found` the texts, and names, that a spreadsheet would run."""
+    for number, batch in enumerate(batches):
+        if number == 0:
+            found.update(formula_names(batch.schema.names))
+        found.update(formula_like(batch))
+        yield batch
+
+
+def formula_warning(found: Mapping[str, int], advice: str) -> str:
+    """What to say of texts in a CSV file, counted by their columns, that are formulas elsewhere."""
+    columns = ", ".join(f"{name!r} ({count:,})" for name, count in sorted(found.items()))
+    return (
+        f"Texts that a spreadsheet would run as formulas: {columns}. They are kept as they are. "
+        f"For people who open it in a spreadsheet, {advice}."
+    )
+
+
 def escaped_formulas(table: pa.Table) -> pa.Table:
-    """With an apostrophe before each text that a spreadsheet would run, as OWASP advises."""
+    """With an apostrophe before each text that a spreadsheet would run, as OWASP advises.
+
+    So it is before the name of a column.
+    """
+    names = set(formula_names(table.column_names))
+    table = table.rename_columns([f"'{one}" if one in names else one for one in table.column_names])
     for index, field in enumerate(table.schema):
         if is_text(field.type):
             texts = _texts(table.column(index))

@@ -19,12 +19,13 @@ from data_access_layer.formats.text_types import TextsAs
 from data_access_layer.open import StoreTable, open_destination, open_source, refuse_own_input
 from data_access_layer.reader import RecordBatch, even_batches
 from data_access_layer.tables.files import TableFiles, files_read
-from data_access_layer.text import formula_like
+from data_access_layer.text import counting_formulas, formula_warning
 from data_access_layer.threads import prefetched
 from data_exports.settings import ExportSettings
 from data_exports.verifying import facts
 
 CREATED_BY = "data_exports.export"
+_ADVICE = "export .xlsx, or set --csv-formulas escape"
 
 
 def export(settings: ExportSettings, context: TaskContext) -> Manifest:
@@ -61,11 +62,11 @@ def export(settings: ExportSettings, context: TaskContext) -> Manifest:
         counted = ((batch.num_rows, batch) for batch in read)
         batches = with_progress(counted, rows, what="exporting")
         if destination.format == "csv":
-            batches = _counting(batches, formulas)
+            batches = counting_formulas(batches, formulas)
         manifest = destination.replace(batches, _origin(source))
     _show(manifest, destination, time.monotonic() - started)
     if formulas and settings.csv_formulas == "keep":
-        _warn(formulas)
+        say(formula_warning(formulas, _ADVICE))
     return manifest
 
 
@@ -98,20 +99,6 @@ def _own_manifest(file: Path) -> Manifest | None:
         say(f"{file}: was changed after its manifest was written, which is not carried over.")
         return None
     return manifest
-
-
-def _counting(batches: Iterator[RecordBatch], formulas: Counter[str]) -> Iterator[RecordBatch]:
-    for batch in batches:
-        formulas.update(formula_like(batch))
-        yield batch
-
-
-def _warn(formulas: Counter[str]) -> None:
-    columns = ", ".join(f"{name!r} ({count:,})" for name, count in sorted(formulas.items()))
-    say(
-        f"Texts that a spreadsheet would run as formulas: {columns}. They are kept as they are. "
-        "For people who open it in a spreadsheet, export .xlsx, or say --csv-formulas escape."
-    )
 
 
 def _show(manifest: Manifest, destination: Destination, seconds: float) -> None:

@@ -40,6 +40,7 @@ from data_access_layer.open import (
 )
 from data_access_layer.reader import FrameTable, NoRowsError, Table
 from data_access_layer.tables.files import TableFiles
+from data_access_layer.text import counting_formulas, formula_warning
 from datasets.checks import contract_dtypes
 from models.definition import ModelDefinition
 from models.engines import Engine, Job, chosen_engine
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from config.task import TaskContext
 
 type Source = TableFiles | StoreTable | FrameTable
+_ADVICE = "export it as .xlsx: ./pants run src/data_exports:export -- --help"
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ def predict(definition: ModelDefinition, settings: PredictSettings, context: Tas
     else:
         tally = _write_folder(chosen, engine, source, destination)
     _show(version, tally, output, time.monotonic() - started)
+    if tally.formulas:
+        say(formula_warning(tally.formulas, _ADVICE))
 
 
 def _source(
@@ -195,7 +199,9 @@ def _check_folder(folder: FilePath) -> None:
 def _write_table(scorer: Scorer, source: Table, destination: Destination) -> Tally:
     tally = Tally()
     with closing(scorer.batches(source, tally)) as batches:
-        destination.replace(batches, scorer.origin(source))
+        is_csv = destination.format == "csv"
+        rows = counting_formulas(batches, tally.formulas) if is_csv else batches
+        destination.replace(rows, scorer.origin(source))
     return tally
 
 
@@ -241,7 +247,7 @@ def _write_standard_output(scorer: Scorer, source: Table) -> Tally:
             closing(scorer.batches(source, tally)) as batches,
             TableWriter(str(file), format="csv") as writer,
         ):
-            for batch in batches:
+            for batch in counting_formulas(batches, tally.formulas):
                 writer.write_batch(batch)
         with file.open("rb") as rows:
             shutil.copyfileobj(rows, sys.stdout.buffer, 1 << 20)

@@ -69,12 +69,16 @@ class Numbers:
 
 @dataclass
 class Tally:
-    """What became of rows: how many, predicted as what, and the rules of the contract broken."""
+    """What became of rows: how many, predicted as what, and the rules of the contract broken.
+
+    Of CSV, `formulas` counts the texts that a spreadsheet would run, by their columns.
+    """
 
     rows: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     numbers: Numbers = field(default_factory=Numbers)
     failures: FailureCollector = field(default_factory=FailureCollector)
+    formulas: Counter[str] = field(default_factory=Counter)
 
     def add(self, target: pd.Series[Any]) -> None:
         """Count some more predictions."""
@@ -90,6 +94,7 @@ class Tally:
         self.classes.update(other.classes)
         self.numbers.merge(other.numbers)
         self.failures.merge(other.failures)
+        self.formulas.update(other.formulas)
 
     def summary(self) -> list[tuple[str, str]]:
         """What was predicted, in lines of a name and a value."""

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from config.safe_text import on_one_line
 from tools.affected_kinds import KINDS
 from tools.change import Cause, Change, Thing
 from tools.repository import Revision
@@ -26,9 +27,11 @@ def as_text(change: Change, base: Revision, graph: TargetGraph) -> str:
         lines += ["", f"{kind.name}: {len(things) or 'none'}"]
         if kind.is_listed:
             width = max((len(thing.name) for thing in things), default=0)
-            lines += [f"  {thing.name:<{width}}  {_why(thing, graph)}" for thing in things]
+            lines += [
+                on_one_line(f"  {thing.name:<{width}}  {_why(thing, graph)}") for thing in things
+            ]
     if change.without_target:
-        lines += ["", f"No target has {_some(change.without_target)}."]
+        lines += ["", on_one_line(f"No target has {_some(change.without_target)}.")]
     return "\n".join(lines) + "\n"
 
 
@@ -147,8 +150,8 @@ def _row(*cells: str) -> str:
 
 
 def _code(text: str) -> str:
-    """As it is, whatever Markdown takes it for."""
-    return f"`{text.replace('`', "'").replace('|', '\\|')}`"
+    """As it is, whatever Markdown takes it for; in one line, or the rest would be outside."""
+    return f"`{on_one_line(text).replace('`', "'").replace('|', '\\|')}`"
 
 
 def _some(files: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from config.errors import InputError
 from tools.affected_kinds import MODELS
 from tools.change import Change
 from tools.specs import specs_of
@@ -93,7 +94,11 @@ class _Work:
 
 
 def jobs_of(change: Change, graph: TargetGraph, *, everything: bool = False) -> tuple[Job, ...]:
-    """Every job of a change, never none; `everything`: all tests and packages, whatever changed."""
+    """Every job of a change, never none; `everything`: all tests and packages, whatever changed.
+
+    Raises:
+        InputError: the name of a model's folder is not a Python identifier.
+    """
     work = _Work.of(change, graph, everything=everything)
     groups = (*sorted(work.models), SHARED, DOCS)
     jobs = [job for group in groups for job in _group(work, group)]
@@ -153,7 +158,8 @@ def _build_job(work: _Work, group: str, name: str, addresses: Collection[str]) -
 def _deploy_jobs(model: str) -> Iterator[Job]:
     """By stages, so that nothing is deployed before all that is tested has passed."""
     for environment, needs in (("staging", {}), ("prod", {"needs": [f"{model}:staging"]})):
-        deploy = f"./pants run src/tools:deploy -- {model} --environment {environment} --yes"
+        options = f"--environment {environment} --yes"
+        deploy = f"./pants run src/tools:deploy -- {shlex.quote(model)} {options}"
         more = {**needs, "environment": {"name": f"{environment}/{model}"}}
         yield Job(f"{model}:{environment}", f".{environment}", (deploy,), more, has_rules=True)
 
@@ -196,7 +202,15 @@ def _model(target: Target) -> str:
 def _known_models(graph: TargetGraph) -> frozenset[str]:
     """A folder of tests alone (tests/models/tasks) is no model's."""
     code = (target for target in graph.targets.values() if target.path.startswith("src/"))
-    return frozenset(map(_model, code)) - {""}
+    names = frozenset(map(_model, code)) - {""}
+    # GitLab would take some of the others for its variables, a shell for commands.
+    refused = sorted(name for name in names if not (name.isascii() and name.isidentifier()))
+    if refused:
+        raise InputError(
+            f"src/models: {', '.join(map(repr, refused))}: expected names of folders that are "
+            "Python identifiers (a to z, 0 to 9 and _). Rename the folders."
+        )
+    return names
 
 
 def _models(change: Change, graph: TargetGraph, affected: Iterable[str]) -> frozenset[str]:

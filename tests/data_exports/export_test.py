@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import hashlib
 import itertools
@@ -108,6 +109,28 @@ def test_csv_escapes_formulas_and_has_other_encodings(source: Path, call: CallTa
     assert Path("out.csv").read_text(encoding="cp1250") == '"a"\n"ok"\n"Łódź"\n'
     result = call(export.main, *argv, "klingon")
     assert (result.code, "there is none of the name 'klingon'" in result.err) == (2, True)
+
+
+STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+@pytest.mark.usefixtures("repository")
+@pytest.mark.parametrize("start", STARTS)
+def test_formulas_in_headers_and_with_full_width_signs_are_formulas(
+    start: str, call: CallTask
+) -> None:
+    name, value = f"{start}name", f"{start}1+1"
+    pq.write_table(pa.table({name: [value, "ok"], "b": [1, 2]}), "a.parquet")
+    argv = ("--src", "a.parquet", "--dst", "out.csv")
+    kept = call(export.main, *argv)
+    assert f"would run as formulas: {name!r} (2)." in kept.err
+    escaped = call(export.main, *argv, "--csv-formulas", "escape")
+    assert (escaped.code, escaped.err) == (0, "")
+    with Path("out.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file)) == [[f"'{name}", "b"], [f"'{value}", "1"], ["ok", "2"]]
+    manifest = json.loads(Path("out.csv.manifest.json").read_text())
+    assert list(manifest["columns"]) == [f"'{name}", "b"]
+    assert call(verify.main, "--table", "out.csv").code == 0
 
 
 def test_json_lines_are_iso_8601_in_utc_with_all_digits(source: Path, call: CallTask) -> None:

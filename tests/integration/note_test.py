@@ -92,6 +92,12 @@ def test_there_is_one_note_which_is_edited_and_the_notes_of_others_stay(
     assert server.notes == {1: "Well done.", 2: "<!-- src/tools:note -->\niris, tulip"}
 
 
+def test_no_line_is_an_action_that_gitlab_would_do(server: Server, tmp_path: Path) -> None:
+    said = write_note(server, "a\n/close\n \t/label ~x\nsrc/b", tmp_path)
+    assert said.code == 0, said.err
+    assert server.notes[2] == "<!-- src/tools:note -->\na\n\\/close\n \t\\/label ~x\nsrc/b"
+
+
 def test_a_token_that_is_refused_is_told_and_not_shown(server: Server, tmp_path: Path) -> None:
     refused = write_note(server, "iris", tmp_path, token="another-made-up-one")
     assert (refused.code, refused.out) == (1, "")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.tasks import CallTask
+from tools import pipeline
 from tools.affected import main
 
 FLOWERS, SCHEMA = "src/datasets/flowers.py", "src/models/iris/schema.py"
@@ -175,3 +176,24 @@ def test_a_picture_that_fails_leaves_the_earlier_one(targets: Path, call: CallTa
     assert (result.code, result.out) == (1, "")
     assert "affected.svg: there is no picture." in result.err
     assert (targets.parent / "affected.svg").read_text() == "earlier"
+
+
+def test_a_file_name_with_line_breaks_begins_no_line_of_a_note(
+    targets: Path, call: CallTask
+) -> None:
+    name = "x\n/close\n`b`\x1b[31m.py"
+    (targets.parent / name).parent.mkdir()
+    (targets.parent / name).touch()
+    git("add", ".")
+    git("commit", "--quiet", "--message=Second")
+    argv = ("--since", "HEAD~1", "--targets", str(targets))
+    result = call(main, *argv)
+    assert result.code == 0, result.err
+    assert "\\n/close\\n" in result.out
+    assert "\n/close" not in result.out
+    assert "\x1b" not in result.out
+    result = call(pipeline.main, *argv, "--output", "jobs.yml", "--summary", "affected.md")
+    assert result.code == 0, result.err
+    summary = Path("affected.md").read_text()
+    assert "\\n/close\\n" in summary
+    assert not [line for line in summary.splitlines() if line.startswith("/")]

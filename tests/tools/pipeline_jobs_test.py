@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.errors import InputError
 from tools.change import change_of
 from tools.pipeline_jobs import NOTHING, TEMPLATES, Job, all_tests, as_yaml, jobs_of
 from tools.specs import specs_of
@@ -164,6 +165,25 @@ def test_gitlab_reads_each_job_with_its_template_and_what_it_waits_for() -> None
         "script": ["./pants run src/tools:deploy -- iris --environment staging --yes"],
     }
     assert pipeline["iris:prod"]["needs"] == ["iris:staging"]
+
+
+@pytest.mark.parametrize("name", ["a;touch PWN;b $(id)", "$CI_TOKEN", "a b", "a\n/close", "ä"])
+def test_the_name_of_a_model_is_an_identifier_or_refused(name: str) -> None:
+    graph = TargetGraph.from_peek(model(name))
+    change = change_of([f"src/models/{name}/train.py"], graph)
+    with pytest.raises(InputError, match=r"expected names of folders that are Python identifiers"):
+        jobs_of(change, graph)
+
+
+@given(st.text(min_size=1).filter(lambda name: "/" not in name and "." not in name))
+def test_a_shell_reads_no_more_words_than_were_meant(name: str) -> None:
+    """Whatever the name of a folder outside of the models is."""
+    test = unit_test(f"tests/{name}/a_test.py")
+    graph = TargetGraph.from_peek([test])
+    jobs = jobs_of(change_of(test["sources"] or [test["address"]], graph), graph)
+    for line in (line for job in jobs for line in job.script):
+        assert len(shlex.split(line)) in (2, 3)
+    assert yaml.safe_load(as_yaml(jobs))
 
 
 def named_by(jobs: Iterable[Job], tests: dict[str, Target]) -> list[str]:

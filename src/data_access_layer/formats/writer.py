@@ -48,7 +48,14 @@ class TableWriter:
     @property
     def columns(self) -> dict[str, str]:
         """The columns written, by their Arrow type."""
-        return {field.name: str(field.type) for field in self._schema or ()}
+        schema = self._schema or pa.schema([])
+        if self._is_escaped:
+            schema = escaped_formulas(schema.empty_table()).schema
+        return {field.name: str(field.type) for field in schema}
+
+    @property
+    def _is_escaped(self) -> bool:
+        return self._format == "csv" and self._formulas == "escape"
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append the rows of `frame`; the first frame sets the schema.
@@ -83,7 +90,7 @@ class TableWriter:
             self._writer = self._open(table.schema)
         if self._format == "csv":
             table = in_utc(plain(table))
-            if self._formulas == "escape":
+            if self._is_escaped:
                 table = escaped_formulas(table)
         self._writer.write_table(table)
 
@@ -116,8 +123,10 @@ class TableWriter:
         if self._format == "csv":
             if self._encoding != "utf-8":
                 sink = EncodedFile(sink, self._encoding)
-            header = in_utc(plain(schema.empty_table())).schema
-            return pa_csv.CSVWriter(sink, header.remove_metadata())
+            header = in_utc(plain(schema.empty_table()))
+            if self._is_escaped:
+                header = escaped_formulas(header)
+            return pa_csv.CSVWriter(sink, header.schema.remove_metadata())
         if self._format != "parquet":
             raise InputError(
                 f"Expected an ending for Parquet or CSV, got one for {self._format}. Write one of "

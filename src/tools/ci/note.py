@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ FROM_GITLAB = ("CI_SERVER_URL", "CI_PROJECT_ID", "CI_MERGE_REQUEST_IID")
 MARK = "<!-- src/tools:note -->"
 # GitLab refuses more.
 LONGEST = 900_000
+_ACTION = re.compile(r"^([^\S\n]*)/", re.MULTILINE)
 SECONDS = 30.0
 
 
@@ -57,11 +59,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{file}: cannot be read: {error.strerror}.", file=sys.stderr)
         return 2
     try:
-        print(_write(f"{MARK}\n{text[:LONGEST]}"))
+        print(_write(f"{MARK}\n{_without_actions(text)[:LONGEST]}"))
     except NoteError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _without_actions(text: str) -> str:
+    """Escape lines such as `/close`: GitLab would do what they say, with the token's rights."""
+    return _ACTION.sub(r"\1\\/", text)
 
 
 def _write(text: str) -> str:

@@ -128,6 +128,17 @@ def test_every_way_in_and_out_gives_the_same(
     assert (predicted[PREDICTED[1:]].sum(axis=1) - 1).abs().max() < 1e-9
 
 
+@pytest.mark.parametrize("target", ["species.csv", "-", "species.parquet"])
+def test_formulas_in_csv_are_told(target: str, write: Write, call: CallTask) -> None:
+    rows = FLOWERS.assign(note=["\uff1d1+1", "@x", "ok"])
+    rows["=name"] = [1, 2, 3]
+    source = write(rows, "flowers.parquet")
+    result = call(main, "--input", source, "--output", target, definition=IRIS)
+    assert result.code == 0, result.err
+    told = "Texts that a spreadsheet would run as formulas: '=name' (1), 'note' (2). They are kept"
+    assert (told in result.err) == (target != "species.parquet")
+
+
 def test_standard_input_may_be_parquet(call: CallTask, write: Write, champion: Path) -> None:
     write(FLOWERS, "flowers.parquet")
     data = io.TextIOWrapper(io.BytesIO((champion / "flowers.parquet").read_bytes()))

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from model_folders import names
+
+
+def rules():
+    return names.rules()
