@@ -97,7 +97,8 @@ class FormulaError(InputError, ValueError):
         column: where in that line the marked part starts, from 0.
     """
 
-    def __init__(self, problem: str, text: str, span: Span) -> None:
+    def __init__(self, problem: str, text: str, span: Span | None = None) -> None:
+        span = span or Span(0, len(text))
         start = min(span.start, len(text))
         first = text.rfind("\n", 0, start) + 1
         self.problem = problem
@@ -108,7 +109,8 @@ class FormulaError(InputError, ValueError):
             cut = max(0, before - _SHOWN // 2)
             shown, before = shown[cut : cut + _SHOWN], before - cut
         width = max(1, min(span.end - start, len(shown) - before))
-        super().__init__(f"formula: {problem}\n  {shown}\n  {' ' * before}{'^' * width}")
+        marked = f"\n  {shown}\n  {' ' * before}{'^' * width}" if shown else ""
+        super().__init__(f"formula: {problem}{marked}")
 
 
 @dataclass(frozen=True)
@@ -157,12 +159,12 @@ def parse_formulas(formula: str | Sequence[str]) -> tuple[Formula, ...]:
     """
     texts = [formula] if isinstance(formula, str) else formula
     if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
-        raise InputError(
-            f'formula: expected a text such as "ratio = a / b", or a list of them, got {formula!r}.'
+        raise FormulaError(
+            'expected a string such as "ratio = a / b", or a list of them.', repr(formula)
         )
     formulas = [parsed for text in texts for parsed in _Parser(text).formulas()]
     if not formulas:
-        raise InputError('formula: there is none; write one such as "ratio = a / b".')
+        raise FormulaError('there is none; write one such as "ratio = a / b".', "")
     seen: set[str] = set()
     for parsed in formulas:
         if parsed.name in seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,6 +17,10 @@ from feature_store.derived_features.formula_operations import (
     DATE_PARTS,
     Kind,
     operation,
+)
+
+_ISO_DATE: Final = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
 
 
@@ -258,12 +263,18 @@ class _Typing:
 
     def _moment(self, term: Term, node: Node) -> Node:
         if node.kind is Kind.TEXT and node.constant:
+            text = str(node.value)
             try:
-                return Node("constant", (), Kind.MOMENT, pd.Timestamp(str(node.value)))
+                # Pandas reads much more, such as "now" and "10:30", which is of the day it runs on.
+                if _ISO_DATE.fullmatch(text):
+                    return Node("constant", (), Kind.MOMENT, pd.Timestamp(text))
             except ValueError:
-                raise self._error(
-                    f'{node.value!r} is not a date; write one as "2024-12-31".', term
-                ) from None
+                pass
+            raise self._error(
+                f'{node.value!r} is not a date; write one as "2024-12-31", or as '
+                '"2024-12-31T23:59:59Z".',
+                term,
+            )
         return node
 
     def _moments(self, term: Term, operands: tuple[Node, ...]) -> tuple[Node, ...]:

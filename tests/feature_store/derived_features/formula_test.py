@@ -2,7 +2,6 @@ import time
 
 import pytest
 
-from config.errors import InputError
 from feature_store.derived_features.formula import MAX_LENGTH, FormulaError, parse_formulas
 
 
@@ -127,11 +126,11 @@ def test_texts_made_to_hurt_are_refused_at_once(formula: str) -> None:
 
 @pytest.mark.parametrize("formula", [None, 3, {"x": "a"}, ["x = 1", 2], b"x = 1"])
 def test_a_formula_is_text(formula: object) -> None:
-    with pytest.raises(InputError, match="expected a text such as"):
+    with pytest.raises(FormulaError, match="expected a string such as"):
         parse_formulas(formula)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("formula", ["", "  \n", "# only a comment", []])
 def test_no_formula_at_all_is_refused(formula: str) -> None:
-    with pytest.raises(InputError, match="there is none"):
+    with pytest.raises(FormulaError, match=r'^formula: there is none; write one such as ".*"\.$'):
         parse_formulas(formula)

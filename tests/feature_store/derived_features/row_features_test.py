@@ -318,6 +318,24 @@ def test_what_does_not_fit_the_columns_is_refused_by_fit(
     assert line[carets.index("^") :][: carets.count("^")] == part
 
 
+@pytest.mark.parametrize(
+    "text", ["now", "today", "10:30", "Dec 31", "12/31/2024", "20241231", "2024", "2024-13-01", "1"]
+)
+@pytest.mark.parametrize("formula", ["y = date > {}", "y = days_between({}, date)"])
+def test_a_date_in_a_formula_is_an_iso_literal(formula: str, text: str) -> None:
+    """Anything else may depend on the day on which it is read."""
+    frame = pd.DataFrame({"date": pd.to_datetime(["2024-01-01"])})
+    with pytest.raises(FormulaError, match=f"'{text}' is not a date; write one as"):
+        FormulaTransformer(formula.format(repr(text))).fit(frame)
+
+
+@pytest.mark.parametrize("text", ["2023-12-31", "2023-12-31 23:59", "2023-12-31T23:59:59.123"])
+def test_iso_literals_are_dates(text: str) -> None:
+    frame = pd.DataFrame({"date": pd.to_datetime(["2024-01-01", "2023-01-01"])})
+    fitted = FormulaTransformer(f"y = date > {text!r}").fit(frame)
+    assert list(fitted.transform(frame)["y"]) == [1, 0]
+
+
 def test_other_columns_at_transform_are_refused() -> None:
     fitted = FormulaTransformer("y = x + 1").fit(pd.DataFrame({"x": [1]}))
     with pytest.raises(ValueError, match="feature names should match"):
