@@ -50,6 +50,8 @@ def test_the_folders_are_those_directly_below(runner: RuleRunner) -> None:
     assert folders_of_models(files, ["src/models"]) == ("src/models/iris",)
 
 
-@pytest.mark.parametrize("name", ["a b", "a-b", "1a", "class", "ä", "a\nb", "a\x1b[0m", "$(id)", "a."])
+@pytest.mark.parametrize(
+    "name", ["a b", "a-b", "1a", "class", "ä", "a\nb", "a\x1b[0m", "$(id)", "a."]
+)
 def test_names_that_are_refused(name: str) -> None:
     assert is_refused(f"src/models/{name}")

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from config.errors import InputError
+from data_access_layer.scratch import private_folder
 from data_access_layer.types import as_types, plain, signed
 
 _ROWS = "rows_to_render"
@@ -54,7 +55,7 @@ class JsonLines:
         )
         self._query = f"SELECT to_json(struct_pack({fields}))::VARCHAR FROM {_ROWS}"
         # One thread: the lines come in the order of the rows, and ours are not the only threads.
-        self._duckdb = duckdb.connect(config={"threads": 1})
+        self._duckdb = duckdb.connect(config={"threads": 1, "temp_directory": private_folder()})
 
     def of(self, table: pa.Table) -> pa.ChunkedArray:
         """Of each row its JSON object as text."""

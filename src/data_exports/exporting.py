@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from data_access_layer.commit.manifest import Manifest, manifest_of
 from data_access_layer.files import file_sha256, manifest_path
 from data_access_layer.formats.text_types import TextsAs
 from data_access_layer.open import StoreTable, open_destination, open_source, refuse_own_input
-from data_access_layer.reader import RecordBatch, even_batches
+from data_access_layer.reader import even_batches
 from data_access_layer.tables.files import TableFiles, files_read
 from data_access_layer.text import counting_formulas, formula_warning
 from data_access_layer.threads import prefetched

@@ -43,7 +43,10 @@ from models.tracking import Registry
 LOOPBACK = "127.0.0.1"
 # Of what a scheduler and workers serve by HTTP, nothing is for this task, and none of it asks who
 # is there: the state of the work, its logs, the end of workers.
-NO_ROUTES: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+NO_ROUTES: dict[str, list[str]] = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
 # A terminal sends Ctrl-C to all processes; that of the task ends the others.
 IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 SECONDS_TO_CONNECT = 10
