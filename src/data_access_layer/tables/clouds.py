@@ -29,6 +29,8 @@ CHUNK_BYTES = 8 << 20
 AZURE_COPY_BYTES = 256 << 20
 # Where an object waits in Azure before it takes its place. Readers skip what begins with a dot.
 STAGING = ".uploading"
+# An upload that began earlier was killed.
+LONGEST_UPLOAD = timedelta(days=1)
 _TRANSIENT = re.compile(
     "NETWORK_CONNECTION|SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|THROTTLING|REQUEST_TIMEOUT|"
     r"REQUEST_EXPIRED|HTTP status 5|curlCode|timed? ?out|UNAVAILABLE|DEADLINE_EXCEEDED|CURL error|"
@@ -126,7 +128,9 @@ def _send_beside(filesystem: Any, file: Path, key: str) -> None:
     """
     folder = f"{key.rpartition('/')[0]}/{STAGING}"
     _remove_old(filesystem, folder)
-    staged = f"{folder}/{uuid4().hex}"
+    # A folder for each: to remove one leaves nothing, to remove an object leaves an empty folder.
+    work = f"{folder}/{uuid4().hex}"
+    staged = f"{work}/object"
     try:
         _send(filesystem, file, staged)
         try:
@@ -135,7 +139,7 @@ def _send_beside(filesystem: Any, file: Path, key: str) -> None:
             _copy(filesystem, staged, key, file.stat().st_size)
     finally:
         with suppress(OSError, pa.ArrowException):
-            filesystem.delete_file(staged)
+            filesystem.delete_dir(work)
 
 
 def _copy(filesystem: Any, staged: str, key: str, size: int) -> None:
@@ -150,12 +154,15 @@ def _copy(filesystem: Any, staged: str, key: str, size: int) -> None:
 
 
 def _remove_old(filesystem: Any, folder: str) -> None:
-    """Remove what killed runs left a day ago or earlier."""
+    """Remove what killed runs left."""
     from pyarrow import fs
 
-    for info in filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True)):
-        if info.is_file and info.mtime < datetime.now(UTC) - timedelta(days=1):
-            filesystem.delete_file(info.path)
+    selector = fs.FileSelector(folder, allow_not_found=True, recursive=True)
+    for info in filesystem.get_file_info(selector):
+        if info.is_file and info.mtime < datetime.now(UTC) - LONGEST_UPLOAD:
+            # Another run may remove it at the same time.
+            with suppress(FileNotFoundError):
+                filesystem.delete_dir(info.path.rpartition("/")[0])
 
 
 def _s3(location: str, settings: StoreSettings) -> Any:
