@@ -34,7 +34,7 @@ class NewDatasetSettings(Settings):
 
     name: CliPositionalArg[str] = Field("", description="the table's name, in snake_case")
     data: str = Field(
-        "", description="a sample: a file, a folder, s3://…, or a table of a database"
+        "", description="a sample: a file, folder, s3://…, gs://…, abfs://…, or table of a database"
     )
     dry_run: bool = Field(False, description="show the files, and write none")
 

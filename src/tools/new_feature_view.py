@@ -42,7 +42,7 @@ class NewFeatureViewSettings(Settings):
 
     name: CliPositionalArg[str] = Field("", description="the view's name, in snake_case")
     data: str = Field(
-        "", description="a sample: a file, a folder, s3://…, or a table of a database"
+        "", description="a sample: a file, folder, s3://…, gs://…, abfs://…, or table of a database"
     )
     key: str = Field(
         "", description="the column that says about whom or what a row is; several as a,b"

@@ -43,7 +43,7 @@ class NewModelSettings(Settings):
         None, description="what the label is: a class or a number"
     )
     data: str = Field(
-        "", description="a sample: a file, a folder, s3://…, or a table of a database"
+        "", description="a sample: a file, folder, s3://…, gs://…, abfs://…, or table of a database"
     )
     target: str = Field("", description="the column that is the label")
     id: str = Field(
