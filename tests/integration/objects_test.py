@@ -1,4 +1,4 @@
-"""Objects of S3, Google Cloud Storage and Azure in real servers: names, listings, broken uploads."""
+"""Objects of S3, Google Cloud Storage and Azure in real servers: names, lists, broken uploads."""
 
 from __future__ import annotations
 
