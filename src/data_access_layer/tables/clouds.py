@@ -146,9 +146,9 @@ def _copy(filesystem: Any, staged: str, key: str, size: int) -> None:
     """Let a staged object take its place in an account that cannot rename."""
     if size > AZURE_COPY_BYTES:
         raise TooLargeError(
-            f"it has {size / (1 << 20):,.0f} MiB, and a storage account without hierarchical "
-            f"namespace replaces an object as a whole only up to {AZURE_COPY_BYTES >> 20} MiB. "
-            "Use an account with hierarchical namespace (Data Lake Storage Gen2)."
+            f"it has {size / (1 << 20):,.0f} MiB, and Azure replaces more than "
+            f"{AZURE_COPY_BYTES >> 20} MiB as a whole "
+            "only in accounts with hierarchical namespace (Data Lake Storage Gen2)."
         )
     filesystem.copy_file(staged, key)
 
