@@ -177,7 +177,15 @@ def _each(
 
 
 def _finite(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)
+    return _ExactFloat(value) if math.isfinite(value) else str(value)
+
+
+class _ExactFloat(float):
+    """A number with all its digits: XlsxWriter writes 16, and every second number has 17."""
+
+    def __format__(self, spec: str) -> str:
+        text = super().__format__(spec)
+        return text if float(text) == self else repr(float(self))
 
 
 def _decimal(number: Any, text: Any, value: Decimal) -> tuple[Any, Any, Any]:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from config.errors import InputError
 from data_access_layer.scratch import private_folder
-from data_access_layer.types import as_types, plain, signed
+from data_access_layer.types import as_types, cast_columns, mapped, plain, signed
 
 _ROWS = "rows_to_render"
 
@@ -48,7 +48,7 @@ class JsonLines:
     def __init__(self, schema: pa.Schema, *, finite: bool = True) -> None:
         self._finite = finite
         schema = plain(schema.empty_table()).schema
-        self._target = pa.schema([(field.name, _utc(field.type)) for field in schema])
+        self._target = pa.schema([(field.name, mapped(field.type, _for_query)) for field in schema])
         fields = ", ".join(
             f"{_quoted(name)} := {_rendered(_quoted(name), kind, finite=finite)}"
             for name, kind in zip(schema.names, schema.types, strict=True)
@@ -70,7 +70,7 @@ class JsonLines:
                     f"The rows cannot be written as jsonl: column {name!r} has infinite numbers, "
                     "and JSON has none. Choose Parquet or CSV, or leave it out."
                 )
-        self._duckdb.register(_ROWS, table.cast(self._target))
+        self._duckdb.register(_ROWS, cast_columns(table, self._target))
         try:
             lines: pa.ChunkedArray = self._duckdb.sql(self._query).to_arrow_table().column(0)
             return lines
@@ -78,16 +78,16 @@ class JsonLines:
             self._duckdb.unregister(_ROWS)
 
 
-def _utc(kind: pa.DataType) -> pa.DataType:
-    """The type that DuckDB is given: moments in UTC, whose zone it then need not know."""
-    if pa.types.is_list(kind):
-        return pa.list_(_utc(kind.value_type))
-    if pa.types.is_large_list(kind):
-        return pa.large_list(_utc(kind.value_type))
-    if pa.types.is_struct(kind):
-        return pa.struct([(field.name, _utc(field.type)) for field in kind])
-    if pa.types.is_timestamp(kind) and kind.tz:
-        return pa.timestamp(kind.unit)
+def _for_query(kind: pa.DataType) -> pa.DataType:
+    """The type that DuckDB gets: a timestamp in UTC, whose zone it then need not know.
+
+    It has no numbers of 16 bits, and takes seconds and milliseconds for nanoseconds, which end in
+    the year 2262.
+    """
+    if pa.types.is_float16(kind):
+        return pa.float64()
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("ns" if kind.unit == "ns" else "us")
     return kind
 
 

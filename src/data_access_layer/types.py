@@ -62,7 +62,7 @@ _CASELESS = ("jsonl", "delta", "sqlite", "duckdb")
 
 
 def plain(table: pa.Table) -> pa.Table:
-    """The same values, in types that all of Arrow knows: no dictionaries, no views."""
+    """The same values, in types that all of Arrow knows: no dictionaries, views, small decimals."""
     for index, field in enumerate(table.schema):
         target = _plain(field.type)
         if target != field.type:
@@ -94,7 +94,13 @@ def as_types(rows: Any, target_of: Callable[[pa.DataType], pa.DataType], format:
 
 def signed(kind: pa.DataType) -> pa.DataType:
     """The type of whole numbers that every store can read back, for those of 64 bits."""
-    return pa.int64() if pa.types.is_uint64(kind) else kind
+    return mapped(kind, lambda leaf: pa.int64() if pa.types.is_uint64(leaf) else leaf)
+
+
+def for_duckdb(kind: pa.DataType) -> pa.DataType:
+    """The type that DuckDB has for values of another: it has no numbers of 16 bits."""
+    kind = mapped(_plain(kind), lambda leaf: pa.float32() if pa.types.is_float16(leaf) else leaf)
+    return signed(kind)
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -104,6 +110,11 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     )
+
+
+def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    """A batch without rows, of any types: `empty_table` fails for a UUID inside a struct."""
+    return pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
 
 
 def selected(batch: Any, columns: Sequence[str] | None, name: str) -> Any:
@@ -140,6 +151,18 @@ def cast_exactly(values: Any, target: pa.DataType) -> Any:
     return pc.cast(values, target)
 
 
+def cast_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns in the types of `schema`, without loss.
+
+    Only those of another type: of a struct's columns without any value, Arrow's cast of a list of
+    structs to its own type loses rows.
+    """
+    for index, field in enumerate(schema):
+        if table.schema.types[index] != field.type:
+            table = table.set_column(index, field.name, pc.cast(table.column(index), field.type))
+    return table
+
+
 def in_utc(table: pa.Table) -> pa.Table:
     """The same moments, in UTC: offsets of old times are no whole minutes, and would be cut."""
     for index, field in enumerate(table.schema):
@@ -149,13 +172,30 @@ def in_utc(table: pa.Table) -> pa.Table:
     return table
 
 
+def mapped(kind: pa.DataType, leaf: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+    """The type with what `leaf` gives for it, or for each type inside its lists and structs."""
+    if pa.types.is_list(kind):
+        return pa.list_(mapped(kind.value_type, leaf))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(mapped(kind.value_type, leaf))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, mapped(field.type, leaf)) for field in kind])
+    return leaf(kind)
+
+
 def _plain(kind: pa.DataType) -> pa.DataType:
+    return mapped(kind, _plain_leaf)
+
+
+def _plain_leaf(kind: pa.DataType) -> pa.DataType:
     if isinstance(kind, pa.BaseExtensionType):
         kind = kind.storage_type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if pa.types.is_string_view(kind) or pa.types.is_null(kind):
         return pa.string()
+    if pa.types.is_decimal32(kind) or pa.types.is_decimal64(kind):
+        return pa.decimal128(kind.precision, kind.scale)
     return kind
 
 

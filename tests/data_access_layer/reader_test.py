@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -138,6 +139,12 @@ def test_an_empty_cell_is_a_missing_value_also_of_text(csv: Path) -> None:
     csv.write_text('label,other\nx,y\n,\n"",z\n')
     expected = pd.DataFrame({"label": ["x", None, None], "other": as_arrow(["y", None, "z"])})
     assert_frame_equal(rows(csv), expected)
+
+
+def test_a_long_text_in_the_first_row_is_read(csv: Path) -> None:
+    text = "x" * 200_000
+    csv.write_text(f"a;b\n{text}\n")
+    assert rows(csv)["a;b"].tolist() == [text]
 
 
 def test_a_quoted_empty_cell_of_a_column_without_contract_is_an_empty_text(csv: Path) -> None:
@@ -279,6 +286,66 @@ def test_a_text_of_parquet_that_is_not_in_utf8_names_the_row(
         "t: column 'name': the text in row 2 is not in UTF-8. Write the column as binary, or in "
         "UTF-8."
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(pa.decimal128(5, 2), (10**6).to_bytes(16, "little")), (pa.time32("ms"), b"\xff" * 4)],
+)
+def test_a_value_of_parquet_that_its_type_cannot_have_is_refused(
+    parquet: Path, kind: pa.DataType, value: bytes
+) -> None:
+    odd = pa.Array.from_buffers(kind, 1, [None, pa.py_buffer(value)])
+    pq.write_table(pa.table({"odd": odd}), parquet)
+    assert error(parquet).startswith(f"t: column 'odd': a value is not valid for its type {kind} (")
+
+
+def test_a_uuid_inside_a_struct_is_read(parquet: Path) -> None:
+    uuids = pa.ExtensionArray.from_storage(
+        pa.uuid(), pa.array([b"0123456789abcdef"], pa.binary(16))
+    )
+    table = pa.table({"of": pa.StructArray.from_arrays([uuids], ["id"])})
+    pq.write_table(table, parquet)
+    (batch,) = TableFile(parquet, {}, "t").record_batches()
+    assert batch.schema.types == table.schema.types
+    assert batch.to_pydict() == table.to_pydict()
+
+
+def with_group(parquet: Path) -> None:
+    """Add a group without columns to the schema of a file with one column, as bytes of its footer.
+
+    The length of the footer is before the last four bytes.
+    """
+    content = parquet.read_bytes()
+    start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    # Two elements, the root and its one child, become three: `g` is optional and has no children.
+    root = b"\x35\x00\x18\x06schema\x15"
+    old, new = b"\x19\x2c" + root + b"\x02\x00", b"\x19\x3c" + root + b"\x04\x00"
+    assert content.count(old, start) == 1
+    footer = content[start:-8].replace(old, new + b"\x35\x02\x18\x01g\x15\x00\x00")
+    parquet.write_bytes(content[:start] + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+
+
+def test_a_group_without_columns_is_refused_where_it_is_asked_for(parquet: Path) -> None:
+    pq.write_table(pa.table({"x": pa.array([1, 2])}), parquet, store_schema=False)
+    with_group(parquet)
+    assert error(parquet).startswith("t: column 'g' is a group without columns, which Arrow cannot")
+    (batch,) = TableFile(parquet, {}, "t").record_batches(columns=["x"])
+    assert batch.to_pydict() == {"x": [1, 2]}
+
+
+def test_the_name_of_a_column_that_is_not_in_utf8_is_refused(parquet: Path) -> None:
+    pq.write_table(pa.table({"a": [1], "naïf": [1]}), parquet, store_schema=False)
+    parquet.write_bytes(parquet.read_bytes().replace("ï".encode(), b"\xff\xff"))
+    assert error(parquet) == (
+        r"t: the name of a column is not in UTF-8 (b'na\xff\xfff'). Rename the column."
+    )
+
+
+def test_an_encrypted_parquet_file_is_refused_as_such(parquet: Path) -> None:
+    pq.write_table(pa.table({"a": [1]}), parquet)
+    parquet.write_bytes(parquet.read_bytes()[:-4] + b"PARE")
+    assert error(parquet).startswith("t: this Parquet file is encrypted (")
 
 
 def test_a_page_whose_checksum_is_wrong_is_refused(parquet: Path) -> None:
@@ -523,6 +590,28 @@ def test_what_are_no_json_lines_is_told(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(InputError, match=r"^t: not a JSON Lines file with the same columns"):
         list(TableFile(path, {}, "t").batches())
+
+
+@pytest.mark.parametrize(
+    "content", ['{"a": 1}{"a": 2}\n', '{\n"a": 1}\n{"a": 2}\n', '{"a": 0}\n[{"a": 1}]\n']
+)
+def test_each_line_of_json_lines_is_one_object(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"^t: not a JSON Lines file") as raised:
+        list(TableFile(path, {}, "t").batches())
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "rows", [[[{"x": None}, {"x": None}], [{"x": None}]], [[None, None], None], [[], None]]
+)
+def test_nulls_inside_lists_and_structs_keep_their_rows(tmp_path: Path, rows: list[Any]) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(f"{json.dumps({'a': row})}\n" for row in rows))
+    (batch,) = TableFile(path, {}, "t").record_batches()
+    batch.validate(full=True)
+    assert batch.to_pydict() == {"a": rows}
 
 
 def test_record_batches_are_of_the_columns_that_are_asked_for(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ BLOCK_BYTES = 4 << 20
 RECORD_BYTES = 64 << 20
 DELIMITER, OTHER_DELIMITERS = ",", ";\t|"
 SHOWN_ROWS = 5
+# Python's own limit would refuse a long text in the first rows.
+csv.field_size_limit(RECORD_BYTES)
 _UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _NULL_TEXTS = pa.array(pa_csv.ConvertOptions().null_values)
 _BOOLEANS = {*pa_csv.ConvertOptions().true_values, *pa_csv.ConvertOptions().false_values}

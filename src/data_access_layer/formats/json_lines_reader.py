@@ -15,6 +15,7 @@ import pyarrow.json as pa_json
 from config.errors import InputError
 from data_access_layer.formats.records import LongRecordError, whole_lines
 from data_access_layer.formats.text_types import TextTypes
+from data_access_layer.types import cast_columns, mapped
 
 BLOCK_BYTES = 16 << 20
 LINE_BYTES = 64 << 20
@@ -39,6 +40,7 @@ class JsonLinesFile:
         times = TextTypes()
         for data, row in self._pieces():
             table = self._parse(data, {}, row)
+            self._check_lines(table, data, row)
             texts = [field.name for field in table.schema if self._was_text(field.name, field.type)]
             if texts:
                 table = self._parse(data, dict.fromkeys(texts, pa.string()), row)
@@ -48,15 +50,13 @@ class JsonLinesFile:
             schemas = [self._unified([*schemas, found])]
         if not schemas:
             raise InputError(f"{self.name}: the file has no rows.")
-        schema = _with_types(schemas[0], times.types())
+        schema = _with_types(_without_nulls(schemas[0]), times.types())
         return pa.schema([schema.field(name) for name in self._in_order(schema.names)])
 
     def _in_order(self, names: Sequence[str]) -> list[str]:
         """As the first line has them: Arrow puts columns first whose first values are not null."""
-        first = next(
-            line for data, _ in self._pieces() for line in data.splitlines() if line.strip()
-        )
-        return sorted(names, key=[*json.loads(first), *names].index)
+        first = next(line for data, row in self._pieces() for line in _lines(data, row))
+        return sorted(names, key=[*self._object(*first), *names].index)
 
     def batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order, some megabytes at a time, in the types of `schema`.
@@ -103,6 +103,25 @@ class JsonLinesFile:
                 f"all rows ({said})."
             ) from error
 
+    def _check_lines(self, table: pa.Table, data: bytes, row: int) -> None:
+        """Refuse an object of several lines, and several objects in one: Arrow reads both."""
+        if table.num_rows == data.count(b"\n") + (not data.endswith(b"\n")):
+            return
+        lines = list(_lines(data, row))
+        if table.num_rows != len(lines):
+            for number, line in lines:
+                self._object(number, line)
+
+    def _object(self, row: int, line: bytes) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads(line, strict=False)
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                f"{self.name}: not a JSON Lines file: line {row:,} is not one JSON object "
+                f"({error}). Write each row in its own line, e.g. with `jq --compact-output`."
+            ) from error
+        return found
+
     def _unified(self, schemas: list[pa.Schema]) -> pa.Schema:
         try:
             return pa.unify_schemas(schemas, promote_options="permissive")
@@ -122,8 +141,8 @@ class JsonLinesFile:
             and pa.types.is_float64(column.type)
             and (pc.max(pc.abs(column)).as_py() or 0.0) >= EXACT_INTEGERS
         ]
-        for number, line in enumerate(data.splitlines() if names else (), start=row):
-            values = json.loads(line) if line.strip() else {}
+        for number, line in _lines(data, row) if names else ():
+            values = self._object(number, line)
             for name in names:
                 value = values.get(name)
                 if isinstance(value, int) and int(float(value)) != value:
@@ -133,10 +152,25 @@ class JsonLinesFile:
                     )
 
 
+def _lines(data: bytes, row: int) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not empty, with their numbers."""
+    return ((number, line) for number, line in enumerate(data.split(b"\n"), row) if line.strip())
+
+
 def _with_types(schema: pa.Schema, types: Mapping[str, pa.DataType]) -> pa.Schema:
     return pa.schema([(field.name, types.get(field.name, field.type)) for field in schema])
 
 
+def _without_nulls(schema: pa.Schema) -> pa.Schema:
+    """With texts where lists and structs have no values: Arrow reads too few of these nulls."""
+    texts = {
+        field.name: mapped(field.type, lambda leaf: pa.string() if pa.types.is_null(leaf) else leaf)
+        for field in schema
+        if pa.types.is_nested(field.type)
+    }
+    return _with_types(schema, texts)
+
+
 def _as_batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
-    (batch,) = table.cast(schema).combine_chunks().to_batches()
+    (batch,) = cast_columns(table, schema).combine_chunks().to_batches()
     return batch

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from config.errors import InputError
-from data_access_layer.types import is_text, selected
+from data_access_layer.types import is_text, no_rows, selected
 
 _INT96 = "INT96"
 
@@ -37,6 +37,11 @@ class ParquetFile:
             )
         except (pa.ArrowException, OSError) as error:
             raise self._problem(error) from error
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{self.name}: the name of a column is not in UTF-8 ({error.object!r}). Rename the "
+                "column."
+            ) from error
         with file:
             yield file
 
@@ -76,13 +81,12 @@ class ParquetFile:
                 has more digits than microseconds where the file has it as INT96.
         """
         with self._opened() as file:
-            empty = self._checked(file.schema_arrow).empty_table()
-            chosen = selected(empty, columns, self.name).schema
+            empty = selected(no_rows(self._checked(file.schema_arrow)), columns, self.name)
             if file.metadata.num_rows == 0:
-                yield pa.RecordBatch.from_pylist([], chosen)
+                yield empty
             row = 0
-            for batch in self._read(file, batch_rows, chosen.names):
-                self._check_texts(batch, row + 1)
+            for batch in self._read(file, batch_rows, empty.schema.names):
+                self._check_values(batch, row + 1)
                 row += batch.num_rows
                 yield batch
             if row != file.metadata.num_rows:
@@ -102,6 +106,11 @@ class ParquetFile:
             if (same := self._next(nanoseconds)) is not None:
                 self._check_digits(batch, same, row)
             row += batch.num_rows
+            if absent := [name for name in columns if name not in batch.schema.names]:
+                raise InputError(
+                    f"{self.name}: column {absent[0]!r} is a group without columns, which Arrow "
+                    "cannot read. Name the columns to read without it."
+                )
             yield batch.select(columns)
 
     def _nanoseconds(self, batch_rows: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -130,13 +139,19 @@ class ParquetFile:
                     "in microseconds. Write the file with TIMESTAMP(NANOS)."
                 )
 
-    def _check_texts(self, batch: pa.RecordBatch, first_row: int) -> None:
+    def _check_values(self, batch: pa.RecordBatch, first_row: int) -> None:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            if not _has_text(column.type):
+            if not _has(column.type, _CHECKED):
                 continue
             try:
                 column.validate(full=True)
             except pa.ArrowInvalid as error:
+                if _has(column.type, _UNLIKE_TEXT):
+                    reason = str(error).splitlines()[0].rstrip(".")
+                    raise InputError(
+                        f"{self.name}: column {name!r}: a value is not valid for its type "
+                        f"{column.type} ({reason}). Write the column with another type."
+                    ) from error
                 raise InputError(
                     f"{self.name}: column {name!r}: the text{_where(column, first_row)} is not in "
                     "UTF-8. Write the column as binary, or in UTF-8."
@@ -148,6 +163,10 @@ class ParquetFile:
             return InputError(
                 f"{self.name}: this Parquet file cannot be read here ({reason}). Write it without "
                 "the column or the encoding that is named."
+            )
+        if "crypt" in reason:
+            return InputError(
+                f"{self.name}: this Parquet file is encrypted ({reason}). Decrypt it first."
             )
         if "AWS Error" in reason:
             return InputError(
@@ -170,10 +189,15 @@ def _is_int96(file: pq.ParquetFile, name: str) -> bool:
     )
 
 
-def _has_text(kind: pa.DataType) -> bool:
+# What Arrow takes from a file as it is, and a reader would stumble on.
+_UNLIKE_TEXT = (pa.types.is_decimal, pa.types.is_time)
+_CHECKED = (is_text, *_UNLIKE_TEXT)
+
+
+def _has(kind: pa.DataType, tests: Sequence[Callable[[pa.DataType], bool]]) -> bool:
     if pa.types.is_nested(kind):
-        return any(_has_text(kind.field(index).type) for index in range(kind.num_fields))
-    return is_text(kind)
+        return any(_has(kind.field(index).type, tests) for index in range(kind.num_fields))
+    return any(test(kind) for test in tests)
 
 
 def _where(column: pa.Array, first_row: int) -> str:

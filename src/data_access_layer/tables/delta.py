@@ -34,7 +34,7 @@ from data_access_layer.locations import S3
 from data_access_layer.reader import RecordBatch
 from data_access_layer.settings import BATCH_ROWS, StoreSettings
 from data_access_layer.tables.objects import ObjectFile
-from data_access_layer.types import as_types, plain, refuse_names, refuse_types, selected
+from data_access_layer.types import as_types, mapped, plain, refuse_names, refuse_types, selected
 
 METADATA_KEY = "manifest"
 # In the folder where a write works: its rows, and which files there were before it.
@@ -295,7 +295,9 @@ def _converted(batch: RecordBatch) -> RecordBatch:
     """
     refuse_types(batch.schema, "delta")
     refuse_names(batch.schema.names, "delta")
-    table = as_types(plain(pa.Table.from_batches([batch])), _delta_type, "delta")
+    table = as_types(
+        plain(pa.Table.from_batches([batch])), lambda kind: mapped(kind, _delta_type), "delta"
+    )
     batches = table.combine_chunks().replace_schema_metadata().to_batches()
     return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
 
@@ -305,10 +307,6 @@ def _delta_type(kind: pa.DataType) -> pa.DataType:
         return {8: pa.int16(), 16: pa.int32(), 32: pa.int64(), 64: pa.int64()}[kind.bit_width]
     if pa.types.is_timestamp(kind):
         return pa.timestamp("us", "UTC" if kind.tz else None)
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return pa.list_(_delta_type(kind.value_type))
-    if pa.types.is_struct(kind):
-        return pa.struct([(field.name, _delta_type(field.type)) for field in kind])
     return kind
 
 

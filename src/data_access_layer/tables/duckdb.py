@@ -24,7 +24,7 @@ from data_access_layer.retries import TransientError
 from data_access_layer.scratch import private_folder
 from data_access_layer.settings import BATCH_ROWS, StoreSettings
 from data_access_layer.tables.stored_table import Ask, StoredTable, TransactionalTable
-from data_access_layer.types import as_types, refuse_names, refuse_types, signed
+from data_access_layer.types import as_types, for_duckdb, refuse_names, refuse_types
 
 if TYPE_CHECKING:
     from data_access_layer.locations import TableLocation
@@ -172,7 +172,7 @@ class DuckDBTable(DuckDBReadable, TransactionalTable):
         refuse_types(first.schema, self.format)
         refuse_names(first.schema.names, self.format)
         columns = {field.name: str(field.type) for field in first.schema}
-        rows = (as_types(batch, signed, self.format) for batch in chain([first], batches))
+        rows = (as_types(batch, for_duckdb, self.format) for batch in chain([first], batches))
         with self._transaction(rows) as opened:
             rows_now, checksum = _digest(self._rows_of(opened))
             manifest = origin.manifest(
