@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
-from openpyxl.utils.escape import unescape
 
-from data_access_layer.commit.manifest import manifest_of
 from data_exports import export
-from support.random_tables import check_refused, compare, export_back, faithful_settings, tables
+from support.accepted_types import SAMPLES, documented, outcome
+from support.random_tables import (
+    check_refused,
+    compare,
+    export_back,
+    faithful_settings,
+    read_sheet,
+    tables,
+)
 from support.tasks import CallTask
 
 ENDINGS = ["parquet", "csv", "jsonl", "xlsx", "delta", "duckdb", "sqlite"]
@@ -54,24 +59,6 @@ def remove(name: str) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def read_sheet(place: str, call: CallTask) -> dict[str, list[Any]]:
-    sheet = openpyxl.load_workbook(place).active
-    assert sheet is not None
-    header, *rows = sheet.iter_rows(values_only=True)
-    # A row at the end without any value is none of the sheet's.
-    manifest = manifest_of(Path(place))
-    assert manifest is not None
-    rows += [(None,) * len(header)] * (manifest.rows - len(rows))
-    return {
-        unescaped(name or ""): [unescaped(row[index]) for row in rows]
-        for index, name in enumerate(header)
-    }
-
-
-def unescaped(cell: Any) -> Any:
-    return unescape(cell) if isinstance(cell, str) else cell
-
-
 def read_sqlite(place: str, call: CallTask) -> dict[str, list[Any]]:
     with closing(sqlite3.connect("there.sqlite")) as database:
         found = database.execute("SELECT * FROM rows")
@@ -89,10 +76,27 @@ def read_duckdb(place: str, call: CallTask) -> pa.Table:
 ZONELESS = ("xlsx", "sqlite")
 # Excel is not read here, and our own readers of databases have fewer types than these.
 READERS: dict[str, list[Any]] = {
-    "xlsx": [read_sheet],
+    "xlsx": [lambda place, call: read_sheet(place)],
     "duckdb": [read_duckdb, export_back],
     "sqlite": [read_sqlite, export_back],
 }
+
+
+@pytest.mark.parametrize(
+    ("row", "ending", "cell"),
+    [(*at, cell) for at, cell in documented().items() if at[1] in ENDINGS],
+)
+@pytest.mark.usefixtures("repository")
+def test_what_the_documentation_says_of_each_type_and_format_holds(
+    row: str, ending: str, cell: str, call: CallTask
+) -> None:
+    assert outcome(row, ending, place_of(ending), call) == cell
+
+
+def test_the_documentation_has_each_type_and_format() -> None:
+    rows, endings = zip(*documented(), strict=True)
+    assert set(rows) == set(SAMPLES)
+    assert set(endings) == {*ENDINGS, "postgresql"}
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "delta"])

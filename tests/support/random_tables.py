@@ -8,14 +8,18 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from openpyxl.utils.escape import unescape
 
+from data_access_layer.commit.manifest import manifest_of
 from data_exports import export
 from support.tasks import CallTask, Result
 
@@ -278,6 +282,25 @@ def export_back(place: str, call: CallTask) -> pa.Table | None:
         return None
     assert back.code == 0, back.err
     return pq.read_table("back.parquet")
+
+
+def read_sheet(place: str) -> dict[str, list[Any]]:
+    """The columns of a sheet, as somebody else's reader has them."""
+    sheet = openpyxl.load_workbook(place).active
+    assert sheet is not None
+    header, *rows = sheet.iter_rows(values_only=True)
+    # A row at the end without any value is none of the sheet's.
+    manifest = manifest_of(Path(place))
+    assert manifest is not None
+    rows += [(None,) * len(header)] * (manifest.rows - len(rows))
+    return {
+        _unescaped(name or ""): [_unescaped(row[index]) for row in rows]
+        for index, name in enumerate(header)
+    }
+
+
+def _unescaped(cell: Any) -> Any:
+    return unescape(cell) if isinstance(cell, str) else cell
 
 
 def compare(
