@@ -61,11 +61,7 @@ class JsonLines:
         """Of each row its JSON object as text."""
         table = plain(table)
         for name, column in zip(table.column_names, table.columns, strict=True):
-            if (
-                self._finite
-                and pa.types.is_floating(column.type)
-                and pc.any(pc.is_inf(column)).as_py()
-            ):
+            if self._finite and _has_infinite(column):
                 raise InputError(
                     f"The rows cannot be written as jsonl: column {name!r} has infinite numbers, "
                     "and JSON has none. Choose Parquet or CSV, or leave it out."
@@ -76,6 +72,17 @@ class JsonLines:
             return lines
         finally:
             self._duckdb.unregister(_ROWS)
+
+
+def _has_infinite(values: pa.ChunkedArray) -> bool:
+    """Whether a number is infinite, also inside lists and structs."""
+    kind = values.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _has_infinite(pc.list_flatten(values))
+    if pa.types.is_struct(kind):
+        fields = range(kind.num_fields)
+        return any(_has_infinite(pc.struct_field(values, [index])) for index in fields)
+    return bool(pa.types.is_floating(kind) and pc.any(pc.is_inf(values)).as_py())
 
 
 def _for_query(kind: pa.DataType) -> pa.DataType:

@@ -160,9 +160,11 @@ def test_nested_values_are_nested_json_without_nan(repository: Path, call: CallT
     assert Path("out.jsonl").read_text() == (
         '{"a":[1.5,null,null],"b":{"x":null,"y":["z"]}}\n{"a":null,"b":null}\n'
     )
-    pq.write_table(pa.table({"a": [float("inf")]}), "infinite.parquet")
-    result = call(export.main, "--src", "infinite.parquet", "--dst", "out.jsonl")
-    assert (result.code, "column 'a' has infinite numbers" in result.err) == (2, True)
+    infinite = float("inf")
+    for value in (infinite, [infinite], {"x": [1.0, infinite]}):
+        pq.write_table(pa.table({"a": [value]}), "infinite.parquet")
+        result = call(export.main, "--src", "infinite.parquet", "--dst", "out.jsonl")
+        assert (result.code, "column 'a' has infinite numbers" in result.err) == (2, True)
 
 
 def test_excel_has_as_text_what_a_cell_cannot_hold(source: Path, call: CallTask) -> None:
