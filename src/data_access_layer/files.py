@@ -254,6 +254,11 @@ def _below(
                     f"{path}: is a folder inside a folder. Expected files, or folders named "
                     "column=value. Move it, or name it with a leading underscore."
                 )
+            if unquote(column) in partition:
+                raise InputError(
+                    f"{path}: the column {unquote(column)!r} is in the names of two folders, one "
+                    "inside the other. Rename one of them."
+                )
             known = None if value == _NO_VALUE else unquote(value)
             yield from _below(path, listed, {**partition, unquote(column): known})
         elif is_table(name):

@@ -74,6 +74,13 @@ def test_folders_that_name_a_column_and_its_value_are_read_too(tmp_path: Path) -
         table_files(tmp_path)
 
 
+def test_two_folders_that_name_the_same_column_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x=1/x=2").mkdir(parents=True)
+    (tmp_path / "x=1/x=2/a.csv").touch()
+    with pytest.raises(InputError, match="x=1/x=2: the column 'x' is in the names of two folders"):
+        table_files(tmp_path)
+
+
 def test_a_delta_table_is_no_folder_of_files(tmp_path: Path) -> None:
     (tmp_path / "_delta_log").mkdir()
     (tmp_path / "part-0.parquet").touch()

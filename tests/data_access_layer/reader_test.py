@@ -18,7 +18,7 @@ from pandas.testing import assert_frame_equal
 from config.errors import InputError
 from data_access_layer.formats import csv as csv_format
 from data_access_layer.reader import FrameTable, Table, even_batches
-from data_access_layer.tables.files import TableFile
+from data_access_layer.tables.files import TableFile, TableFiles, open_files
 
 DTYPES = {"size": "float64", "count": "int64", "label": "str"}
 
@@ -612,6 +612,14 @@ def test_nulls_inside_lists_and_structs_keep_their_rows(tmp_path: Path, rows: li
     (batch,) = TableFile(path, {}, "t").record_batches()
     batch.validate(full=True)
     assert batch.to_pydict() == {"a": rows}
+
+
+def test_objects_without_fields_are_read_from_a_folder(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.jsonl").write_text('{"x": {}}\n')
+    files = TableFiles(open_files(tmp_path), "t")
+    rows = [row for batch in files.record_batches() for row in batch.to_pylist()]
+    assert rows == [{"x": {}}, {"x": {}}]
 
 
 def test_record_batches_are_of_the_columns_that_are_asked_for(tmp_path: Path) -> None:

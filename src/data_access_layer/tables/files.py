@@ -419,7 +419,9 @@ class TableFiles:
         text_types = texts.types()
         for file, columns in zip(self.files, found, strict=True):
             for name in columns.keys() - declared.keys():
-                kind = columns[name] or text_types[name]
+                known = columns[name]
+                # A struct without fields is false.
+                kind = text_types[name] if known is None else known
                 types[name] = self._fitting(file, name, kind, types.get(name, kind))
         return [replace(file, fitted=types) for file in self.files]
 
