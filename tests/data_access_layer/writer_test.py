@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
@@ -106,3 +107,13 @@ def test_a_type_that_csv_does_not_know_is_told(tmp_path: Path) -> None:
     assert pq.read_table(write(tmp_path / "p", lists, format="parquet")).to_pydict() == {
         "a": [[1], [2]]
     }
+
+
+def test_nulls_inside_lists_are_kept_where_another_column_is_converted(tmp_path: Path) -> None:
+    rows = [[{"x": None}, {"x": None}]]
+    lists = pa.array(rows, pa.list_(pa.struct([("x", pa.null())])))
+    with TableWriter(str(tmp_path / "t.parquet"), format="parquet") as writer:
+        for kind in (pa.string(), pa.large_string()):
+            texts = pa.array(["a"], kind)
+            writer.write_batch(pa.RecordBatch.from_arrays([lists, texts], ["lists", "text"]))
+    assert pq.read_table(tmp_path / "t.parquet")["lists"].to_pylist() == rows * 2

@@ -188,7 +188,7 @@ def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
             raise pa.ArrowInvalid(
                 f"Column {name!r} is {given.type} in one table and {target} in another"
             )
-        columns.append(given.cast(target))
+        columns.append(given if given.type == target else given.cast(target))
     return pa.table(columns, schema=schema)
 
 
