@@ -23,13 +23,18 @@ def refuse_types(schema: pa.Schema, format: str) -> None:
     holds = _HOLDS.get(format, _anything)
     odd = [field for field in schema if not holds(_plain(field.type))]
     if odd:
-        columns = ", ".join(f"{field.name!r} ({field.type})" for field in odd)
+        columns = ", ".join(f"{field.name!r} ({_shown(field.type)})" for field in odd)
         others = [name for name, known in _HOLDS.items() if all(known(f.type) for f in odd)]
         raise InputError(
             f"The rows cannot be written as {format}: it cannot hold the column"
             f"{'s' * (len(odd) > 1)} {columns}. Leave {'them' if len(odd) > 1 else 'it'} out, "
             f"or choose a format that can: {', '.join(others)}."
         )
+
+
+def _shown(kind: pa.DataType) -> str:
+    """The type in one line: the names inside a struct may have line breaks."""
+    return repr(str(kind))[1:-1]
 
 
 def refuse_names(names: Sequence[str], format: str) -> None:
@@ -85,8 +90,9 @@ def as_types(rows: Any, target_of: Callable[[pa.DataType], pa.DataType], format:
         except pa.ArrowInvalid as error:
             reason = str(error).splitlines()[0].rstrip(".")
             raise InputError(
-                f"The rows cannot be written as {format}: column {field.name!r} ({field.type}) "
-                f"does not fit into {target} without loss ({reason})."
+                f"The rows cannot be written as {format}: column {field.name!r} "
+                f"({_shown(field.type)}) does not fit into {_shown(target)} without loss "
+                f"({reason})."
             ) from error
         rows = rows.set_column(index, field.name, column)
     return rows

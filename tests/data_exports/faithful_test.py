@@ -114,6 +114,14 @@ def test_a_column_without_a_name_or_told_apart_by_case_alone_is_refused(
 
 
 @pytest.mark.usefixtures("repository")
+def test_a_type_with_a_line_break_is_refused_in_one_line(call: CallTask) -> None:
+    pq.write_table(pa.table({"a": [{"x\ny": 1}]}), "rows.parquet")
+    result = call(export.main, "--src", "rows.parquet", "--dst", "o.csv")
+    check_refused(result, "o.csv")
+    assert r"'a' (struct<x\ny: int64>)" in result.err
+
+
+@pytest.mark.usefixtures("repository")
 def test_an_export_to_itself_is_refused(call: CallTask) -> None:
     Path("rows.csv").write_text("a\n1\n")
     result = call(export.main, "--src", "rows.csv", "--dst", "rows.csv", "--columns", "a")
