@@ -6,58 +6,71 @@ loads anything.
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import inspect
 import json
 import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import metadata
-from types import ModuleType
-from typing import Self
+from typing import Annotated, Self
 
 import pandas as pd
 import pandera.pandas as pa
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 from sklearn.pipeline import Pipeline
 
+from config.errors import UserError
 from config.task import IMAGE_VARIABLE
 from config.terminal import say
 from models.definition import ModelDefinition
+from models.pipeline_code import NO_SOURCE, code_of
 
 TAG = "compatibility"
+# 1 had no field `format`, and a fingerprint of a few modules only, which a definition listed.
+FORMAT = 2
+# Modules that a message names before it counts the rest.
+_NAMED = 5
 COMMIT_VARIABLES = ("DATASCIENCE_GIT_COMMIT", "CI_COMMIT_SHA")
 # Whatever a pipeline is made of: it is stored by skops, and its input and output are checked.
 _ALWAYS_NEEDED = ("pandas", "pandera", "scikit-learn", "skops")
-# Stands for the code of modules that were packaged as byte code alone.
-_NO_SOURCE = "no source"
+# A record comes from a registry that others may write to: it names nothing but what fits.
+type _Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+type _Name = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9_.-]+$")]
+
+
+class UnreadableRecordError(UserError):
+    """A version's tags hold something else than what training records."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compatibility:
     """What a model version was trained with.
 
-    `requirements` are the locked distributions that the model uses, by version; the fingerprints
-    are SHA-256 in hexadecimal: of those, of the input contract, and of the model's own code.
+    `requirements` are the locked distributions that the model uses, by version, and `code` the
+    fingerprints of the modules that its pipeline is made of. The other fingerprints are SHA-256 in
+    hexadecimal: of the requirements, of the input contract, and of all modules of `code`.
     """
 
-    git_commit: str
-    image: str
-    python: str
-    requirements: Mapping[str, str]
-    requirements_fingerprint: str
-    schema_fingerprint: str
-    code_fingerprint: str
+    git_commit: _Text
+    image: _Text
+    python: _Text
+    requirements: Mapping[_Name, _Text]
+    requirements_fingerprint: _Text
+    schema_fingerprint: _Text
+    code_fingerprint: _Text
+    code: Mapping[_Name, _Text] = field(default_factory=dict)
+    format: int = 1
 
     @classmethod
     def of_this_process(cls, definition: ModelDefinition, requirements: Iterable[str]) -> Self:
         """What this process would load the model with; looks up `requirements` only."""
         versions = {name: _version(name) for name in sorted(requirements)}
+        code = code_of(definition.build_pipeline, definition.predict)
         return cls(
             git_commit=git_commit(),
             image=os.environ.get(IMAGE_VARIABLE, ""),
@@ -65,22 +78,35 @@ class Compatibility:
             requirements=versions,
             requirements_fingerprint=_fingerprint(versions),
             schema_fingerprint=schema_fingerprint(definition.input_contract),
-            code_fingerprint=code_fingerprint(definition.code),
+            code_fingerprint=code.fingerprint,
+            code=code.modules,
+            format=FORMAT,
         )
 
     @classmethod
     def from_tags(cls, tags: Mapping[str, str]) -> Self | None:
-        """What `to_tags` wrote, or None where nothing was recorded."""
-        return cls(**json.loads(tags[TAG])) if TAG in tags else None
+        """What `to_tags` wrote, or None where nothing was recorded.
+
+        Raises:
+            UnreadableRecordError: the tag holds something else.
+        """
+        if TAG not in tags:
+            return None
+        try:
+            return TypeAdapter(cls).validate_json(tags[TAG], strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"][:1])
+            raise UnreadableRecordError(
+                f"the tag {TAG!r} holds no record of what it was trained with"
+                f" ({f'{place}: ' if place.isidentifier() else ''}{first['msg']})"
+            ) from error
 
     def to_tags(self) -> dict[str, str]:
         """As tags of a model version: the record as a whole, and its parts to search by."""
-        parts = asdict(self)
-        requirements = parts.pop("requirements")
-        return {
-            TAG: json.dumps({**parts, "requirements": requirements}, sort_keys=True),
-            **parts,
-        }
+        record = asdict(self)
+        parts = {name: value for name, value in record.items() if isinstance(value, str)}
+        return {TAG: json.dumps(record, sort_keys=True), **parts}
 
     def differences(self, other: Compatibility) -> list[str]:
         """What keeps `other` from loading what was made with this; empty where they agree.
@@ -97,13 +123,26 @@ class Compatibility:
                 found.append(f"{name}: trained with {self.requirements[name]}, here {here}")
         if self.schema_fingerprint != other.schema_fingerprint:
             found.append("the input contract has changed since")
-        if _NO_SOURCE in (self.code_fingerprint, other.code_fingerprint):
-            found.append(
-                "the model's code cannot be compared: one of the two came without its source"
-            )
-        elif self.code_fingerprint != other.code_fingerprint:
-            found.append("the model's code (schema, features, pipeline) has changed since")
-        return found
+        return [*found, *self._code_differences(other)]
+
+    def _code_differences(self, other: Compatibility) -> list[str]:
+        if self.format != other.format:
+            return [
+                f"its record has format {self.format}, this code compares format {other.format}: "
+                "whether all code that decides its results is the same is unknown"
+            ]
+        if NO_SOURCE in (self.code_fingerprint, other.code_fingerprint):
+            return ["the model's code cannot be compared: one of the two came without its source"]
+        if self.code_fingerprint == other.code_fingerprint:
+            return []
+        changed = sorted(
+            name
+            for name in {*self.code, *other.code}
+            if self.code.get(name) != other.code.get(name)
+        )
+        more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+        named = f": {', '.join(changed[:_NAMED])}{more}" if changed else ""
+        return [f"the model's code has changed since{named}"]
 
 
 def used_requirements(pipeline: Pipeline) -> list[str]:
@@ -158,23 +197,6 @@ def frame_fingerprint(frame: pd.DataFrame) -> str:
     """A fingerprint of a frame's values, in their order, and of its columns' names."""
     hashes = pd.util.hash_pandas_object(frame, index=False)
     return _fingerprint([[str(name) for name in frame.columns], hashes.tolist()])
-
-
-def code_fingerprint(modules: Iterable[ModuleType]) -> str:
-    """A fingerprint of what modules compute; comments, docstrings and layout do not count."""
-    try:
-        return _fingerprint({module.__name__: _meaning(module) for module in modules})
-    except OSError:  # from `inspect.getsource`
-        return _NO_SOURCE
-
-
-def _meaning(module: ModuleType) -> str:
-    tree = ast.parse(inspect.getsource(module))
-    for node in ast.walk(tree):
-        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-    return ast.dump(tree)
 
 
 def _fingerprint(value: object) -> str:

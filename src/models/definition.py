@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-from types import ModuleType
 from typing import Any, Literal, Protocol
 
 import pandas as pd
@@ -14,6 +12,7 @@ from pandera.typing import DataFrame
 from sklearn.pipeline import Pipeline
 
 from config.task import TaskContext
+from models.pipeline_code import code_of
 from validation.gate import Gate
 
 
@@ -62,9 +61,8 @@ class ModelDefinition:
         search_space: for `tune`, values or a distribution of scipy by the pipeline's parameter.
         gate: what a new version must reach to become champion.
         hold_out: the share of the labelled rows that judge every version and train none.
-        code: the modules that decide what a fitted model computes; what they name as their
-            `TRUSTED_TYPES`, a stored model may hold.
-        trusted_types: further types beside skops' own defaults that a stored model may hold.
+        trusted_types: types that a stored model may hold, beside those that `build_pipeline`
+            uses and those that the pipeline's modules name as their `TRUSTED_TYPES`.
     """
 
     name: str
@@ -79,7 +77,6 @@ class ModelDefinition:
     score: Score
     cross_validation: Mapping[str, str]
     gate: Gate
-    code: tuple[ModuleType, ...]
     feature_contract: type[pa.DataFrameModel] | None = None
     load_input: Callable[[TaskContext], DataFrame[Any]] | None = None
     groups: str | None = None
@@ -88,9 +85,9 @@ class ModelDefinition:
     hold_out: float = 0.3
 
     def trusted(self) -> list[str]:
-        """All types that a stored model may hold, beside skops' own defaults."""
-        of_code = (getattr(module, "TRUSTED_TYPES", ()) for module in self.code)
-        return sorted({*self.trusted_types, *chain.from_iterable(of_code)})
+        """The types that the definition and the pipeline's modules declare."""
+        of_code = code_of(self.build_pipeline, self.predict).trusted_types
+        return sorted({*self.trusted_types, *of_code})
 
     def input_columns(self) -> list[str]:
         """The names of the columns that the model takes."""

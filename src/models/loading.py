@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sklearn.pipeline import Pipeline
 
 from config.errors import UserError
 from config.terminal import say
-from models.compatibility import Compatibility
+from models.compatibility import Compatibility, UnreadableRecordError
 from models.definition import ModelDefinition
 from models.tracking import Registry
 
@@ -72,18 +73,23 @@ def find_version(
 
 def mismatch(definition: ModelDefinition, version: ModelVersion) -> list[str]:
     """What keeps this process from loading a version; empty where they agree."""
-    recorded = Compatibility.from_tags(version.tags)
+    try:
+        recorded = Compatibility.from_tags(version.tags)
+    except UnreadableRecordError as error:
+        return [str(error)]
     if recorded is None:
         return ["it carries no record of what it was trained with"]
     return recorded.differences(Compatibility.of_this_process(definition, recorded.requirements))
 
 
 def _refusal(version: ModelVersion, differences: list[str]) -> str:
-    recorded = Compatibility.from_tags(version.tags)
+    recorded = None
+    with suppress(UnreadableRecordError):
+        recorded = Compatibility.from_tags(version.tags)
     lines = [
         f"{version.name} version {version.version} was not made with this code:",
         *(f"  - {difference}" for difference in differences),
-        "One of these mends it:",
+        "To fix this, either:",
     ]
     if recorded and recorded.image:
         lines.append(f"  - run the image it was trained with: {recorded.image}")
@@ -91,6 +97,6 @@ def _refusal(version: ModelVersion, differences: list[str]) -> str:
         lines.append(f"  - run the commit it was trained at: {recorded.git_commit}")
     lines += [
         f"  - train a version with this code: ./pants run src/models/{version.name}:train",
-        "  - go on at your own risk: --allow-mismatch",
+        "  - load it anyway, at your own risk: --allow-mismatch",
     ]
     return "\n".join(lines)

@@ -34,8 +34,6 @@ MathFeatures and RelativeFeatures (one operation over many columns),
 feature_engine.datetime.DatetimeSubtraction, and scikit-learn's KBinsDiscretizer, SplineTransformer
 and PolynomialFeatures. feature_engine.datetime.DatetimeFeatures warns with pandas 3.1; take the
 date parts above.
-
-A model that holds a `FormulaTransformer` names this module in its definition's `code`.
 """
 
 from __future__ import annotations

@@ -6,8 +6,6 @@ from functools import partial
 
 from scipy.stats import loguniform
 
-from feature_store.derived_features import aggregated_features, row_features
-from models import regression
 from models.company_emissions import dataset, pipeline, schema
 from models.definition import ModelDefinition
 from models.metrics import regression_metrics
@@ -37,7 +35,6 @@ MODEL = ModelDefinition(
     gate=Gate(
         metric="rmsle", higher_is_better=False, at_least={"coverage": 0.8}, at_most={"rmsle": 1.5}
     ),
-    code=(schema, pipeline, regression, row_features, aggregated_features),
     # The arrays of a fitted tree, no code that a file brings along.
     trusted_types=("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",),
 )

@@ -7,8 +7,6 @@ from functools import partial
 from scipy.stats import loguniform
 
 from datasets.diabetes import LabelledPatients, Patients
-from feature_store.derived_features import row_features
-from models import regression
 from models.definition import ModelDefinition
 from models.diabetes import dataset, pipeline, schema
 from models.metrics import regression_metrics
@@ -29,5 +27,4 @@ MODEL = ModelDefinition(
     cross_validation={"mae": "neg_mean_absolute_error", "r2": "r2"},
     search_space={"regress__regressor__alpha": loguniform(1e-2, 1e3)},
     gate=Gate(metric="mae", higher_is_better=False, at_least={"r2": 0.3, "coverage": 0.8}),
-    code=(schema, pipeline, regression, row_features),
 )

@@ -6,7 +6,7 @@ from functools import partial
 
 from datasets.flowers import Flowers, LabelledFlowers
 from models.definition import ModelDefinition
-from models.iris import dataset, features, pipeline, schema
+from models.iris import dataset, pipeline, schema
 from models.metrics import classification_metrics
 from validation.gate import Gate
 
@@ -23,8 +23,6 @@ MODEL = ModelDefinition(
     score=partial(classification_metrics, target="species"),
     cross_validation={"accuracy": "accuracy", "log_loss": "neg_log_loss"},
     gate=Gate(metric="log_loss", higher_is_better=False, at_least={"accuracy": 0.9}),
-    # What of the data set's contract a fitted model depends on has a fingerprint of its own.
-    code=(schema, features, pipeline),
     # The arrays of a fitted tree, and our own function; neither is code that a file brings along.
     trusted_types=("sklearn.tree._tree.Tree", "models.iris.features.flower_features"),
 )

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import mlflow
@@ -18,14 +17,15 @@ import pytest
 from config.tracking import TrackingSettings
 from models.compatibility import (
     COMMIT_VARIABLES,
+    FORMAT,
     TAG,
     Compatibility,
-    code_fingerprint,
     git_commit,
     schema_fingerprint,
     used_requirements,
 )
 from models.iris.definition import MODEL
+from models.pipeline_code import NO_SOURCE, code_of
 from models.predict import main
 from models.tracking import Registry
 from support.iris import IRIS
@@ -39,19 +39,12 @@ HERE = Compatibility(
     requirements_fingerprint="r",
     schema_fingerprint="s",
     code_fingerprint="c",
+    code={"models.iris.pipeline": "p", "models.iris.features": "f"},
+    format=FORMAT,
 )
 
 
-def module_of(source: str, folder: Path) -> ModuleType:
-    file = folder / f"part_{len(list(folder.iterdir()))}.py"
-    file.write_text(source)
-    module = ModuleType("part")
-    module.__file__ = str(file)
-    return module
-
-
-def fingerprint_of(source: str, folder: Path) -> str:
-    return code_fingerprint([module_of(source, folder)])
+CODE = code_of(MODEL.build_pipeline, MODEL.predict)
 
 
 def recorded() -> dict[str, Any]:
@@ -82,7 +75,9 @@ def test_training_records_what_the_version_was_made_with() -> None:
         "python": ".".join(platform.python_version_tuple()[:2]),
         "requirements": requirements,
         "schema_fingerprint": schema_fingerprint(MODEL.input_contract),
-        "code_fingerprint": code_fingerprint(MODEL.code),
+        "code_fingerprint": CODE.fingerprint,
+        "code": CODE.modules,
+        "format": 2,
     }
 
 
@@ -100,13 +95,14 @@ def test_each_difference_is_told_and_commit_and_image_are_none() -> None:
         requirements={},
         schema_fingerprint="S",
         code_fingerprint="C",
+        code={"models.iris.pipeline": "P", "models.iris.features": "f", "config.errors": "e"},
     )
     assert HERE.differences(dataclasses.replace(HERE, git_commit="b", image="other")) == []
     assert HERE.differences(other) == [
         "Python: trained with 3.13, this is 3.12",
         "pandas: trained with 3.1.1, here missing",
         "the input contract has changed since",
-        "the model's code (schema, features, pipeline) has changed since",
+        "the model's code has changed since: config.errors, models.iris.pipeline",
     ]
 
 
@@ -118,6 +114,7 @@ def test_a_version_made_with_other_things_is_refused_unless_allowed(
         python="3.12",
         requirements={"scikit-learn": "0.1", "pandas": metadata.version("pandas")},
         code_fingerprint="another",
+        code={**CODE.modules, "models.iris.features": "another"},
     )
     refused = call(main, definition=IRIS)
     assert (refused.code, refused.out) == (1, "")
@@ -125,12 +122,12 @@ def test_a_version_made_with_other_things_is_refused_unless_allowed(
         "iris version 1 was not made with this code:\n"
         f"  - Python: trained with 3.12, this is {sys.version_info[0]}.{sys.version_info[1]}\n"
         f"  - scikit-learn: trained with 0.1, here {metadata.version('scikit-learn')}\n"
-        "  - the model's code (schema, features, pipeline) has changed since\n"
-        "One of these mends it:\n"
+        "  - the model's code has changed since: models.iris.features\n"
+        "To fix this, either:\n"
         "  - run the image it was trained with: registry.example/datascience:5f2c\n"
         f"  - run the commit it was trained at: {COMMIT}\n"
         "  - train a version with this code: ./pants run src/models/iris:train\n"
-        "  - go on at your own risk: --allow-mismatch\n"
+        "  - load it anyway, at your own risk: --allow-mismatch\n"
     )
     assert not (champion / "predictions").exists()
     allowed = call(main, "--allow-mismatch", definition=IRIS)
@@ -156,35 +153,75 @@ def test_a_version_without_a_record_is_refused(call: CallTask) -> None:
     assert "it carries no record of what it was trained with" in refused.err
 
 
-CODE = "def double(x):\n    return 2 * x\n"
+@pytest.mark.usefixtures("champion")
+def test_a_version_of_before_the_record_named_its_modules_is_told_apart(call: CallTask) -> None:
+    earlier = {name: value for name, value in recorded().items() if name not in ("code", "format")}
+    mlflow.MlflowClient().set_model_version_tag("iris", "1", TAG, json.dumps(earlier))
+    refused = call(main, definition=IRIS)
+    assert refused.code == 1
+    assert refused.err.startswith(
+        "iris version 1 was not made with this code:\n"
+        "  - its record has format 1, this code compares format 2: whether all code that decides "
+        "its results is the same is unknown\n"
+        "To fix this, either:\n"
+        f"  - run the commit it was trained at: {COMMIT}\n"
+    )
+    assert call(main, "--allow-mismatch", definition=IRIS).code == 0
 
 
+@pytest.mark.usefixtures("champion")
 @pytest.mark.parametrize(
-    "source",
+    ("tag", "reason"),
     [
-        '"""About it."""\n' + CODE,
-        "# Why.\n" + CODE,
-        'def double(x):\n    """Twice."""\n\n    return (2 *\n        x)  # twice\n',
+        ("[]", "Input should be an object"),
+        ("{", "Invalid JSON: EOF while parsing an object at line 1 column 1"),
+        ("{}", "git_commit: Field required"),
+        ("null", "Input should be an object"),
+        ("[" * 5000, "Invalid JSON: recursion limit exceeded at line 1 column 202"),
     ],
-    ids=["docstring of the module", "comment", "docstring of the function, layout"],
+    ids=["list", "broken", "empty", "null", "deep"],
 )
-def test_comments_docstrings_and_layout_are_no_other_code(source: str, tmp_path: Path) -> None:
-    assert fingerprint_of(source, tmp_path) == fingerprint_of(CODE, tmp_path)
+def test_a_tag_that_is_no_record_is_one_message(tag: str, reason: str, call: CallTask) -> None:
+    recorded()
+    mlflow.MlflowClient().set_model_version_tag("iris", "1", TAG, tag)
+    refused = call(main, definition=IRIS)
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == (
+        "iris version 1 was not made with this code:\n"
+        f"  - the tag 'compatibility' holds no record of what it was trained with ({reason})\n"
+        "To fix this, either:\n"
+        "  - train a version with this code: ./pants run src/models/iris:train\n"
+        "  - load it anyway, at your own risk: --allow-mismatch\n"
+    )
 
 
+@pytest.mark.usefixtures("champion")
 @pytest.mark.parametrize(
-    "source",
-    [CODE.replace("2", "3"), CODE.replace("return", "yield"), CODE + "double(1)\n"],
-    ids=["constant", "statement", "one more line"],
+    "changes",
+    [
+        {"requirements": []},
+        {"requirements": {"": "1"}},
+        {"requirements": {"pandas": 3}},
+        {"python": None},
+        {"image": "\x1b[31mred"},
+        {"git_commit": "c" * 5000},
+        {"code": "x"},
+        {"format": "2"},
+    ],
+    ids=str,
 )
-def test_what_computes_something_else_is_other_code(source: str, tmp_path: Path) -> None:
-    assert fingerprint_of(source, tmp_path) != fingerprint_of(CODE, tmp_path)
+def test_a_record_with_something_else_in_it_is_one_message(
+    changes: dict[str, object], call: CallTask
+) -> None:
+    record(**changes)
+    refused = call(main, definition=IRIS)
+    assert (refused.code, refused.out) == (1, "")
+    assert "the tag 'compatibility' holds no record of what it was trained with" in refused.err
+    assert "\x1b" not in refused.err
 
 
-def test_code_without_its_source_is_never_taken_for_the_same(tmp_path: Path) -> None:
-    module = module_of(CODE, tmp_path)
-    module.__file__ = str(tmp_path / "part.pyc")
-    bare = dataclasses.replace(HERE, code_fingerprint=code_fingerprint([module]))
+def test_code_without_its_source_is_never_taken_for_the_same() -> None:
+    bare = dataclasses.replace(HERE, code_fingerprint=NO_SOURCE)
     problem = "the model's code cannot be compared: one of the two came without its source"
     assert HERE.differences(bare) == [problem]
     assert bare.differences(HERE) == [problem]
