@@ -309,7 +309,7 @@ from __future__ import annotations
 from functools import partial
 
 from models.definition import ModelDefinition
-from models.$name import dataset, features, pipeline, schema
+from models.$name import dataset, pipeline, schema
 from models.metrics import classification_metrics
 from validation.gate import Gate
 
@@ -326,7 +326,6 @@ MODEL = ModelDefinition(
     score=partial(classification_metrics, target="label"),
     cross_validation={"accuracy": "accuracy"},
     gate=Gate(metric="accuracy", higher_is_better=True, at_least={"accuracy": 0.6}),
-    code=(schema, features, pipeline),
     trusted_types=("models.$name.features.measure_features",),
 )
 '''

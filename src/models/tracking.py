@@ -6,22 +6,23 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pandas as pd
 import pandera.pandas as pa
 import skops.io
 from sklearn.pipeline import Pipeline
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from config.errors import UserError
 from config.tracking import TrackingSettings, missing_variables, server_uri
 from models import embedded_store
 from models.definition import ModelDefinition
+from models.stored import read_pipeline
 
 os.environ.update(missing_variables())
 
@@ -44,6 +45,21 @@ _MLFLOW_TYPES = {
     "int64": "long",
     "int32": "integer",
 }
+# Where MLflow's own stores and servers put files: it would open other places, too, such as ftp.
+_SOURCES = {
+    "",
+    "file",
+    "mlflow-artifacts",
+    "runs",
+    "s3",
+    "r2",
+    "gs",
+    "wasbs",
+    "abfss",
+    "hdfs",
+    "dbfs",
+}
+_LOGGED_MODEL = "models:/m-"
 _NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
@@ -113,35 +129,20 @@ class Registry:
     def load(self, version: ModelVersion, definition: ModelDefinition) -> Pipeline:
         """The fitted pipeline of a version.
 
-        Nothing but skops' own default types and those that the definition trusts is built; what
-        the file says of itself is not believed, so that it cannot bring code along.
+        Nothing is loaded but what `definition.build_pipeline` makes, with the types that the
+        definition trusts. The file's own claims are not believed.
 
         Raises:
-            UserError: the version is not stored by skops, holds a type that is not trusted, or
-                cannot be read.
+            UserError: the version cannot be fetched, is not stored by skops, holds something else,
+                or cannot be read.
         """
         name = f"{version.name} version {version.version}"
         with (
             tempfile.TemporaryDirectory(prefix="model-") as folder,
             _readable_errors(self.uri),
         ):
-            path = Path(
-                mlflow.artifacts.download_artifacts(
-                    artifact_uri=f"models:/{version.name}/{version.version}",
-                    dst_path=folder,
-                )
-            )
-            if not (path / MLMODEL_FILE_NAME).is_file():
-                client = mlflow.MlflowClient()
-                place = client.get_model_version_download_uri(version.name, version.version)
-                raise UserError(
-                    f"{name} cannot be read: MLflow stored its files in {place}, and they are not "
-                    "there. Restore them, or train the model again."
-                )
-            model = _read_skops(_skops_file(path, name), name, definition.trusted())
-        if not isinstance(model, Pipeline):
-            raise UserError(f"{name} holds a {type(model).__name__}, expected a Pipeline.")
-        return model
+            path = _fetched(version, name, folder)
+            return read_pipeline(_skops_file(path, name), name, definition)
 
     @contextmanager
     def run(self, experiment: str, name: str) -> Iterator[mlflow.ActiveRun]:
@@ -198,7 +199,12 @@ class Registry:
         requirements: Mapping[str, str],
         tags: Mapping[str, str],
     ) -> ModelVersion:
-        """Store the pipeline with the open run, and register it as a new version."""
+        """Store the pipeline with the open run, and register it as a new version.
+
+        Raises:
+            UserError: the pipeline is one that `load` would refuse.
+        """
+        _check_loadable(pipeline, definition)
         stored = mlflow.sklearn.log_model(
             pipeline,
             name="model",
@@ -226,6 +232,57 @@ def repository_root() -> Path:
     return next((path for path in (here, *here.parents) if (path / "pants.toml").exists()), here)
 
 
+def _check_loadable(pipeline: Pipeline, definition: ModelDefinition) -> None:
+    with tempfile.TemporaryDirectory(prefix="model-") as folder:
+        file = Path(folder) / "model.skops"
+        try:
+            skops.io.dump(pipeline, file)
+        except Exception as error:  # whatever a part that skops cannot store raises
+            raise UserError(
+                f"{definition.name} cannot be stored by skops: {ascii(error)[:300]}."
+            ) from error
+        read_pipeline(file, f"{definition.name} as it was trained", definition)
+
+
+def _fetched(version: ModelVersion, name: str, folder: str) -> Path:
+    """The folder of a version's files, fetched into `folder`."""
+    scheme = urlsplit(_source(version)).scheme
+    if scheme not in _SOURCES:
+        raise UserError(
+            f"{name} cannot be fetched: the registry says that it is at {scheme + ':'!a}, expected "
+            f"one of {', '.join(sorted(_SOURCES - {''}))}. Train a version: "
+            f"./pants run src/models/{version.name}:train"
+        )
+    try:
+        path = Path(
+            mlflow.artifacts.download_artifacts(
+                artifact_uri=f"models:/{version.name}/{version.version}", dst_path=folder
+            )
+        )
+    except MlflowException:
+        raise
+    except Exception as error:  # whatever the library for such a source raises
+        raise UserError(
+            f"{name} cannot be fetched from its {scheme or 'file'} source: {ascii(error)[:200]}."
+        ) from error
+    if not (path / MLMODEL_FILE_NAME).is_file():
+        place = mlflow.MlflowClient().get_model_version_download_uri(version.name, version.version)
+        raise UserError(
+            f"{name} cannot be read: MLflow stored its files in {place}, and they are not there. "
+            "Restore them, or train the model again."
+        )
+    return path
+
+
+def _source(version: ModelVersion) -> str:
+    """Where the registry says that a version's files are."""
+    client = mlflow.MlflowClient()
+    source = str(client.get_model_version_download_uri(version.name, version.version))
+    if source.startswith(_LOGGED_MODEL):
+        source = client.get_logged_model(source.removeprefix(_LOGGED_MODEL)).artifact_location
+    return source
+
+
 def _skops_file(folder: Path, name: str) -> Path:
     """The file of the pipeline, as the version's description names it."""
     try:
@@ -242,20 +299,6 @@ def _skops_file(folder: Path, name: str) -> Path:
     if file.parent != folder.resolve() or not file.is_file():
         raise UserError(f"{name} cannot be read: {file_name!r} is no file of this version.")
     return file
-
-
-def _read_skops(file: Path, name: str, trusted_types: Sequence[str]) -> object:
-    try:
-        return skops.io.load(file, trusted=list(trusted_types))
-    except UntrustedTypesFoundException as error:
-        raise UserError(
-            f"{name} was not loaded: {error} A type that the model needs is named in "
-            "`trusted_types` of its definition.py."
-        ) from error
-    except Exception as error:  # as above
-        raise UserError(
-            f"{name} cannot be read: {file.name} is no whole skops file ({error})."
-        ) from error
 
 
 def _signature(definition: ModelDefinition) -> ModelSignature:

@@ -27,6 +27,7 @@ from models.compatibility import Compatibility, frame_fingerprint, used_requirem
 from models.definition import ModelDefinition
 from models.judging import HOLD_OUT, HOLD_OUT_FINGERPRINT, judged, scored, settle
 from models.settings import TrainSettings
+from models.stored_structure import is_in_space
 from models.tracking import Registry
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def train(
     columns = definition.input_columns()
     truth = rows.training[definition.target]
     unfitted = with_parameters(
-        definition.build_pipeline(settings.seed), settings.parameters, context
+        definition, settings.seed, settings.parameters, context
     )
     say(f"{definition.name}: {settings.folds}-fold cross-validation on {len(rows.training):,} rows")
     cross_validated = mean_and_deviation(
@@ -178,23 +179,41 @@ def mean_and_deviation(
 
 
 def with_parameters(
-    pipeline: Pipeline, file: str | None, context: TaskContext = DEFAULTS
+    definition: ModelDefinition, seed: int, file: str | None, context: TaskContext = DEFAULTS
 ) -> Pipeline:
-    """The pipeline with the parameters of a file that `tune` wrote.
+    """The unfitted pipeline, with the parameters of a file that `tune` wrote.
 
     Raises:
-        InputError: the file cannot be read, or names a parameter that the pipeline does not have.
+        InputError: the file cannot be read, or holds a parameter that is not in the search space:
+            such a version would not be loaded.
     """
+    pipeline = definition.build_pipeline(seed)
     if file is None:
         return pipeline
     try:
         parameters = json.loads(read_text(file, context, option="--parameters"))["parameters"]
+        present = pipeline.get_params(deep=True)
+        for name, value in dict(parameters).items():
+            _check_parameter(definition, name, value, present)
         return cast("Pipeline", pipeline.set_params(**parameters))
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(
             f"{file}: expected the parameters that the task `tune` of this model writes: {reason}."
         ) from error
+
+
+def _check_parameter(
+    definition: ModelDefinition, name: str, value: object, present: Mapping[str, object]
+) -> None:
+    space = definition.search_space
+    if name not in space:
+        raise ValueError(
+            f"{name!r} is not in the `search_space` of its definition.py, which has "
+            f"{', '.join(map(repr, space)) or 'nothing'}"
+        )
+    if value != present.get(name) and not is_in_space(space[name], value):
+        raise ValueError(f"{name}={value!r} is outside of the `search_space` of its definition.py")
 
 
 def _parameters(settings: TrainSettings, pipeline: Pipeline) -> dict[str, object]:

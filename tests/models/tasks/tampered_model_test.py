@@ -90,17 +90,18 @@ def test_the_pickle_of_these_tests_would_have_run(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "named"),
+    ("part", "named"),
     [
-        (Pipeline([("run", FunctionTransformer(os.system))]), "posix.system"),
+        (FunctionTransformer(os.system), "posix.system"),
         (Disguised([("classify", DummyClassifier())]), "Disguised"),
+        (DummyClassifier(), "sklearn.dummy.DummyClassifier"),
     ],
-    ids=["a function", "a type"],
+    ids=["a function", "a type", "a type that skops trusts"],
 )
 def test_a_file_that_names_what_is_not_trusted_is_refused(
-    model: Pipeline, named: str, model_folder: Path, call: CallTask
+    part: object, named: str, model_folder: Path, call: CallTask
 ) -> None:
-    skops.io.dump(model, model_folder / "model.skops")
+    skops.io.dump(Pipeline([("part", part)]), model_folder / "model.skops")
     result = prediction(call)
     assert result.code == 1
     assert result.err.startswith("iris version 1 was not loaded: ")
@@ -135,7 +136,8 @@ def test_a_pickle_inside_a_skops_file_is_not_read(model_folder: Path, call: Call
             archive.writestr(name, pickle.dumps(Bomb()) if is_array else content)
     result = prediction(call)
     assert result.code == 1
-    assert result.err.startswith("iris version 1 cannot be read: model.skops is no whole skops")
+    assert result.err.startswith("iris version 1 was not loaded: ")
+    assert "is no array as training writes them" in result.err
 
 
 @pytest.mark.parametrize("name", ["../{}", "{folder}/{}", "sub/../../{}", "..", "", None])
@@ -175,7 +177,7 @@ def test_a_description_that_would_build_objects_is_not_obeyed(
 def test_a_model_that_is_no_pipeline_is_refused(model_folder: Path, call: CallTask) -> None:
     skops.io.dump(DummyClassifier(), model_folder / "model.skops")
     assert prediction(call) == Result(
-        1, "", "iris version 1 holds a DummyClassifier, expected a Pipeline.\n"
+        1, "", "iris version 1 was not loaded: it holds a DummyClassifier, expected a Pipeline.\n"
     )
 
 
@@ -184,6 +186,36 @@ def test_the_definition_trusts_no_type_that_runs_what_a_file_says() -> None:
         "sklearn.tree._tree.Tree",
         "models.iris.features.flower_features",
     )
+
+
+@pytest.mark.usefixtures("champion")
+@pytest.mark.parametrize("scheme", ["ftp", "sftp", "http", "https", "unknown"])
+def test_a_source_that_training_does_not_write_is_not_opened(scheme: str, call: CallTask) -> None:
+    registry = Registry.connect(TrackingSettings())
+    present = registry.champion("iris")
+    assert present
+    source = f"{scheme}://127.0.0.1:1/model"
+    client = mlflow.MlflowClient()
+    registry.promote(client.create_model_version("iris", source, tags=present.tags))
+    result = prediction(call)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("iris version 2 cannot be fetched: the registry says that it is ")
+    assert "Train a version: ./pants run src/models/iris:train" in result.err
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("champion")
+@pytest.mark.parametrize("source", ["s3://no-such-bucket-here/model", "hdfs://127.0.0.1:1/model"])
+def test_a_source_that_cannot_be_opened_is_one_message(source: str, call: CallTask) -> None:
+    """The libraries of such stores are not in every package."""
+    registry = Registry.connect(TrackingSettings())
+    present = registry.champion("iris")
+    assert present
+    client = mlflow.MlflowClient()
+    registry.promote(client.create_model_version("iris", source, tags=present.tags))
+    result = prediction(call)
+    assert result.code == 1
+    assert "iris version 2 cannot be fetched from its " in result.err or "MLflow at " in result.err
 
 
 def alter_flavor(folder: Path, **changes: object) -> None:
