@@ -17,6 +17,7 @@ from feature_store.views import company, company_emissions
 from models import evaluate, predict, train
 from models.company_emissions.dataset import load_companies, load_intensities
 from models.company_emissions.definition import MODEL
+from models.pipeline_code import code_of
 from models.training import split
 from support.tasks import CallTask, enter, make_repository
 
@@ -127,3 +128,9 @@ def test_evaluation_runs_on_the_hold_out(store: Path, call: CallTask) -> None:
     assert "company_emissions version 1 on " in result.out
     assert "coverage" in result.out
     assert "smape" in result.out
+
+
+def test_how_a_view_reads_its_table_is_not_compared_with_how_a_version_was_trained() -> None:
+    modules = code_of(MODEL.build_pipeline, MODEL.predict).modules
+    assert {"feature_store.derived_features.groups", "feature_store.view"} <= set(modules)
+    assert not [name for name in modules if name.startswith("data_access_layer")]

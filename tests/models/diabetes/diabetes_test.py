@@ -15,6 +15,7 @@ from models import evaluate, features, predict, preprocess, train, tune
 from models.diabetes.dataset import load_patients
 from models.diabetes.definition import MODEL
 from models.diabetes.schema import PatientFeatures
+from models.pipeline_code import code_of
 from models.tracking import Registry
 from support.tasks import CallTask, enter, make_repository
 
@@ -137,6 +138,30 @@ def test_a_missing_measurement_is_told_by_column_and_row(store: Path, call: Call
     assert result.err == (
         "gap.csv: column 'bmi_kg_m2': expected no missing values, got e.g. nan in 1 row: 2.\n"
     )
+
+
+def test_the_code_that_evaluates_formulas_is_compared_and_the_tasks_are_not() -> None:
+    modules = code_of(MODEL.build_pipeline, MODEL.predict).modules
+    assert "feature_store.derived_features.formula_program" in modules
+    assert {"models.regression", "models.diabetes.schema", "datasets.diabetes"} <= set(modules)
+    assert not {"models.diabetes.dataset", "models.definition", "models.training"} & set(modules)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"regress__regressor__alpha": 5000.0}, "=5000.0 is outside of the `search_space`"),
+        ({"regress__regressor__alpha": "1"}, "='1' is outside of the `search_space`"),
+        ({"regress__folds": 9}, "'regress__folds' is not in the `search_space`"),
+    ],
+)
+def test_parameters_that_no_version_could_be_loaded_with_are_refused(
+    parameters: dict[str, object], reason: str, store: Path, call: CallTask
+) -> None:
+    Path("own.json").write_text(json.dumps({"parameters": parameters}))
+    result = call(train.main, "--parameters", "own.json", definition=DIABETES)
+    assert (result.code, result.out) == (2, "")
+    assert reason in result.err
 
 
 def test_parameters_of_another_model_are_refused(store: Path, call: CallTask) -> None:

@@ -8,9 +8,11 @@ import mlflow
 import pandas as pd
 import pytest
 from mlflow.types import ColSpec, Schema
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
+from config.errors import UserError
 from config.tracking import TrackingSettings
 from models import gating
 from models.compatibility import schema_fingerprint
@@ -150,6 +152,14 @@ def test_a_champion_of_other_code_is_compared_by_its_own_metrics_on_the_same_row
     assert "not better" in said
     assert "its own metrics on the same rows are compared, without an interval." in said
     assert champion_number() == "1"
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_model_that_could_not_be_loaded_is_not_registered() -> None:
+    neighbours = Pipeline([("classify", KNeighborsClassifier(algorithm="kd_tree"))])
+    with pytest.raises(UserError, match="iris as it was trained was not loaded: it holds"):
+        trained(replace(MODEL, build_pipeline=lambda seed: neighbours))
+    assert not mlflow.MlflowClient().search_model_versions("name='iris'")
 
 
 @pytest.mark.usefixtures("champion")
