@@ -156,9 +156,11 @@ def test_a_champion_of_other_code_is_compared_by_its_own_metrics_on_the_same_row
 
 @pytest.mark.usefixtures("repository")
 def test_a_model_that_could_not_be_loaded_is_not_registered() -> None:
-    neighbours = Pipeline([("classify", KNeighborsClassifier(algorithm="kd_tree"))])
+    def build(seed: int) -> Pipeline:
+        return Pipeline([("classify", KNeighborsClassifier(algorithm="kd_tree"))])
+
     with pytest.raises(UserError, match="iris as it was trained was not loaded: it holds"):
-        trained(replace(MODEL, build_pipeline=lambda seed: neighbours))
+        trained(replace(MODEL, build_pipeline=build))
     assert not mlflow.MlflowClient().search_model_versions("name='iris'")
 
 
