@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -164,9 +164,13 @@ class ObjectFile:
         Raises:
             UserError: the store denies access, or does not answer.
         """
-        # S3 says nothing of an object that is not there, the others do.
-        if self.is_file():
-            self._tried(lambda: self.filesystem.delete_file(self.key), sent=0)
+
+        def attempt() -> None:
+            # An earlier attempt that got no answer may have removed it.
+            with suppress(FileNotFoundError):
+                self.filesystem.delete_file(self.key)
+
+        self._tried(attempt, sent=0)
 
     def check_bucket(self) -> None:
         """Refuse a bucket that is not there, as far as the store lets us ask.
