@@ -66,7 +66,13 @@ def parse_location(location: str) -> Location:
         raise InputError(f"The location of a table is empty; expected e.g. {EXAMPLES}.")
     scheme, separator, rest = location.partition("://")
     if not separator:
-        return FileLocation(Path(location).expanduser())
+        try:
+            return FileLocation(Path(location).expanduser())
+        except RuntimeError as error:
+            raise InputError(
+                f"{location}: there is no home folder of that user. Write ./{location} for a file "
+                "of that name."
+            ) from error
     scheme = scheme.lower()
     if scheme == "file":
         return FileLocation(Path("/" + rest.lstrip("/")))

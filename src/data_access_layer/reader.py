@@ -160,6 +160,8 @@ def to_frame(batch: RecordBatch, dtypes: Mapping[str, str]) -> pd.DataFrame:
     As pandas has them, whole numbers would be floating-point in just those batches that miss one.
     What pandas noted about an index is ignored: that is a column like any other.
     """
+    # pandas parses its own note in the metadata even where it is to ignore it.
+    batch = batch.replace_schema_metadata()
     known = [
         field.name
         for field in batch.schema

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,8 @@ class JsonLinesFile:
             schemas = [self._unified([*schemas, found])]
         if not schemas:
             raise InputError(f"{self.name}: the file has no rows.")
+        if not schemas[0].names:
+            raise InputError(f"{self.name}: no line has a column.")
         schema = _with_types(_without_nulls(schemas[0]), times.types())
         return pa.schema([schema.field(name) for name in self._in_order(schema.names)])
 
@@ -89,6 +92,9 @@ class JsonLinesFile:
             ) from error
 
     def _parse(self, data: bytes, types: Mapping[str, pa.DataType], row: int) -> pa.Table:
+        # Where the first value is null, Arrow 25 crashes the process.
+        if data.removeprefix(BOM_UTF8).strip()[:1] not in (b"{", b""):
+            self._object(*next(_lines(data, row)))
         try:
             return pa_json.read_json(
                 pa.BufferReader(data),
@@ -114,13 +120,16 @@ class JsonLinesFile:
 
     def _object(self, row: int, line: bytes) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = json.loads(line, strict=False)
+            found = json.loads(line, strict=False)
+            if isinstance(found, dict):
+                return found
+            reason = f"got {line[:20].decode(errors='replace')}"
         except (ValueError, RecursionError) as error:
-            raise InputError(
-                f"{self.name}: not a JSON Lines file: line {row:,} is not one JSON object "
-                f"({error}). Write each row in its own line, e.g. with `jq --compact-output`."
-            ) from error
-        return found
+            reason = str(error)
+        raise InputError(
+            f"{self.name}: not a JSON Lines file: line {row:,} is not one JSON object "
+            f"({reason}). Write each row in its own line, e.g. with `jq --compact-output`."
+        )
 
     def _unified(self, schemas: list[pa.Schema]) -> pa.Schema:
         try:

@@ -231,6 +231,11 @@ class TableFile:
             # What is wrong further down is for the next run to report.
             if not problems:
                 raise
+        except OSError as error:
+            # Of an object, its store says what is wrong.
+            if not isinstance(self.path, Path):
+                raise
+            raise InputError(f"{self.name}: cannot be read: {error}.") from error
         if problems:
             raise problems.error()
 
