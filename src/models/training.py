@@ -97,9 +97,7 @@ def train(
     rows = split(definition, context)
     columns = definition.input_columns()
     truth = rows.training[definition.target]
-    unfitted = with_parameters(
-        definition, settings.seed, settings.parameters, context
-    )
+    unfitted = with_parameters(definition, settings.seed, settings.parameters, context)
     say(f"{definition.name}: {settings.folds}-fold cross-validation on {len(rows.training):,} rows")
     cross_validated = mean_and_deviation(
         definition, cross_validated_scores(definition, unfitted, rows.training, settings.folds)
