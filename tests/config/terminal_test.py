@@ -10,7 +10,7 @@ from config.terminal import say, show, show_table, show_tree, with_progress
 
 HOSTILE = "[/red] [bold]:smile: \x1b]0;title\x07 csv.\u202eexe"
 SHOWN = "[/red] [bold]:smile: \\x1b]0;title\\x07 csv.\\u202eexe"
-SECRET = "postgresql://me:geheim@host/db"
+SECRET = "postgresql://me:geheim@host/db"  # pragma: allowlist secret
 MASKED = "postgresql://**********@host/db"
 
 

@@ -165,11 +165,11 @@ def test_a_variable_that_holds_a_secret_is_refused(file: Path, name: str) -> Non
 @pytest.mark.parametrize(
     "value",
     [
-        "postgresql://me:geheim@host/db",
+        "postgresql://me:geheim@host/db",  # pragma: allowlist secret
         "postgresql+psycopg:/me:geheim@host/db",
         "postgresql://{{ conn.db.login }}:{{ conn.db.password }}@host/db",
         "https://host/flowers.csv?sas=geheim",
-        "-----BEGIN PRIVATE KEY-----\\ngeheim",
+        "-----BEGIN PRIVATE KEY-----\\ngeheim",  # pragma: allowlist secret
     ],
 )
 @pytest.mark.parametrize("written", ['"9"', '"flowers/{{ ds }}.csv"', "7"])

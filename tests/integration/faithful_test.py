@@ -17,7 +17,7 @@ from support.accepted_types import documented, outcome
 from support.random_tables import check_refused, compare, export_back, faithful_settings, tables
 from support.tasks import CallTask
 
-PASSWORD = "correct horse"
+PASSWORD = "correct horse"  # pragma: allowlist secret
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ def test_a_server_that_is_down_is_told_in_one_line_and_soon(
 def test_no_task_shows_the_password_of_the_server(
     server: str, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    secret = "geheim4711"
+    secret = "geheim4711"  # pragma: allowlist secret
     monkeypatch.setenv("DATASCIENCE_DEBUG", "1")
     host = server.removeprefix("http://")
     for place, code in ((host, 0), (f"127.0.0.1:{free_port()}", 1)):

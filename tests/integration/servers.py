@@ -156,7 +156,7 @@ class S3:
         return {
             "DATASCIENCE_STORES_S3_ENDPOINT_URL": self.endpoint,
             "DATASCIENCE_STORES_S3_KEY": "key",
-            "DATASCIENCE_STORES_S3_SECRET": "secret",
+            "DATASCIENCE_STORES_S3_SECRET": "secret",  # pragma: allowlist secret
         }
 
     @property

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-from support.tasks import CallTask
 
+from support.tasks import CallTask
 from validation.drift import main
 from validation.drifting import ColumnDrift, compare, population_stability
 from validation.sampling import Reservoir

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.tasks import CallTask, Result
 
+from support.tasks import CallTask, Result
 from validation.gate_model import main
 
 ROWS = 60
