@@ -25,7 +25,6 @@ from data_access_layer.tables.written_file import FileDestination
 from data_exports import export, verify
 from integration.object_stores import GCS, Azure
 from integration.servers import S3, USER, PostgreSQL
-from models.diabetes.definition import MODEL as DIABETES
 from models.evaluate import main as evaluate
 from models.features import main as features
 from models.predict import main as predict
@@ -39,6 +38,7 @@ from validation.gate_model import main as gate_model
 from validation.validate_data import main as validate_data
 
 PASSWORD = "planted-Passw0rd"  # pragma: allowlist secret
+DIABETES = "models.diabetes.definition"
 SPECIES = ["setosa", "versicolor", "virginica"]
 FLOWERS = pd.DataFrame(
     {
