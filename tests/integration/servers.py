@@ -140,7 +140,7 @@ class S3:
     def __init__(self, *buckets: str) -> None:
         self._buckets = buckets
         self.port = free_port()
-        self._server: subprocess.Popen[bytes] | None = None
+        self._server: Any = None
 
     @property
     def endpoint(self) -> str:
@@ -172,13 +172,10 @@ class S3:
         )
 
     def start(self) -> None:
-        # A process of its own: a library that waits for it may hold Python's lock meanwhile.
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
-            env={**os.environ, "PYTHONPATH": IMPORT_PATH},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        from moto.server import ThreadedMotoServer
+
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
+        self._server.start()
         self.wait()
 
     def wait(self) -> None:
@@ -232,9 +229,27 @@ class S3:
 
     def stop(self) -> None:
         if self._server is not None:
-            self._server.kill()
-            self._server.wait(timeout=30)
+            self._server.stop()
             self._server = None
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+class S3Process(S3):
+    """The same in a process of its own: deltalake holds Python's lock while it waits for it."""
+
+    def start(self) -> None:
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
+            env={**os.environ, "PYTHONPATH": IMPORT_PATH},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.wait()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait(timeout=30)
+            self._server = None

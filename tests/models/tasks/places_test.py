@@ -24,7 +24,7 @@ from data_access_layer.tables.objects import ObjectFile
 from data_access_layer.tables.written_file import FileDestination
 from data_exports import export, verify
 from integration.object_stores import GCS, Azure
-from integration.servers import S3, USER, PostgreSQL
+from integration.servers import S3, USER, PostgreSQL, S3Process
 from models.evaluate import main as evaluate
 from models.features import main as features
 from models.predict import main as predict
@@ -115,7 +115,7 @@ class Objects:
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[S3]:
-    with S3("flowers") as server:
+    with S3Process("flowers") as server:
         yield server
 
 
