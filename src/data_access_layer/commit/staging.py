@@ -68,6 +68,8 @@ def _staged_object(destination: Openable) -> Iterator[StagedTable]:
         table = StagedTable(path)
         yield table
         if table.manifest is not None:
+            # Asked first: an error then names the table, and not what is next to it.
+            destination.is_file()
             with announced(table.manifest, destination, path.with_name("manifest.json")):
                 destination.replace_by(table.path)
 

@@ -18,8 +18,12 @@ import pyarrow.parquet as pq
 from config.errors import InputError
 from data_access_layer.files import WrittenFormat, is_utf8
 from data_access_layer.reader import RecordBatch
+from data_access_layer.settings import BATCH_ROWS
 from data_access_layer.text import EncodedFile, Formulas, escaped_formulas
 from data_access_layer.types import in_utc, is_text, plain, refuse_names, refuse_types
+
+# Small enough that a reader's filters skip some, large enough to compress.
+ROW_GROUP_ROWS = BATCH_ROWS // 2
 
 
 class TableWriter:
@@ -92,7 +96,10 @@ class TableWriter:
             table = in_utc(plain(table))
             if self._is_escaped:
                 table = escaped_formulas(table)
-        self._writer.write_table(table)
+        if self._format == "parquet":
+            self._writer.write_table(table, ROW_GROUP_ROWS)
+        else:
+            self._writer.write_table(table)
 
     def _refused(self, error: pa.ArrowException) -> str:
         reason = ". ".join(str(part).rstrip(".") for part in error.args)
