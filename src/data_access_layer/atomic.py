@@ -23,7 +23,8 @@ from pathlib import Path
 from config.errors import InputError, UserError
 
 STAGING = ".{name}.writing-{process}"
-STAGING_TOKEN = r"(-[0-9a-f]{12})?"
+# And what SQLite writes next to a database.
+STAGING_TOKEN = r"(-[0-9a-f]{12})?(-journal)?"
 REPLACED = ".{name}.replaced"
 _OTHER_KIND = "{}: is {}, and would be replaced by something else."
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -22,6 +22,8 @@ from models.training import train
 from support.iris import IRIS
 from support.tasks import CallTask, enter, make_repository
 
+STAGED = ".mlflow.db.writing-*"
+
 CHAMPION = """
 from config.tracking import TrackingSettings
 from models.tracking import Registry
@@ -53,15 +55,15 @@ def test_of_first_calls_at_the_same_time_one_makes_the_store(without_store: Path
 
 def test_a_first_call_that_is_killed_leaves_no_half_of_a_store(without_store: Path) -> None:
     first = start()
-    staged = without_store / STORE_FOLDER / f".mlflow.db.writing-{first.pid}"
-    while not staged.exists() or not staged.stat().st_size:
+    folder = without_store / STORE_FOLDER
+    while not any(file.stat().st_size for file in folder.glob(STAGED)):
         assert first.poll() is None, first.communicate()
         time.sleep(0.01)
     first.kill()
     first.communicate()
-    assert not (without_store / STORE_FOLDER / "mlflow.db").exists()
+    assert not (folder / "mlflow.db").exists()
     assert start().communicate(timeout=300) == ("None\n", "")
-    assert not staged.exists()
+    assert not list(folder.glob(STAGED))
 
 
 def test_a_clone_that_was_renamed_finds_its_models_and_trains_where_it_is_now(

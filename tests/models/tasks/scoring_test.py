@@ -94,7 +94,11 @@ def test_the_manifest_beside_names_the_version_and_fits_the_file(
     assert sorted(os.listdir(out)) == ["species.parquet", "species.parquet.manifest.json"]
     assert json.loads((out / "species.parquet.manifest.json").read_text()) == {
         "rows": 3,
-        "columns": {"species": "category", **dict.fromkeys(PREDICTED[1:], "float64")},
+        "columns": {
+            "species": "dictionary<values=large_string, indices=int8, ordered=0>",
+            **dict.fromkeys(PREDICTED[1:], "double"),
+        },
+        "format": "parquet",
         "sha256": file_sha256(out / "species.parquet"),
         "source": "flowers.parquet",
         "model": "iris",
@@ -303,7 +307,7 @@ def test_predictions_that_break_their_contract_blame_the_model(
         return MODEL.predict(cast("Pipeline", Sure()), flowers)
 
     monkeypatch.setattr(IRIS + ".MODEL", replace(MODEL, predict=broken))
-    result = call(main, definition=IRIS)
+    result = call(main, "--allow-mismatch", definition=IRIS)
     assert (result.code, result.out) == (1, "")
     assert "column 'probability_setosa': expected at most 1" in result.err
     assert "The model is at fault, not the input." in result.err
