@@ -22,8 +22,8 @@ import sqlalchemy as sa
 from deltalake import DeltaTable
 
 from data_access_layer.commit.manifest import Manifest, manifest_of
-from data_access_layer.excel import SHEET_ROWS
 from data_access_layer.files import file_sha256
+from data_access_layer.formats.excel_writer import SHEET_ROWS
 from data_exports import export, verify
 from support.tasks import CallTask
 

@@ -11,7 +11,7 @@ import hashlib
 
 import pyarrow as pa
 
-from data_access_layer.json_lines import JsonLines
+from data_access_layer.formats.json_lines_writer import JsonLines
 from data_access_layer.reader import RecordBatch
 
 _MODULUS = 1 << 256

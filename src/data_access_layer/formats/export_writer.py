@@ -11,10 +11,10 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from data_access_layer.excel import ExcelWriter, refuse_rows
 from data_access_layer.files import WrittenFormat
+from data_access_layer.formats.excel_writer import ExcelWriter, refuse_rows
+from data_access_layer.formats.json_lines_writer import JsonLinesWriter
 from data_access_layer.formats.writer import TableWriter
-from data_access_layer.json_lines import JsonLinesWriter
 from data_access_layer.text import Formulas
 
 
