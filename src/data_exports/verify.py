@@ -6,6 +6,8 @@ Examples:
   python -m data_exports.verify --table s3://bucket/rows.parquet
   python -m data_exports.verify --table "postgresql+psycopg://host/db#public.company"
 
+What --table can be: docs/pages/places.md.
+
 Exits with 1 where the table is not what its manifest says.
 """
 

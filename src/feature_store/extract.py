@@ -6,6 +6,8 @@ Examples:
   python -m feature_store.extract --view company --dst nl.csv --filter 'country in ("NL", "BE")'
   python -m feature_store.extract --view company --dst s3://bucket/companies.parquet
 
+What --dst can be: docs/pages/places.md.
+
 --filter takes comparisons (==, !=, <, <=, >, >=, in, not in, is None, is not None), joined by and,
 or, not. --as-of takes a date (its 00:00 UTC) or a time with its offset, and gives of each entity
 the latest row that had happened and arrived by then. Exits with 2 where a column, the filter or the

@@ -3,6 +3,9 @@
 Examples:
   python -m models.features --model diabetes
   python -m models.features --model diabetes --output features.csv
+  python -m models.features --model diabetes --output "duckdb:///all.duckdb#diabetes_features"
+
+What --output can be: docs/pages/places.md.
 """
 
 from __future__ import annotations

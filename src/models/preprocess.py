@@ -2,7 +2,9 @@
 
 Examples:
   python -m models.preprocess --model diabetes
-  python -m models.preprocess --model diabetes --output preprocessed
+  python -m models.preprocess --model diabetes --output s3://bucket/preprocessed
+
+--output is a folder, here or in an object store: docs/pages/places.md.
 """
 
 from __future__ import annotations

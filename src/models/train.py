@@ -3,6 +3,9 @@
 Examples:
   python -m models.train --model iris
   python -m models.train --model iris --seed 7 --folds 10
+  python -m models.train --model diabetes --parameters s3://bucket/tuned.json
+
+--parameters is a file, here or in an object store: docs/pages/places.md.
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ Examples:
   python -m models.tune --model diabetes
   python -m models.tune --model diabetes --trials 50 --output tuned.json
   python -m models.train --model diabetes --parameters tuned.json
+  python -m models.tune --model diabetes --output s3://bucket/tuned.json
+
+--output is a file, here or in an object store: docs/pages/places.md.
 """
 
 from __future__ import annotations

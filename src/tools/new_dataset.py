@@ -5,6 +5,8 @@ Examples:
   ./pants run src/tools:new-dataset -- customers --data customers.csv
   ./pants run src/tools:new-dataset -- customers --dry-run
 
+What --data can be: docs/pages/places.md.
+
 On a terminal, a call without a name asks for all of it. Without --data the contract is that of a
 made-up example. Types, missing values and ranges are the sample's; `grep -rn TODO` finds what a
 person must decide. No row of the sample is kept: of its values, the contract and its test name the

@@ -7,6 +7,8 @@ Examples:
   ./pants run src/tools:new-feature-view -- visits --data visits.parquet --timestamp visited_at
   ./pants run src/tools:new-feature-view -- customer_orders --dry-run
 
+What --data can be: docs/pages/places.md.
+
 On a terminal, a call without a name asks for all of it. Without --data the view starts with a
 made-up example. Columns that place a row are, where nobody names them: --key the first whose name
 ends with _id, else the first; --timestamp `event_timestamp`, else the first that holds moments;

@@ -6,6 +6,8 @@ Examples:
   ./pants run src/tools:new-model -- rent --kind regression --data flats.parquet --target eur
   ./pants run src/tools:new-model -- rent --kind regression --dry-run
 
+What --data can be: docs/pages/places.md.
+
 On a terminal, a call without a name asks for all of it. Without --data the model starts with a
 made-up example. The label is --target; by default the column with the model's name, else the last.
 Types, missing values and ranges are the sample's; `grep -rn TODO` finds what a person must decide.

@@ -4,7 +4,7 @@ Examples:
   python -m validation.gate_model --challenger new.parquet --champion now.parquet \
     --truth truth.parquet --target species --metric accuracy
   python -m validation.gate_model --challenger new.csv --truth truth.csv --target y \
-    --metric rmse --at-most 60 --key id --report verdict.json
+    --metric rmse --at-most 60 --key id --report s3://bucket/verdict.json
 
 The options that name tables take what docs/pages/places.md lists.
 

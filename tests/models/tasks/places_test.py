@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import duckdb
@@ -482,6 +483,21 @@ def test_of_two_writers_of_an_object_the_last_one_wins_with_its_manifest(
     assert "the first one" in call(verify.main, "--table", there).out
     assert call(export.main, "--src", source, "--dst", there).code == 0
     assert source in call(verify.main, "--table", there).out
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        *("models.evaluate", "models.features", "models.predict", "models.preprocess"),
+        *("models.train", "models.tune", "data_exports.export", "data_exports.verify"),
+        *("feature_store.extract", "validation.drift", "validation.gate_model"),
+        "validation.validate_data",
+    ],
+)
+def test_the_help_of_each_task_names_the_page_and_an_example(task: str) -> None:
+    text = import_module(task).__doc__ or ""
+    assert "docs/pages/places.md" in text
+    assert "://" in text.partition("Examples:")[2].partition("\n\n")[0]
 
 
 def written_place(kind: str, put: Put, request: pytest.FixtureRequest) -> str:
