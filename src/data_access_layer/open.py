@@ -45,6 +45,7 @@ from data_access_layer.files import (
 )
 from data_access_layer.formats.text_types import TextsAs
 from data_access_layer.locations import (
+    DUCKDB,
     FileLocation,
     Location,
     TableLocation,
@@ -241,7 +242,14 @@ def refuse_own_input(
         refuse_overwriting([own] if own else files_read([source]), path, option=option)
         return
     read = _table_at(source.name)
-    if read and read == _table_at(str(getattr(destination, "location", ""))):
+    written = _table_at(str(getattr(destination, "location", "")))
+    if read and written and read[0] == written[0] and read[0].startswith(f"{DUCKDB}:"):
+        raise InputError(
+            f"{option} {getattr(destination, 'location', '')}: is in the same DuckDB file as what "
+            "is read, which one process cannot read and write at the same time. Choose another "
+            f"{option}, such as a Parquet file, and export that into the DuckDB file."
+        )
+    if read and read == written:
         raise InputError(f"{option} {source.name}: is also what is read. Choose another {option}.")
 
 
