@@ -65,3 +65,10 @@ def test_what_the_documentation_says_of_each_type_holds(
     row: str, cell: str, place: str, call: CallTask
 ) -> None:
     assert outcome(row, "postgresql", place, call) == cell
+
+
+def test_a_column_that_each_table_of_postgresql_has_is_refused(place: str, call: CallTask) -> None:
+    pq.write_table(pa.table({"xmin": [1]}), "rows.parquet")
+    result = call(export.main, "--src", "rows.parquet", "--dst", place)
+    assert (result.code, result.err.count("\n")) == (2, 1), result.err
+    assert "has a column 'xmin' of its own" in result.err

@@ -56,6 +56,7 @@ from data_access_layer.types import refuse_names, refuse_types
 TRANSACTIONAL = ("postgresql", "sqlite")
 # Of PostgreSQL, which would cut longer ones, and so take one table for another.
 NAME_BYTES = 63
+SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 # That the driver holds at a time.
 BUFFERED_ROWS = 10_000
 _MODULUS = 1 << 256
@@ -141,14 +142,19 @@ class DatabaseTable(TransactionalTable):
                 f"{self.location}: {self._dialect} cannot replace a table in one transaction; "
                 f"expected one of {', '.join(TRANSACTIONAL)}."
             )
-        self._refuse_long_names("table", [self._at.table])
+        self._refuse_names("table", [self._at.table])
 
-    def _refuse_long_names(self, what: str, names: Sequence[str]) -> None:
+    def _refuse_names(self, what: str, names: Sequence[str]) -> None:
         for name in names if self._dialect == "postgresql" else ():
             if len(name.encode()) > NAME_BYTES:
                 raise InputError(
                     f"{self.location}: the name of the {what} {name!r} is longer than {NAME_BYTES} "
                     "bytes, and PostgreSQL would cut it. Use a shorter name."
+                )
+            if what == "column" and name in SYSTEM_COLUMNS:
+                raise InputError(
+                    f"{self.location}: each table of PostgreSQL has a column {name!r} of its own. "
+                    "Rename yours, or leave it out."
                 )
 
     def _replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
@@ -195,7 +201,7 @@ class DatabaseTable(TransactionalTable):
         is_sqlite = self._dialect == "sqlite"
         refuse_types(schema, "sql")
         refuse_names(schema.names, "sqlite" if is_sqlite else "sql")
-        self._refuse_long_names("column", schema.names)
+        self._refuse_names("column", schema.names)
         columns = [sa.Column(f.name, sql_type(f.type, sqlite=is_sqlite)) for f in schema]
         name = f"writing_{secrets.token_hex(8)}"
         table = sa.Table(name, sa.MetaData(schema=self._at.schema), *columns)
