@@ -153,6 +153,7 @@ def test_nobody_else_on_this_machine_has_code_run_by_the_processes_here(reposito
         assert not [port for _, port in sorted(places) if answered(port)]
     finally:
         task.kill()
+        task.communicate()
 
 
 def test_a_scheduler_with_certificates_is_used_by_those_who_have_them(
