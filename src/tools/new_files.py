@@ -19,8 +19,8 @@ import pandera.pandas as pa
 from config.errors import InputError
 from config.terminal import say, show_tree
 from data_access_layer.atomic import staged
-from data_access_layer.settings import StoreSettings
-from data_access_layer.stores import open_location
+from data_access_layer.formats.writer import TableWriter
+from data_access_layer.tables.stored_table import plain_batches
 from tools.contract import Contract, contract_of
 from tools.contract_files import FOLDER, file_name, to_text
 from tools.template import MODEL, Template, render
@@ -87,8 +87,10 @@ def _made(
         folder = Path(temporary) / "new"
         render(root, template, name, answers, folder)
         if template is MODEL:
-            sample = open_location(str(folder / "src/models" / name / SAMPLE), StoreSettings())
-            sample.write(rows)
+            sample = folder / "src/models" / name / SAMPLE
+            with TableWriter(str(sample), format="parquet") as writer:
+                for batch in plain_batches([rows], name=SAMPLE):
+                    writer.write_batch(batch)
         for model in _contracts(folder / f"src/datasets/{name}.py", f"datasets.{name}"):
             model.validate(rows, lazy=True)
             _export(contract_of(model), folder / FOLDER)
