@@ -219,7 +219,7 @@ def test_an_import_that_nothing_owns_is_an_error(clone: Clone) -> None:
         (
             "src/datasets/flowers.py",
             "import data_access_layer.reader",
-            "src/datasets only says what tables look like, and checks frames, with pandera and pandas",
+            "src/datasets only says what tables look like, and checks frames, with pandera",
         ),
         (
             "src/validation/gate.py",
