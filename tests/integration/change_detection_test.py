@@ -129,6 +129,7 @@ USERS_OF_SKOPS = (
     *("tracking.py", "loading.py", "training.py", "evaluation.py", "predicting.py"),
     "dask_engine.py",
     *("gating.py", "judging.py"),
+    *("stored.py", "stored_arrays.py", "stored_file.py", "stored_structure.py"),
     *("report.py", "stages.py", "tuning.py"),
     *(f"{task}.py" for task in SHARED_TASKS),
 )
