@@ -222,10 +222,10 @@ class S3:
         self.client.delete_object(Bucket=self._buckets[0], Key=key)
 
     def names(self, prefix: str = "") -> list[str]:
-        """Of all objects below a prefix, seen from there."""
+        """Of all objects below a prefix, seen from there, but for those that stand for a folder."""
         found = self.client.list_objects_v2(Bucket=self._buckets[0], Prefix=prefix)
         keys = (entry["Key"] for entry in found.get("Contents", ()))
-        return sorted(key.removeprefix(prefix) for key in keys)
+        return sorted(key.removeprefix(prefix) for key in keys if not key.endswith("/"))
 
     def stop(self) -> None:
         if self._server is not None:
