@@ -57,6 +57,9 @@ class Openable(Protocol):
     def with_name(self, name: str, /) -> Self:
         """The file of that name in the same folder."""
 
+    def files(self) -> list[FoundFile]:
+        """The file itself, or all table files in it, if it is a folder."""
+
     def child(self, name: str, /) -> Self:
         """The file of that name in it, if it is a folder."""
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,7 +61,7 @@ from data_access_layer.reader import (
     to_frame,
 )
 from data_access_layer.settings import BATCH_ROWS, StoreSettings
-from data_access_layer.tables.files import TableFile, TableFiles, files_of, files_read, open_files
+from data_access_layer.tables.files import TableFile, TableFiles, files_read, open_files
 from data_access_layer.tables.objects import ObjectFile
 from data_access_layer.tables.written_file import FileDestination
 from data_access_layer.text import Formulas
@@ -153,9 +153,7 @@ def open_source(
     path = _path_of(at, place, context)
     if _is_delta(path):
         return StoreTable(optional_module(DELTA, place=place).DeltaFolder(path), dtypes or {})
-    if isinstance(path, Path):
-        return TableFiles(open_files(path, dtypes, texts_as=texts_as), str(path))
-    return TableFiles(files_of(path.files(), dtypes, texts_as=texts_as), place)
+    return TableFiles(open_files(path, dtypes, texts_as=texts_as), str(path))
 
 
 def open_destination(
@@ -189,13 +187,15 @@ def open_destination(
     return FileDestination(path, format or written_format(path), option, encoding, formulas)
 
 
-def is_folder(place: str, context: TaskContext) -> bool:
-    """Whether `place` as a destination is a folder of files: it is no table, and has no ending."""
-    at = parse_location(_named_place(place, context))
+def destination_folder(place: str, context: TaskContext) -> Path | ObjectFile | None:
+    """The folder of files that `place` names as a destination; None where it names one table."""
+    place = _named_place(place, context)
+    at = parse_location(place)
     if isinstance(at, TableLocation):
-        return False
+        return None
     path = _path_of(at, place, context)
-    return path.suffix.lower() not in WRITTEN_FORMATS and not _is_delta(path)
+    is_table = path.suffix.lower() in WRITTEN_FORMATS or _is_delta(path)
+    return None if is_table else path
 
 
 def file_or_folder(place: str, context: TaskContext, *, option: str) -> Path | ObjectFile:
@@ -241,24 +241,27 @@ def refuse_own_input(
         own = getattr(getattr(source, "table", None), "path", None)
         refuse_overwriting([own] if own else files_read([source]), path, option=option)
         return
-    read = _table_at(source.name)
-    written = _table_at(str(getattr(destination, "location", "")))
-    if read and written and read[0] == written[0] and read[0].startswith(f"{DUCKDB}:"):
+    place = str(getattr(destination, "location", ""))
+    read, written = _table_at(source.name), _table_at(place)
+    if read is None or written is None or read.url != written.url:
+        return
+    if read.scheme == DUCKDB:
         raise InputError(
-            f"{option} {getattr(destination, 'location', '')}: is in the same DuckDB file as what "
-            "is read, which one process cannot read and write at the same time. Choose another "
-            f"{option}, such as a Parquet file, and export that into the DuckDB file."
+            f"{option} {place}: is in the same DuckDB file as what is read, which one process "
+            f"cannot read and write at the same time. Choose another {option}, such as a Parquet "
+            "file, and export that into the DuckDB file."
         )
-    if read and read == written:
+    if read == written:
         raise InputError(f"{option} {source.name}: is also what is read. Choose another {option}.")
 
 
-def _table_at(location: str) -> tuple[str, str, str] | None:
+def _table_at(location: str) -> TableLocation | None:
+    """The table of a database that a location names, in PostgreSQL with its usual schema."""
     at = parse_location(location) if "#" in location and "://" in location else None
     if not isinstance(at, TableLocation):
         return None
-    usual = {"duckdb": "main", "postgresql": "public"}.get(at.scheme.partition("+")[0], "")
-    return at.url, at.schema or usual, at.table
+    usual = "public" if at.scheme.partition("+")[0] == "postgresql" else None
+    return replace(at, schema=at.schema or usual)
 
 
 def read_plain(source: TableFiles | StoreTable) -> pd.DataFrame:

@@ -37,6 +37,11 @@ def _shown(kind: pa.DataType) -> str:
     return repr(str(kind))[1:-1]
 
 
+def reason_of(error: pa.ArrowException) -> str:
+    """What Arrow says went wrong, as the end of a sentence; it may be in several parts."""
+    return ". ".join(str(part).rstrip(".") for part in error.args)
+
+
 def refuse_names(names: Sequence[str], format: str) -> None:
     """Refuse names of columns that a format cannot hold, or cannot tell apart.
 

@@ -32,8 +32,7 @@ from data_access_layer.formats.text_types import TextsAs
 from data_access_layer.formats.writer import TableWriter
 from data_access_layer.open import (
     StoreTable,
-    file_or_folder,
-    is_folder,
+    destination_folder,
     open_destination,
     open_source,
     refuse_own_input,
@@ -96,10 +95,10 @@ def predict(definition: ModelDefinition, settings: PredictSettings, context: Tas
     started = time.monotonic()
     engine = chosen_engine(settings, definition.name)
     output = settings.output or engine.default_output.format(model=definition.name)
-    has_parts = output != STANDARD_STREAM and is_folder(output, context)
-    engine.check(settings.input, output, has_parts=has_parts)
+    folder = None if output == STANDARD_STREAM else destination_folder(output, context)
+    engine.check(settings.input, output, has_parts=folder is not None)
     source = _source(definition, settings.input, context, output=output)
-    destination = _destination(output, context, has_parts=has_parts)
+    destination = _destination(output, folder, context)
     if destination is not None and not isinstance(source, FrameTable):
         refuse_own_input(source, destination)
     registry = Registry.connect(context.load(TrackingSettings))
@@ -163,13 +162,12 @@ def _version(
 
 
 def _destination(
-    output: str, context: TaskContext, *, has_parts: bool
+    output: str, folder: FilePath | None, context: TaskContext
 ) -> Destination | FilePath | None:
     """A table, a folder, or None for standard output; what could only fail late is refused."""
     if output == STANDARD_STREAM:
         return None
-    if has_parts:
-        folder = file_or_folder(output, context, option="--output")
+    if folder is not None:
         _check_folder(folder)
         return folder
     destination = open_destination(output, context, option="--output")

@@ -150,7 +150,7 @@ class Scorer:
             with closing(self.batches(part.table, tally)) as batches:
                 writer = TableWriter(str(attempt), format="parquet")
                 origin = self.origin(part.table)
-                manifest = write_file(attempt, writer, batches, origin, "parquet")
+                manifest = write_file(attempt, writer, batches, origin)
         except (ContractError, NoRowsError):
             return Outcome(part, tally)
         attempt.replace(part.path)

@@ -103,8 +103,9 @@ def check_file(file: Path, definition: ModelDefinition) -> None:
     with zipfile.ZipFile(file) as archive:
         _check_members(archive, size)
         schema = json.loads(archive.read(_SCHEMA))
-        _check_root(schema)
-        _check_nodes(schema, allowed_types(definition), archive)
+        written = _schema_of(definition.build_pipeline(0))
+        _check_root(schema, written["protocol"])
+        _check_nodes(schema, _Allowed(_types_in(written), set(definition.trusted())), archive)
 
 
 def fitted_parts(names: set[str]) -> tuple[str, ...]:
@@ -113,10 +114,15 @@ def fitted_parts(names: set[str]) -> tuple[str, ...]:
     return tuple(sorted({part for owner in owners for part in FITTED_PARTS[owner]}))
 
 
-def written_types(pipeline: object) -> dict[str, set[str]]:
-    """What skops writes for a pipeline: the names of types and functions by their loader."""
+def _schema_of(pipeline: object) -> dict[str, Any]:
+    """What skops writes for a pipeline, but for its arrays."""
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(pipeline))) as archive:
-        schema = json.loads(archive.read(_SCHEMA))
+        schema: dict[str, Any] = json.loads(archive.read(_SCHEMA))
+    return schema
+
+
+def _types_in(schema: dict[str, Any]) -> dict[str, set[str]]:
+    """The names of types and functions that a schema holds, by their loader."""
     found: dict[str, set[str]] = {}
     for node, _ in _nodes(schema):
         found.setdefault(node["__loader__"], set()).add(_type_name(node))
@@ -124,7 +130,7 @@ def written_types(pipeline: object) -> dict[str, set[str]]:
 
 
 class _Allowed:
-    """The types that a file may hold."""
+    """The types that a file may hold: data, and what is written, added by fitting or declared."""
 
     def __init__(self, written: Mapping[str, set[str]], trusted: set[str]) -> None:
         self.trusted = trusted
@@ -141,11 +147,6 @@ class _Allowed:
             or name in self.by_loader.get(node["__loader__"], ())
             or (node["__loader__"] in ("ObjectNode", "LossNode") and name.startswith(self.parts))
         )
-
-
-def allowed_types(definition: ModelDefinition) -> _Allowed:
-    """Data, what the unfitted pipeline holds, what fitting adds, and what is declared."""
-    return _Allowed(written_types(definition.build_pipeline(0)), set(definition.trusted()))
 
 
 def _check_members(archive: zipfile.ZipFile, size: int) -> None:
@@ -209,19 +210,13 @@ def _parsed(header: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def _check_root(schema: Any) -> None:
+def _check_root(schema: Any, protocol: int) -> None:
     name = str(schema["__class__"])
     if _type_name(schema) != "sklearn.pipeline.Pipeline":
         raise RefusedModelError(f"it holds a {name}, expected a Pipeline")
     # Older ones are audited less strictly by skops itself.
-    expected = json.loads(_empty_schema())["protocol"]
-    if schema["protocol"] != expected or isinstance(schema["protocol"], bool):
-        raise RefusedModelError(f"it has skops' format {schema['protocol']!r}, expected {expected}")
-
-
-def _empty_schema() -> bytes:
-    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(None))) as archive:
-        return archive.read(_SCHEMA)
+    if schema["protocol"] != protocol or isinstance(schema["protocol"], bool):
+        raise RefusedModelError(f"it has skops' format {schema['protocol']!r}, expected {protocol}")
 
 
 def _check_nodes(schema: Any, allowed: _Allowed, archive: zipfile.ZipFile) -> None:

@@ -8,6 +8,8 @@ keeps, and counts a row that is there twice as two.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from typing import Self
 
 import pyarrow as pa
 
@@ -24,6 +26,14 @@ class RowsDigest:
         self.rows = 0
         self._sum = 0
         self._lines: JsonLines | None = None
+
+    @classmethod
+    def of(cls, batches: Iterable[RecordBatch]) -> Self:
+        """Of all these rows."""
+        digest = cls()
+        for batch in batches:
+            digest.add(batch)
+        return digest
 
     def add(self, batch: RecordBatch) -> None:
         """Count these rows in."""

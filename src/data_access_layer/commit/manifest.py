@@ -103,8 +103,8 @@ def manifest_of(table: FilePath) -> Manifest | None:
     Raises:
         InputError: what stands in the manifest's place is none.
     """
-    if not isinstance(table, Path) and (announced := _announced(table)):
-        return announced
+    if not isinstance(table, Path) and (manifest := _announced(table)):
+        return manifest
     path = manifest_path(table)
     try:
         text = path.read_text()

@@ -52,9 +52,9 @@ def staged_table(destination: FilePath, *, option: str = "--output") -> Iterator
             _flush(path)
             commit.enter_context(locked(path.parent))
             earlier = manifest_of(destination) if destination.exists() else None
-            with staged(place, option=option) as announced:
-                table.manifest.announce(announced, earlier)
-                _flush(announced)
+            with staged(place, option=option) as both:
+                table.manifest.announce(both, earlier)
+                _flush(both)
         with staged(place, option=option) as final:
             table.manifest.write(final)
             _flush(final)

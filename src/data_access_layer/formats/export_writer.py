@@ -43,9 +43,9 @@ class ExportWriter(TableWriter):
             refuse_rows(rows)
 
     def _open_in(self, sink: Any, schema: pa.Schema) -> Any:
-        if self._format == "jsonl":
+        if self.format == "jsonl":
             return JsonLinesWriter(sink, schema)
-        if self._format == "xlsx":
+        if self.format == "xlsx":
             return ExcelWriter(sink, schema, scratch=self._scratch)
         return super()._open_in(sink, schema)
 

@@ -20,7 +20,7 @@ from data_access_layer.files import WrittenFormat, is_utf8
 from data_access_layer.reader import RecordBatch
 from data_access_layer.settings import BATCH_ROWS
 from data_access_layer.text import EncodedFile, Formulas, escaped_formulas
-from data_access_layer.types import in_utc, is_text, plain, refuse_names, refuse_types
+from data_access_layer.types import in_utc, is_text, plain, reason_of, refuse_names, refuse_types
 
 # Small enough that a reader's filters skip some, large enough to compress.
 ROW_GROUP_ROWS = BATCH_ROWS // 2
@@ -43,7 +43,7 @@ class TableWriter:
     ) -> None:
         self._target = target
         self._file: pa.NativeFile | None = None
-        self._format = format
+        self.format = format
         self._encoding = encoding
         self._formulas = formulas
         self._writer: Any = None
@@ -59,7 +59,7 @@ class TableWriter:
 
     @property
     def _is_escaped(self) -> bool:
-        return self._format == "csv" and self._formulas == "escape"
+        return self.format == "csv" and self._formulas == "escape"
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append the rows of `frame`; the first frame sets the schema.
@@ -69,7 +69,7 @@ class TableWriter:
                 not know the type of one.
         """
         try:
-            self._check_columns({str(name) for name in frame})
+            _check_columns(map(str, frame), self._schema)
             table = pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False)
             self._append(table)
         except pa.ArrowException as error:
@@ -78,7 +78,7 @@ class TableWriter:
     def write_batch(self, batch: RecordBatch) -> None:
         """Append the rows of an Arrow record batch, as `write` does."""
         try:
-            self._check_columns(set(batch.schema.names))
+            _check_columns(batch.schema.names, self._schema)
             table = pa.Table.from_batches([batch])
             if self._schema is not None and table.schema != self._schema:
                 table = _cast(table.select(self._schema.names), self._schema)
@@ -88,33 +88,21 @@ class TableWriter:
 
     def _append(self, table: pa.Table) -> None:
         if self._writer is None:
-            refuse_types(table.schema, self._format)
-            refuse_names(table.schema.names, self._format)
+            refuse_types(table.schema, self.format)
+            refuse_names(table.schema.names, self.format)
             self._schema = table.schema
             self._writer = self._open(table.schema)
-        if self._format == "csv":
+        if self.format == "csv":
             table = in_utc(plain(table))
             if self._is_escaped:
                 table = escaped_formulas(table)
-        if self._format == "parquet":
+        if self.format == "parquet":
             self._writer.write_table(table, ROW_GROUP_ROWS)
         else:
             self._writer.write_table(table)
 
     def _refused(self, error: pa.ArrowException) -> str:
-        reason = ". ".join(str(part).rstrip(".") for part in error.args)
-        return f"The rows cannot be written as {self._format}: {reason}."
-
-    def _check_columns(self, given: set[str]) -> None:
-        if self._schema is None:
-            return
-        expected = set(self._schema.names)
-        if given != expected:
-            odd = ", ".join(map(repr, sorted(given ^ expected)))
-            raise InputError(
-                f"The tables do not have the same columns: {odd} is not in all of them. "
-                "Give them the same columns, or handle them one by one."
-            )
+        return f"The rows cannot be written as {self.format}: {reason_of(error)}."
 
     def _open(self, schema: pa.Schema) -> Any:
         # Opened here, because Arrow leaves its own file open where a writer cannot be closed.
@@ -127,16 +115,16 @@ class TableWriter:
         return self._open_in(self._file or self._target, schema)
 
     def _open_in(self, sink: Any, schema: pa.Schema) -> Any:
-        if self._format == "csv":
+        if self.format == "csv":
             if self._encoding != "utf-8":
                 sink = EncodedFile(sink, self._encoding)
             header = in_utc(plain(schema.empty_table()))
             if self._is_escaped:
                 header = escaped_formulas(header)
             return pa_csv.CSVWriter(sink, header.schema.remove_metadata())
-        if self._format != "parquet":
+        if self.format != "parquet":
             raise InputError(
-                f"Expected an ending for Parquet or CSV, got one for {self._format}. Write one of "
+                f"Expected an ending for Parquet or CSV, got one for {self.format}. Write one of "
                 "them, and export it: ./pants run src/data_exports:export -- --help"
             )
         # A dictionary of floating-point numbers is as large as the numbers, and slow to make.
@@ -172,18 +160,23 @@ def as_batches(frames: Iterable[pd.DataFrame]) -> Iterator[RecordBatch]:
     """
     schema: pa.Schema | None = None
     for frame in frames:
-        if schema is not None and (odd := {*map(str, frame.columns)} ^ {*schema.names}):
-            raise InputError(
-                f"The tables do not have the same columns: {', '.join(map(repr, sorted(odd)))} is "
-                "not in all of them. Give them the same columns, or handle them one by one."
-            )
+        _check_columns(map(str, frame), schema)
         try:
             table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
         except pa.ArrowException as error:
-            reason = ". ".join(str(part).rstrip(".") for part in error.args)
-            raise InputError(f"The rows cannot be written: {reason}.") from error
+            raise InputError(f"The rows cannot be written: {reason_of(error)}.") from error
         schema = table.schema
         yield from table.to_batches() or [pa.RecordBatch.from_pylist([], schema)]
+
+
+def _check_columns(given: Iterable[str], schema: pa.Schema | None) -> None:
+    """Refuse other columns than those of the first rows, whose schema it is."""
+    odd = set() if schema is None else {*given} ^ {*schema.names}
+    if odd:
+        raise InputError(
+            f"The tables do not have the same columns: {', '.join(map(repr, sorted(odd)))} is not "
+            "in all of them. Give them the same columns, or handle them one by one."
+        )
 
 
 def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:

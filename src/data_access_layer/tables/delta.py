@@ -179,14 +179,15 @@ class DeltaFolder:
         )
 
     def _commit(self, work: Path, manifest: Manifest) -> None:
-        known = self._names()
-        if isinstance(self.path, Path):
-            (work / _KNOWN).write_text(json.dumps(known))
+        if not isinstance(self.path, Path):
+            self._write(work / _ROWS, manifest)
+            return
+        known = _names_in(self.path) if self.path.exists() else []
+        (work / _KNOWN).write_text(json.dumps(known))
         try:
             self._write(work / _ROWS, manifest)
         except BaseException:
-            if isinstance(self.path, Path):
-                _remove_orphans(self.path, known)
+            _remove_orphans(self.path, known)
             raise
 
     def _write(self, rows: Path, manifest: Manifest) -> None:
@@ -208,9 +209,6 @@ class DeltaFolder:
                 "Its earlier version is untouched."
             ) from None
 
-    def _names(self) -> list[str]:
-        return _names_in(self.path) if isinstance(self.path, Path) and self.path.exists() else []
-
     def manifest(self) -> Manifest | None:
         """The manifest in the newest commit that has one."""
         if not self.is_there():
@@ -223,9 +221,7 @@ class DeltaFolder:
 
     def found(self, manifest: Manifest) -> tuple[int | None, str]:
         """The rows and the checksum of the newest version."""
-        digest = RowsDigest()
-        for batch in self.batches():
-            digest.add(batch)
+        digest = RowsDigest.of(self.batches())
         return digest.rows, digest.hexdigest()
 
     def _recover(self, folder: Path) -> None:

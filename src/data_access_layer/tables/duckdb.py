@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -172,11 +173,16 @@ class DuckDBTable(DuckDBReadable, TransactionalTable):
         refuse_types(first.schema, self.format)
         refuse_names(first.schema.names, self.format)
         columns = {field.name: str(field.type) for field in first.schema}
-        rows = (as_types(batch, for_duckdb, self.format) for batch in chain([first], batches))
-        with self._transaction(rows) as opened:
-            rows_now, checksum = _digest(self._rows_of(opened))
+        convert = partial(as_types, target_of=for_duckdb, format=self.format)
+        first = convert(first)
+        with self._transaction(first.schema, chain([first], map(convert, batches))) as opened:
+            digest = RowsDigest.of(self._rows_of(opened))
             manifest = origin.manifest(
-                rows=rows_now, columns=columns, sha256=checksum, format=self.format, checksum="rows"
+                rows=digest.rows,
+                columns=columns,
+                sha256=digest.hexdigest(),
+                format=self.format,
+                checksum="rows",
             )
             opened.execute(
                 f"create table if not exists {self._manifests} "
@@ -189,14 +195,13 @@ class DuckDBTable(DuckDBReadable, TransactionalTable):
         return manifest
 
     @contextmanager
-    def _transaction(self, batches: Iterator[RecordBatch]) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _transaction(
+        self, schema: pa.Schema, batches: Iterator[RecordBatch]
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A transaction that made these rows the table; it ends with the body."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         failed: list[Exception] = []
-        first = next(batches)
-        rows = pa.RecordBatchReader.from_batches(
-            first.schema, remembering(chain([first], batches), failed)
-        )
+        rows = pa.RecordBatchReader.from_batches(schema, remembering(batches, failed))
         try:
             with connection(str(self._path)) as opened:
                 opened.begin()
@@ -231,14 +236,8 @@ class DuckDBTable(DuckDBReadable, TransactionalTable):
 
     def _found(self) -> tuple[int, str]:
         with self._source() as found:
-            return _digest(self._rows_of(found.connection))
-
-
-def _digest(rows: Iterator[RecordBatch]) -> tuple[int, str]:
-    digest = RowsDigest()
-    for batch in rows:
-        digest.add(batch)
-    return digest.rows, digest.hexdigest()
+            digest = RowsDigest.of(self._rows_of(found.connection))
+        return digest.rows, digest.hexdigest()
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from config.errors import InputError
 from data_access_layer.conform import conform, conformed_type, declared_types
 from data_access_layer.files import (
     FilePath,
-    FoundFile,
     format_of,
     opened,
     size_of,
@@ -40,26 +39,20 @@ type Rows = tuple[pa.RecordBatch, Sequence[WrongCells]]
 
 
 def open_files(
-    location: Path,
+    location: FilePath,
     dtypes: Mapping[str, str] | None = None,
     *,
     texts_as: TextsAs = "exact",
 ) -> list[TableFile]:
-    """The file at a location, or all table files of the folder there.
+    """The file or object at a location, or all table files of the folder there.
+
+    `dtypes` are the types that a contract declares.
 
     Raises:
         InputError: nothing is there, it cannot be read, or the folder holds something else, too.
+        UserError: an object's store denies access, or does not answer.
     """
-    return files_of(table_files(location), dtypes, texts_as=texts_as)
-
-
-def files_of(
-    found: Sequence[FoundFile],
-    dtypes: Mapping[str, str] | None = None,
-    *,
-    texts_as: TextsAs = "exact",
-) -> list[TableFile]:
-    """The files that were found, as tables of the types that a contract declares."""
+    found = table_files(location) if isinstance(location, Path) else location.files()
     partitions = {
         name: pa.array([file.partition[name] for file in found], pa.string())
         for name in found[0].partition

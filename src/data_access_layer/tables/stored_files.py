@@ -28,7 +28,7 @@ from data_access_layer.tables.duckdb import (
     readable,
     remembering,
 )
-from data_access_layer.tables.files import TableFiles, files_of, open_files
+from data_access_layer.tables.files import TableFiles, open_files
 from data_access_layer.tables.objects import ObjectFile
 from data_access_layer.tables.written_file import FileDestination
 
@@ -64,12 +64,7 @@ class FilesTable(DuckDBReadable):
             return False
 
     def _files(self) -> TableFiles:
-        files = (
-            open_files(self._path, self._dtypes)
-            if isinstance(self._path, Path)
-            else files_of(self._path.files(), self._dtypes)
-        )
-        return TableFiles(files, self.location)
+        return TableFiles(open_files(self._path, self._dtypes), self.location)
 
     @contextmanager
     def _source(self) -> Iterator[Selectable]:

@@ -28,6 +28,7 @@ from data_access_layer.query.filters import AsOf, Filters, Query, make_query
 from data_access_layer.reader import RecordBatch
 from data_access_layer.retries import TransientError, with_retries
 from data_access_layer.settings import BATCH_ROWS, StoreSettings
+from data_access_layer.types import reason_of
 
 # Checks what is asked for against a table's columns.
 type Ask = Callable[[Columns], Query]
@@ -262,6 +263,5 @@ def _arrow_batches(part: Any, name: str) -> list[pa.RecordBatch]:
     try:
         table = part if isinstance(part, pa.Table) else from_frame(part)
     except pa.ArrowException as error:
-        reason = ". ".join(str(text).rstrip(".") for text in error.args)
-        raise InputError(f"{name}: the rows cannot be written: {reason}.") from error
+        raise InputError(f"{name}: the rows cannot be written: {reason_of(error)}.") from error
     return table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]

@@ -68,7 +68,7 @@ class FileDestination:
             if self.format == "xlsx" and isinstance(self.path, Path):
                 scratch = stack.enter_context(_scratch(self.path, self.option))
             table.manifest = write_file(
-                table.path, self._writer(table.path, scratch), batches, origin, self.format
+                table.path, self._writer(table.path, scratch), batches, origin
             )
         return table.manifest
 
@@ -97,13 +97,9 @@ class FileDestination:
 
 
 def write_file(
-    path: Path,
-    writer: TableWriter,
-    batches: Iterator[RecordBatch],
-    origin: Origin,
-    format: WrittenFormat,
+    path: Path, writer: TableWriter, batches: Iterator[RecordBatch], origin: Origin
 ) -> Manifest:
-    """Write the rows to `path`, and return the file's manifest.
+    """Write the rows by a writer to `path`, and return the file's manifest.
 
     Raises:
         InputError: the rows do not have the same columns, or the format cannot hold a value.
@@ -114,7 +110,10 @@ def write_file(
             writer.write_batch(batch)
             rows += batch.num_rows
     return origin.manifest(
-        rows=rows, columns=writer.columns, sha256=file_sha256(path), format=format
+        rows=rows,
+        columns=writer.columns,
+        sha256=file_sha256(path),
+        format=writer.format,
     )
 
 

@@ -406,6 +406,16 @@ def test_each_task_writes_the_same_rows_to_every_place(
     assert "iris labelled rows" in manifest.out, manifest.err
 
 
+def test_a_name_whose_place_is_a_folder_is_that_folder(
+    put: Put, call: CallTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATASCIENCE_STORES_TABLES", json.dumps({"garden": "elsewhere/parts"}))
+    result = call(predict, "--input", put("folder"), "--output", "garden", definition=IRIS)
+    assert result.code == 0, result.err
+    assert Path("elsewhere/parts/a.parquet").is_file()
+    assert not Path("garden").exists()
+
+
 @pytest.mark.parametrize("scheme", STORES)
 def test_a_folder_of_predictions_in_a_store_holds_what_one_here_holds(
     scheme: str, bucket: Bucket, put: Put, call: CallTask
