@@ -64,9 +64,9 @@ def bare_model() -> Any:
     from sklearn.preprocessing import FunctionTransformer
 
     from config.tracking import TrackingSettings
+    from modelling.registry.find_version import load_model
+    from modelling.registry.mlflow_registry import Registry
     from models.iris.definition import MODEL
-    from models.loading import load_model
-    from models.tracking import Registry
 
     _, model = load_model(MODEL, Registry.connect(TrackingSettings.load()))
     few = next(iter(_flowers(1_000)))
@@ -103,7 +103,7 @@ def batches(path: str, rows: str) -> None:
     """The same call on batches as large as the command's, which are in memory before."""
     import pandas as pd
 
-    from models.settings import PredictSettings
+    from modelling.settings import PredictSettings
 
     model = bare_model()
     frame = pd.read_parquet(path)

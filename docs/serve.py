@@ -1,10 +1,10 @@
-"""Serve the documentation from the working tree; a page is loaded anew when its source is saved.
+"""Serve the documentation from the working tree; saving a source reloads its page.
 
 Examples:
   ./pants run docs:serve
   ./pants run docs:serve -- --dev-addr 0.0.0.0:8001
 
-What follows `--` goes to `mkdocs serve`. Pants is asked once who imports whom; notebooks are shown
+What follows `--` goes to `mkdocs serve`. Pants is asked once which module imports which. Notebooks are shown
 as they are in git. `./pants package docs:site` runs them.
 """
 
@@ -17,9 +17,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from mkdocs.__main__ import cli
+from mkdocs.__main__ import cli as mkdocs
 
-from tools.graphs.draw import GraphError, ask_pants, find_root
+from cli.errors import UserError
+from tools.workspace.git import find_root
+from tools.workspace.pants import peek
 
 # Where the hooks find what Pants knows.
 TARGETS_VARIABLE = "DOCS_TARGETS"
@@ -31,12 +33,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if {"-h", "--help"} & set(arguments):
         print(__doc__)
-        cli(["serve", "--help"])
+        mkdocs(["serve", "--help"])
     try:
         root = find_root()
-        print("Asking Pants who imports whom …", file=sys.stderr)
-        targets = ask_pants(root)
-    except GraphError as error:
+        print("Asking Pants which module imports which …", file=sys.stderr)
+        targets = peek(root)
+    except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
     watched = [f"--watch={root / name}" for name in WATCHED if (root / name).exists()]
@@ -44,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         file = Path(folder) / "targets.json"
         file.write_text(json.dumps(targets))
         os.environ[TARGETS_VARIABLE] = str(file)
-        cli(["serve", f"--config-file={root / 'docs/mkdocs.yml'}", *watched, *arguments])
+        mkdocs(["serve", f"--config-file={root / 'docs/mkdocs.yml'}", *watched, *arguments])
 
 
 if __name__ == "__main__":

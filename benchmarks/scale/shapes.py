@@ -199,7 +199,7 @@ import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame
 
-from config.task import TaskContext
+from cli.task import TaskContext
 from models.$name.schema import LabelledMeasures
 
 COLUMNS = [$columns]
@@ -308,9 +308,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from models.definition import ModelDefinition
+from modelling.definition import ModelDefinition
 from models.$name import dataset, pipeline, schema
-from models.metrics import classification_metrics
+from modelling.evaluation.metrics import classification_metrics
 from validation.gate import Gate
 
 MODEL = ModelDefinition(

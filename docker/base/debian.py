@@ -40,7 +40,7 @@ from base.packages import (
     fetch,
     this_architecture,
 )
-from config.errors import InputError, UserError
+from cli.errors import InputError, UserError
 from data_access_layer.atomic import staged
 
 LOCK = Path("docker/base/debian.lock")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from config.errors import InputError
+from cli.errors import InputError
 
 SNAPSHOT_FORMAT = "%Y%m%dT%H%M%SZ"
 UPDATE = "./pants run docker/base:debian -- --update-lock"

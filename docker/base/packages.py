@@ -17,7 +17,7 @@ from pathlib import Path
 
 from base.lock import Lock, Package
 from base.rootfs import PackageFiles
-from config.errors import UserError
+from cli.errors import UserError
 
 # What a program on CPython with wheels from PyPI needs. apt adds what these depend on, and
 # rootfs.KEPT leaves out again what only installing them takes.

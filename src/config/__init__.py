@@ -1,1 +1,1 @@
-"""Settings objects, and the errors that are meant for people. Imports nothing of ours."""
+"""Settings objects, and what each environment sets."""

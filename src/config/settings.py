@@ -13,27 +13,26 @@ import argparse
 import difflib
 import json
 import os
-import re
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NoReturn, Self, get_args, get_origin
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
 from pydantic import Secret, SecretBytes, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
-    CliSettingsSource,
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
-from config.errors import InputError, SettingsError
-from config.safe_text import MASK, masked
+from cli.errors import InputError, SettingsError
+from cli.safe_text import MASK, masked
+from config.command_line import options_parser, parse, suggest
 
 PREFIX = "DATASCIENCE_"
 Environment = Literal["dev", "staging", "prod"]
@@ -94,6 +93,34 @@ class Settings(BaseSettings):
             values |= layer.values
             origins |= layer.origins
         return _validated(cls, values, origins)
+
+    @classmethod
+    def parse(
+        cls,
+        argv: Sequence[str] | None,
+        *,
+        prog: str,
+        description: str | None,
+        choices: Mapping[str, Sequence[str]] | None = None,
+    ) -> tuple[argparse.Namespace, Self]:
+        """Read a command line; the namespace holds the other options.
+
+        The options, their defaults and their help come from the class's fields. `choices` are
+        further required options, each with its allowed values.
+
+        Raises:
+            InputError: an option is unknown or its value is wrong.
+        """
+        arguments = list(sys.argv[1:] if argv is None else argv)
+        parser = options_parser(
+            prog,
+            description,
+            environments=get_args(Environment),
+            prefix=PREFIX,
+            choices=choices,
+        )
+        options, values = parse(cls, parser, arguments, cls.shortcuts)
+        return options, cls.load(values, environment=options.environment, file=options.config)
 
     def describe(self) -> dict[str, str]:
         """Every key with its value as text; secrets are masked, and credentials in URIs."""
@@ -240,92 +267,4 @@ def _is_secret(annotation: Any) -> bool:
 
 
 def _unknown(key: str, known: Iterable[str]) -> str:
-    return f"unknown key{_hint(key, known, 'known keys')}"
-
-
-def _hint(name: str, known: Iterable[str], label: str) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; {label}: {', '.join(sorted(known))}."
-
-
-class _Parser(argparse.ArgumentParser):
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """Refuse what is unknown, without its value: that may be a secret."""
-        known, unknown = super().parse_known_args(args, namespace)
-        options = [argument.partition("=")[0] for argument in unknown if argument[:1] == "-"]
-        if options:
-            hint = _hint(options[0], self._option_string_actions, "known options")
-            raise InputError(f"unknown option {options[0]!r}{hint}")
-        if unknown:
-            self.error("a value stands there without its option")
-        return known, unknown
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}. See `{self.prog} --help`.")
-
-
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        # What happens without the option is said in its description.
-        return re.sub(r" \(default: (None|\(\)|\*+)?\)$", "", action.help or "")
-
-
-def _add_argument(parser: argparse.ArgumentParser, *names: str, **details: Any) -> argparse.Action:
-    """As argparse itself would name the values of text, and not by a Python type."""
-    metavar = details.get("metavar", "")
-    if metavar in ("int", "float"):
-        details["metavar"] = "NUMBER"
-    elif metavar[:1] not in ("", "{"):
-        details["metavar"] = names[-1].lstrip("-").replace("-", "_").upper()
-    return parser.add_argument(*names, **details)
-
-
-def parse_command_line[S: Settings](
-    settings: type[S],
-    argv: Sequence[str] | None,
-    *,
-    prog: str,
-    description: str | None,
-    choices: Mapping[str, Sequence[str]] | None = None,
-) -> tuple[argparse.Namespace, S]:
-    """Read a command line into `settings`; the namespace holds the other options.
-
-    The options, their defaults and their help come from the class's fields. `choices` are further
-    options that must be given, each with the values it takes.
-
-    Raises:
-        InputError: an option is unknown or its value is wrong.
-    """
-    parser = _Parser(
-        prog=prog,
-        description=description,
-        formatter_class=_HelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--environment",
-        choices=get_args(Environment),
-        help=f"default: ${PREFIX}ENVIRONMENT, then dev",
-    )
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        help=f"a TOML file laid over the environment's; default: ${PREFIX}CONFIG",
-    )
-    for name, values in (choices or {}).items():
-        parser.add_argument(f"--{name}", choices=values, required=True, help="which one")
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    source: CliSettingsSource[argparse.ArgumentParser] = CliSettingsSource(
-        settings,
-        cli_parse_args=arguments,
-        root_parser=parser,
-        add_argument_method=_add_argument,
-        cli_implicit_flags=True,
-        cli_kebab_case=True,
-        cli_hide_none_type=True,
-        cli_avoid_json=True,
-        cli_shortcuts=settings.shortcuts,
-    )
-    namespace = parser.parse_args(arguments)
-    loaded = settings.load(source(), environment=namespace.environment, file=namespace.config)
-    return namespace, loaded
+    return f"unknown key{suggest(key, known, 'known keys')}"

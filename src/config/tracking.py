@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from config.errors import UserError
+from cli.errors import UserError
 from config.settings import Settings
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"

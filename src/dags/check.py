@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from config.errors import InputError
+from cli.errors import InputError
 from dags.declaration import FILE, Declaration
 
 MODELS = "src/models"

@@ -24,8 +24,8 @@ from pydantic import (
     model_validator,
 )
 
-from config.errors import InputError
-from config.safe_text import holds_secret, is_secret_name
+from cli.errors import InputError
+from cli.safe_text import holds_secret, is_secret_name
 
 FILE = "dag.toml"
 PRESETS = ("@once", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")

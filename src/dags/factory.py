@@ -10,7 +10,7 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG
 
-from config.errors import InputError
+from cli.errors import InputError
 from dags.declaration import FILE, Declaration, Task
 from dags.operators import RUNNERS
 from dags.release import Release

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from config.errors import UserError
+from cli.errors import UserError
 from dags.declaration import FILE, Declaration
 
 HOME = ".airflow"
@@ -28,7 +28,8 @@ PACKAGES_VARIABLE = "DATASCIENCE_DAGS_PACKAGES"
 RUNNER_VARIABLE = "DATASCIENCE_DAGS_RUNNER"
 # Ours, and not for whom we start: each has a Python of its own.
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PEX")
-# While `./pants run` runs this, its daemon serves nobody else: this one is that of `tools.peek`.
+# While `./pants run` runs this, its daemon is busy. This is the second daemon, as in
+# `tools.workspace.pants`.
 _PANTS = ("./pants", "--pants-subprocessdir=.pids/tools", "--no-dynamic-ui", "package")
 
 

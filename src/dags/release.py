@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from config.errors import InputError
+from cli.errors import InputError
 
 FILE = "release.json"
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from config.errors import InputError, UserError
+from cli.errors import InputError, UserError
 
 STAGING = ".{name}.writing-{process}"
 # And what SQLite writes next to a database.

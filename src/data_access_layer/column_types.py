@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.types import cast_exactly
 
 TIMESTAMP_UTC = pa.timestamp("us", "UTC")

@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol, Self, overload
 from urllib.parse import unquote
 
-from config.errors import InputError, UserError
-from config.terminal import say
+from cli.errors import InputError, UserError
+from cli.terminal import say
 
 Format = Literal["parquet", "csv", "jsonl"]
 FORMATS: dict[str, Format] = {

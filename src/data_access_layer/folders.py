@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.atomic import staged
 from data_access_layer.commit.staging import unsent
 from data_access_layer.locations import FileLocation, ObjectLocation, parse_location

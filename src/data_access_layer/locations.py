@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.errors import InputError
-from config.safe_text import DATABASES, has_credentials
+from cli.errors import InputError
+from cli.safe_text import DATABASES, has_credentials
 
 EXAMPLES = (
     "data/company.parquet, s3://bucket/company.parquet, duckdb:///data/all.duckdb#company "

@@ -28,8 +28,8 @@ from typing import Any, Literal
 import pandas as pd
 import pyarrow as pa
 
-from config.errors import InputError
-from config.task import TaskContext
+from cli.errors import InputError
+from cli.task import TaskContext
 from data_access_layer.atomic import refuse_overwriting
 from data_access_layer.column_types import as_schema, plain_columns, plain_schema
 from data_access_layer.column_types import to_frame as to_plain_frame

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from config.errors import InputError
+from cli.errors import InputError
 
 # Seen from here: whole names, with two dots, would be inferred (`string_imports` in pants.toml).
 STORES = "stores"

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import pandas as pd
 import pyarrow as pa
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.conform import arrow_type
 from data_access_layer.formats.csv import SHOWN_ROWS, WrongCells, in_rows
 from data_access_layer.settings import BATCH_ROWS

@@ -13,8 +13,8 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from config.errors import UserError
-from config.terminal import say
+from cli.errors import UserError
+from cli.terminal import say
 from data_access_layer.settings import StoreSettings
 
 LONGEST_PAUSE = 30.0

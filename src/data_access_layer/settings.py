@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, SecretStr, field_validator
 
-from config.safe_text import MASK
+from cli.safe_text import MASK
 from config.settings import Settings
 from data_access_layer.locations import refuse_credentials
 

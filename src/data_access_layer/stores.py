@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.locations import (
     DUCKDB,
     TableLocation,

@@ -12,7 +12,7 @@ from typing import IO, Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.types import is_text
 
 # OWASP's list of what makes a cell of a CSV file a formula in Excel, LibreOffice and others; the

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from config.errors import InputError
+from cli.errors import InputError
 
 type Holds = Callable[[pa.DataType], bool]
 

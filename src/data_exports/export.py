@@ -21,16 +21,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from config import task
+from cli import task
 from data_exports.settings import ExportSettings
 
 if TYPE_CHECKING:
-    from config.task import TaskContext
+    from cli.task import TaskContext
 
 
 def run(settings: ExportSettings, context: TaskContext) -> int:
     """Export one table and show a summary."""
-    from data_exports.exporting import export
+    from data_exports.export_task import export
 
     export(settings, context)
     return 0

@@ -16,16 +16,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from config import task
+from cli import task
 from data_exports.settings import VerifySettings
 
 if TYPE_CHECKING:
-    from config.task import TaskContext
+    from cli.task import TaskContext
 
 
 def run(settings: VerifySettings, context: TaskContext) -> int:
     """Verify one table and show its manifest."""
-    from data_exports.verifying import show_verified
+    from data_exports.verify_task import show_verified
 
     show_verified(settings, context)
     return 0

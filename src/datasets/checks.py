@@ -11,7 +11,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
-from config.errors import InputError
+from cli.errors import InputError
 
 SHOWN_ROWS = 5
 _NO_CASES = pd.DataFrame({"failure_case": [], "index": []})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from config.errors import InputError
+from cli.errors import InputError
 
 
 class FeatureStoreError(InputError):

@@ -21,8 +21,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import feature_store.views
-from config import task
-from config.task import TaskContext
+from cli import task
+from cli.task import TaskContext
 from feature_store.settings import ExtractSettings
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from config.errors import InputError
-from config.task import TaskContext
-from config.terminal import show_table, with_progress
+from cli.errors import InputError
+from cli.task import TaskContext
+from cli.terminal import show_table, with_progress
 from data_access_layer.commit.destination import Origin
 from data_access_layer.open import open_destination
 from data_access_layer.settings import StoreSettings

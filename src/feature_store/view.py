@@ -27,7 +27,7 @@ import pandera.pandas as pa
 from pandera.api.base.model import MetaModel
 from pandera.typing import DataFrame
 
-from config.terminal import say
+from cli.terminal import say
 from data_access_layer.query.filters import AsOf
 from data_access_layer.settings import BATCH_ROWS, StoreSettings
 from data_access_layer.stores import open_table

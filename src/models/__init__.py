@@ -1,1 +1,1 @@
-"""The models, one package each, and beside them what they share: tasks, MLflow wiring, metrics."""
+"""The models, one package each, and the entry points of the tasks that they share."""

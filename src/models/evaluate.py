@@ -16,25 +16,25 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from config.tracking import TrackingSettings
-from models import task
-from models.settings import EvaluateSettings
+from modelling import model_task
+from modelling.settings import EvaluateSettings
 
 if TYPE_CHECKING:
-    from config.task import TaskContext
-    from models.definition import ModelDefinition
+    from cli.task import TaskContext
+    from modelling.definition import ModelDefinition
 
 
 def run(definition: ModelDefinition, settings: EvaluateSettings, context: TaskContext) -> int:
     """Show, and log, the metrics of one version."""
-    from models.evaluation import evaluate
-    from models.tracking import Registry
+    from modelling.evaluation.evaluate_task import evaluate
+    from modelling.registry.mlflow_registry import Registry
 
     registry = Registry.connect(context.load(TrackingSettings))
     held = evaluate(definition, settings, registry, context=context)
     return 0 if held else 1
 
 
-main = partial(task.main, "evaluate", EvaluateSettings, run, doc=__doc__)
+main = partial(model_task.main, "evaluate", EvaluateSettings, run, doc=__doc__)
 
 if __name__ == "__main__":
     main()

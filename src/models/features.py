@@ -13,23 +13,23 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from models import task
-from models.settings import FeaturesSettings
+from modelling import model_task
+from modelling.settings import FeaturesSettings
 
 if TYPE_CHECKING:
-    from config.task import TaskContext
-    from models.definition import ModelDefinition
+    from cli.task import TaskContext
+    from modelling.definition import ModelDefinition
 
 
 def run(definition: ModelDefinition, settings: FeaturesSettings, context: TaskContext) -> int:
     """Write the table and show where it is."""
-    from models.stages import write_features
+    from modelling.training.features_task import write_features
 
     write_features(definition, settings, context)
     return 0
 
 
-main = partial(task.main, "features", FeaturesSettings, run, doc=__doc__)
+main = partial(model_task.main, "features", FeaturesSettings, run, doc=__doc__)
 
 if __name__ == "__main__":
     main()

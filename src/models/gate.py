@@ -15,25 +15,25 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from config.tracking import TrackingSettings
-from models import task
-from models.settings import GateSettings
+from modelling import model_task
+from modelling.settings import GateSettings
 
 if TYPE_CHECKING:
-    from config.task import TaskContext
-    from models.definition import ModelDefinition
+    from cli.task import TaskContext
+    from modelling.definition import ModelDefinition
 
 
 def run(definition: ModelDefinition, settings: GateSettings, context: TaskContext) -> int:
     """Promote one version, if it is good enough."""
-    from models.gating import gate
-    from models.tracking import Registry
+    from modelling.evaluation.gate_task import gate
+    from modelling.registry.mlflow_registry import Registry
 
     registry = Registry.connect(context.load(TrackingSettings))
     held = gate(definition, settings, registry, context=context)
     return 0 if held else 1
 
 
-main = partial(task.main, "gate", GateSettings, run, doc=__doc__)
+main = partial(model_task.main, "gate", GateSettings, run, doc=__doc__)
 
 if __name__ == "__main__":
     main()

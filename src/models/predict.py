@@ -16,23 +16,23 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from models import task
-from models.settings import PredictSettings
+from modelling import model_task
+from modelling.settings import PredictSettings
 
 if TYPE_CHECKING:
-    from config.task import TaskContext
-    from models.definition import ModelDefinition
+    from cli.task import TaskContext
+    from modelling.definition import ModelDefinition
 
 
 def run(definition: ModelDefinition, settings: PredictSettings, context: TaskContext) -> int:
     """Predict one table and show a summary."""
-    from models.predicting import predict
+    from modelling.scoring.predict_task import predict
 
     predict(definition, settings, context)
     return 0
 
 
-main = partial(task.main, "predict", PredictSettings, run, doc=__doc__)
+main = partial(model_task.main, "predict", PredictSettings, run, doc=__doc__)
 
 if __name__ == "__main__":
     main()

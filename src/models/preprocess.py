@@ -12,23 +12,23 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from models import task
-from models.settings import PreprocessSettings
+from modelling import model_task
+from modelling.settings import PreprocessSettings
 
 if TYPE_CHECKING:
-    from config.task import TaskContext
-    from models.definition import ModelDefinition
+    from cli.task import TaskContext
+    from modelling.definition import ModelDefinition
 
 
 def run(definition: ModelDefinition, settings: PreprocessSettings, context: TaskContext) -> int:
     """Write the two tables and show where they are."""
-    from models.stages import write_preprocessed
+    from modelling.training.preprocess_task import write_preprocessed
 
     write_preprocessed(definition, settings, context)
     return 0
 
 
-main = partial(task.main, "preprocess", PreprocessSettings, run, doc=__doc__)
+main = partial(model_task.main, "preprocess", PreprocessSettings, run, doc=__doc__)
 
 if __name__ == "__main__":
     main()

@@ -14,26 +14,26 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from config.tracking import TrackingSettings
-from models import task
-from models.settings import TrainSettings
+from modelling import model_task
+from modelling.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from config.task import TaskContext
-    from models.definition import ModelDefinition
+    from cli.task import TaskContext
+    from modelling.definition import ModelDefinition
 
 
 def run(definition: ModelDefinition, settings: TrainSettings, context: TaskContext) -> int:
     """Train one version, with its report, and show how it compares."""
-    from models.report import report
-    from models.tracking import Registry
-    from models.training import train
+    from modelling.registry.mlflow_registry import Registry
+    from modelling.training.train_task import train
+    from modelling.training.training_report import report
 
     registry = Registry.connect(context.load(TrackingSettings))
     train(definition, settings, registry, context=context, report=report)
     return 0
 
 
-main = partial(task.main, "train", TrainSettings, run, doc=__doc__)
+main = partial(model_task.main, "train", TrainSettings, run, doc=__doc__)
 
 if __name__ == "__main__":
     main()

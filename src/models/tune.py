@@ -15,24 +15,24 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from config.tracking import TrackingSettings
-from models import task
-from models.settings import TuneSettings
+from modelling import model_task
+from modelling.settings import TuneSettings
 
 if TYPE_CHECKING:
-    from config.task import TaskContext
-    from models.definition import ModelDefinition
+    from cli.task import TaskContext
+    from modelling.definition import ModelDefinition
 
 
 def run(definition: ModelDefinition, settings: TuneSettings, context: TaskContext) -> int:
     """Write the best parameters and show how they compare."""
-    from models.tracking import Registry
-    from models.tuning import tune
+    from modelling.registry.mlflow_registry import Registry
+    from modelling.training.tune_task import tune
 
     tune(definition, settings, Registry.connect(context.load(TrackingSettings)), context)
     return 0
 
 
-main = partial(task.main, "tune", TuneSettings, run, doc=__doc__)
+main = partial(model_task.main, "tune", TuneSettings, run, doc=__doc__)
 
 if __name__ == "__main__":
     main()

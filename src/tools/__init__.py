@@ -1,1 +1,1 @@
-"""Commands for who works on this repository. No model imports them, and they import no model."""
+"""Commands for people who work on this repository. They import no model."""

@@ -17,15 +17,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from config import task
-from config.task import TaskContext
+from cli import task
+from cli.task import TaskContext
 from validation.settings import DriftSettings
 
 
 def run(settings: DriftSettings, context: TaskContext) -> int:
     """Compare two data sets."""
-    from config.terminal import say
-    from validation.drifting import drift
+    from cli.terminal import say
+    from validation.drift_task import drift
 
     if not drift(settings, context):
         return 0

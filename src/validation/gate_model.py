@@ -17,14 +17,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from config import task
-from config.task import TaskContext
+from cli import task
+from cli.task import TaskContext
 from validation.settings import GateModelSettings
 
 
 def run(settings: GateModelSettings, context: TaskContext) -> int:
     """Judge one model."""
-    from validation.predictions import gate_model
+    from validation.gate_model_task import gate_model
 
     return 0 if gate_model(settings, context) else 1
 

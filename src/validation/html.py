@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from config.safe_text import safe
+from cli.safe_text import safe
 
 BAD, GOOD, PLAIN = "#c0392b", "#2f6f9f", "#8a98a5"
 SHOWN_VALUES = 12

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from config.errors import InputError
+from cli.errors import InputError
 from config.settings import Settings
 from data_access_layer.settings import BATCH_ROWS, BatchRows
 

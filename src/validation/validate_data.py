@@ -17,14 +17,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from config import task
-from config.task import TaskContext
+from cli import task
+from cli.task import TaskContext
 from validation.settings import ValidateDataSettings
 
 
 def run(settings: ValidateDataSettings, context: TaskContext) -> int:
     """Check one data set."""
-    from validation.dataset import validate_data
+    from validation.validate_data_task import validate_data
 
     return 0 if validate_data(settings, context) else 1
 

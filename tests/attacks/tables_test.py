@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from config.errors import InputError
-from config.task import TaskContext
+from cli.errors import InputError
+from cli.task import TaskContext
 from data_access_layer.formats.text_types import TextsAs
 from data_access_layer.open import open_source
 from support.attacks import attack

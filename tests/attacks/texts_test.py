@@ -14,8 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from config.errors import InputError
-from config.settings import parse_command_line
+from cli.errors import InputError
 from data_access_layer.locations import parse_location
 from data_exports.settings import ExportSettings
 from feature_store.derived_features.row_features import FormulaTransformer
@@ -155,4 +154,4 @@ OPTIONS = st.sampled_from(
 @given(st.lists(OPTIONS | VALUES | st.text(max_size=3), max_size=6))
 def test_any_command_line_is_read_or_refused(argv: list[str]) -> None:
     with contextlib.suppress(InputError):
-        parse_command_line(ExportSettings, argv, prog="export", description=None)
+        ExportSettings.parse(argv, prog="export", description=None)

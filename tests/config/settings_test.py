@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 import pytest
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
-from config.errors import InputError, SettingsError
-from config.settings import Settings, parse_command_line
+from cli.errors import InputError, SettingsError
+from config.settings import Settings
 
 MASK = "**********"
 
@@ -49,7 +49,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def command_line(*argv: str) -> Predict:
-    return parse_command_line(Predict, argv, prog="predict", description="Predicts.")[1]
+    return Predict.parse(argv, prog="predict", description="Predicts.")[1]
 
 
 @pytest.mark.parametrize(
@@ -208,8 +208,8 @@ def test_a_wrong_command_line_is_one_input_error(argv: list[str], message: str) 
 
 def test_a_choice_must_be_given_and_is_handed_back() -> None:
     def chosen(*argv: str) -> object:
-        options, _ = parse_command_line(
-            Predict, argv, prog="p", description=None, choices={"model": ["iris", "wine"]}
+        options, _ = Predict.parse(
+            argv, prog="p", description=None, choices={"model": ["iris", "wine"]}
         )
         return options.model
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from config.errors import InputError
+from cli.errors import InputError
 from dags.declaration import Declaration
 from dags.release import Release
 from dags.settings import DagsSettings

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.query.asof import asof_join
 
 START = pd.Timestamp("2024-01-01", tz="UTC")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from config.errors import InputError, UserError
+from cli.errors import InputError, UserError
 from data_access_layer.atomic import staged
 from data_access_layer.files import format_of
 from data_access_layer.formats.writer import TableWriter
@@ -72,7 +72,7 @@ def child(
 PREAMBLE = """
 import os, shutil, signal, sys, time
 from pathlib import Path
-from config.errors import UserError
+from cli.errors import UserError
 from data_access_layer.atomic import staged
 destination, folder = Path(sys.argv[1]), sys.argv[2:] == ["True"]
 """

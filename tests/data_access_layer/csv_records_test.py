@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.formats import csv as csv_format
 from data_access_layer.formats.records import LongRecordError, first_record, whole_records
 from data_access_layer.tables.files import TableFile

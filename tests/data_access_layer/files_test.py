@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.files import FoundFile, format_of, standard_input_file, table_files
 
 
@@ -135,7 +135,7 @@ def test_standard_input_may_be_parquet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_standard_input_without_room_to_keep_it_is_one_message(tmp_path: Path) -> None:
     program = """
-from config.errors import UserError
+from cli.errors import UserError
 from data_access_layer.files import standard_input_file
 try:
     with standard_input_file():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.folders import open_folder
 from data_access_layer.settings import StoreSettings
 

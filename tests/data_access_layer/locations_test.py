@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.locations import FileLocation, ObjectLocation, TableLocation, parse_location
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_location, open_table

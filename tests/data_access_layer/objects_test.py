@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from config.errors import InputError, UserError
+from cli.errors import InputError, UserError
 from data_access_layer.settings import StoreSettings
 from data_access_layer.tables.objects import ObjectFile
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.formats import csv as csv_format
 from data_access_layer.reader import FrameTable, Table, even_batches
 from data_access_layer.tables.files import TableFile, TableFiles, open_files

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.threads import mapped, prefetched
 
 

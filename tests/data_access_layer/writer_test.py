@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.files import Format
 from data_access_layer.formats.writer import TableWriter
 from data_access_layer.tables.files import TableFile

@@ -8,7 +8,7 @@ import pandera.pandas as pa
 import pytest
 from pandas.testing import assert_frame_equal
 
-from config.errors import InputError
+from cli.errors import InputError
 from datasets.checks import ContractError, Failure, FailureCollector, contract_dtypes
 
 

@@ -15,8 +15,8 @@ from sklearn.datasets import load_diabetes
 import datasets
 from datasets import registry
 from datasets.diabetes import LabelledPatients
-from tools.contract import contract_of, problems
-from tools.contract_files import FOLDER, from_text, stale, to_text
+from tools.contracts.contract import contract_of, problems
+from tools.contracts.contract_files import FOLDER, from_text, stale, to_text
 
 CONTRACTS = registry.contracts()
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,7 +1,7 @@
 """The code of the article that this repository follows, typed as the article has it.
 
 Its group features are in `derived_features/aggregated_features_test.py`, `python -m` is in
-`tests/models/tasks/task_test.py`, `docker run` in `tests/integration/images_test.py`, a notebook in
+`tests/modelling/task_test.py`, `docker run` in `tests/integration/images_test.py`, a notebook in
 each of the three places in `tests/integration/notebooks_test.py`; the picture of `feature_store` is
 a command of the README, which `tests/integration/readme_test.py` types.
 """

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.settings import StoreSettings
 from feature_store.errors import BrokenViewError, FeatureStoreError
 from feature_store.view import FeatureView

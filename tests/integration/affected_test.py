@@ -11,10 +11,10 @@ import pytest
 
 from integration.clones import CHANGED, LOCKFILE, Clone, SharedRepository
 from integration.commands import Result, commit_all, start, stop_pantsd
-from tools.affected_kinds import IMAGES, MODELS
-from tools.change import Change, change_of
-from tools.history import changed_files, find_base
-from tools.target_graph import TargetGraph
+from tools.change.affected_artifacts import Change, change_of
+from tools.change.affected_rules import IMAGES, MODELS
+from tools.change.history import changed_files, find_base
+from tools.workspace.target_graph import TargetGraph
 
 TULIP, IRIS = "src/models/tulip", "src/models/iris"
 
@@ -66,7 +66,7 @@ def write(file: str, text: str) -> Callable[[Clone], None]:
     "edit",
     [
         append(f"{TULIP}/schema.py"),
-        append("src/config/task.py", "src/datasets/flowers.py"),
+        append("src/cli/task.py", "src/datasets/flowers.py"),
         append(f"{TULIP}/BUILD", "3rdparty/python/BUILD"),
         append("tests/models/iris/BUILD"),
         append("docker/image.Dockerfile", "docker/datascience/BUILD"),

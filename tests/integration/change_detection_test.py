@@ -87,7 +87,7 @@ def test_a_change_of_a_dockerfile_touches_the_images_alone(clone: Clone) -> None
 
 
 def test_a_change_of_a_shared_module_touches_what_imports_it_in_both_models(clone: Clone) -> None:
-    clone.append("src/models/metrics.py")
+    clone.append("src/modelling/evaluation/metrics.py")
     assert clone.touched() == {
         *of_models(
             "definition.py", "evaluate.py", "gate.py", "predict.py", "train.py", *BINARIES, IMAGE
@@ -213,7 +213,7 @@ def test_an_import_that_nothing_owns_is_an_error(clone: Clone) -> None:
             "Models never import one another: move what they share to src/models",
         ),
         (
-            "src/models/metrics.py",
+            "src/modelling/evaluation/metrics.py",
             "import models.iris.features",
             "What models share knows no single model: put it into the model's `ModelDefinition`.",
         ),
@@ -224,7 +224,7 @@ def test_an_import_that_nothing_owns_is_an_error(clone: Clone) -> None:
         ),
         (
             "src/validation/gate.py",
-            "import models.metrics",
+            "import modelling.evaluation.metrics",
             "src/validation serves all models: it imports src/datasets, src/data_access_layer and",
         ),
         (
@@ -234,7 +234,7 @@ def test_an_import_that_nothing_owns_is_an_error(clone: Clone) -> None:
         ),
         (
             # Of one resolve: what src/dags has of src/config, either resolve may refuse first.
-            "src/config/terminal.py",
+            "src/cli/terminal.py",
             "import validation.gate",
             "src/config is what all else stands on and imports nothing of ours",
         ),

@@ -25,7 +25,7 @@ def repository(shared: SharedRepository) -> Iterator[Path]:
 def test_it_needs_no_pants_and_finds_the_same_with_one(repository: Path) -> None:
     # Not every lockfile is part of the copy.
     (repository / "3rdparty/python/locks/pytest.lock").unlink()
-    script = ("src/tools/doctor.py", "--json")
+    script = ("src/tools/health/doctor.py", "--json")
     alone = Result.of(start("python3", *script, cwd=repository), timeout=120)
     assert alone.code == 1, alone.err
     python = findings(alone)["Python 3.9"]

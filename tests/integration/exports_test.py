@@ -17,11 +17,11 @@ import pytest
 import sqlalchemy as sa
 from deltalake import DeltaTable
 
-from config.errors import InputError
-from config.task import TaskContext
+from cli.errors import InputError
+from cli.task import TaskContext
 from data_access_layer.commit.manifest import Manifest
 from data_access_layer.open import open_destination
-from data_exports.verifying import verify
+from data_exports.verify_task import verify
 from integration.servers import S3, USER, PostgreSQL
 from support.killing import Exports, exports
 

@@ -45,7 +45,7 @@ TABLES = (
     *(f"{folder}::" for folder in TESTED),
 )
 PANTS_RACE = "Error launching process after 1 retry for ETXTBSY"
-TEMPLATE = "src/tools/templates/model/src/models/{{ name }}"
+TEMPLATE = "src/tools/scaffold/templates/model/src/models/{{ name }}"
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,9 @@ def test_an_update_leaves_a_conflict_to_a_person(repository: Repository) -> None
 
 def test_an_update_is_for_tables_too(repository: Repository) -> None:
     view = "src/feature_store/views/subscriptions.py"
-    template = "src/tools/templates/feature_view/src/feature_store/views/{{ name }}.py.jinja"
+    template = (
+        "src/tools/scaffold/templates/feature_view/src/feature_store/views/{{ name }}.py.jinja"
+    )
     repository.edit(view, "TODO: what subscriptions tells, of what.", "Who ordered what.")
     repository.edit(template, "    sample=_sample,\n", "    sample=_sample,  # Made up.\n")
     commit_all(repository.root)

@@ -143,7 +143,7 @@ def test_a_change_of_one_model_runs_its_jobs_and_deploys_it_once_merged(clone: C
 
 
 def test_a_change_of_a_shared_module_runs_the_jobs_of_what_depends_on_it(clone: Clone) -> None:
-    clone.append("src/models/metrics.py")
+    clone.append("src/modelling/evaluation/metrics.py")
     jobs = plan(clone)
     # No test of the two models imports it.
     builds = ["iris:package", "iris:image", "tulip:package", "tulip:image"]

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from config.errors import InputError, UserError
-from config.task import TaskContext
+from cli.errors import InputError, UserError
+from cli.task import TaskContext
 from config.tracking import TrackingSettings
 from data_access_layer.folders import Folder, open_folder
 from data_access_layer.settings import StoreSettings
@@ -27,13 +27,13 @@ from integration.docker_engine import DockerEngine
 from integration.docker_registry import DockerRegistry
 from integration.mlflow_server import MLflowServer
 from integration.servers import S3, free_port
-from tools.model_versions import ModelVersions
-from tools.release import DeployedBundle
-from tools.release_artifacts import Artifacts, Image, Registry
-from tools.release_plan import Plan, agreed, plan_deployment, plan_rollback
-from tools.release_site import Site
-from tools.rollback import RollbackSettings
-from tools.rollback import run as roll_back_by_command
+from modelling.registry.model_versions import ModelVersions
+from tools.release.artifacts import Artifacts, Image, Registry
+from tools.release.plan import Plan, is_confirmed, plan_deployment, plan_rollback
+from tools.release.release import DeployedBundle
+from tools.release.rollback import RollbackSettings
+from tools.release.rollback import run as roll_back_by_command
+from tools.release.site import Site, choose_version, versions_on_server
 
 PROGRAM = ROOT / "pants-plugins.model_image.scripts" / "manifest.pex"
 PASSWORD = "correct-horse-planted"  # pragma: allowlist secret
@@ -105,7 +105,7 @@ class Deployed:
 
     @property
     def site(self) -> Site:
-        versions = ModelVersions.of(self.model, TrackingSettings(uri=self.yard.server.uri))
+        versions = versions_on_server(self.model, TrackingSettings(uri=self.yard.server.uri))
         bundle = DeployedBundle(self.folder, self.model)
         return Site("staging", self.yard.registry.host, bundle, versions)
 
@@ -141,7 +141,7 @@ class Deployed:
             "release": told.get("release"),
             "images": (told.get("image"), told.get("shared_image")),
             "version": told.get("version"),
-            "alias": self.site.versions.aliased(),
+            "alias": (version := self.site.versions.aliased()) and str(version.version),
             "declaration": self.folder.read(f"models/{self.model}/dag.toml"),
             "shared": {name: self.folder.read(name) for name in DAGS},
         }
@@ -229,21 +229,21 @@ def test_nothing_is_deployed_by_a_plan(deployed: Deployed) -> None:
 
 
 def test_nobody_is_asked_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert agreed(yes=True)
+    assert is_confirmed(yes=True)
     monkeypatch.setattr("sys.stdin", io.StringIO("y"))
     with pytest.raises(InputError, match="Nothing was done; --yes does it unasked"):
-        agreed(yes=False)
+        is_confirmed(yes=False)
 
 
-@pytest.mark.parametrize(("answer", "is_agreed"), [("y", True), ("n", False), ("", False)])
+@pytest.mark.parametrize(("answer", "agrees"), [("y", True), ("n", False), ("", False)])
 def test_a_person_on_a_terminal_decides(
-    monkeypatch: pytest.MonkeyPatch, answer: str, is_agreed: bool
+    monkeypatch: pytest.MonkeyPatch, answer: str, agrees: bool
 ) -> None:
     ours, its = pty.openpty()
     with os.fdopen(its) as terminal:
         monkeypatch.setattr("sys.stdin", terminal)
         os.write(ours, f"{answer}\n".encode())
-        assert agreed(yes=False) is is_agreed
+        assert is_confirmed(yes=False) is agrees
     os.close(ours)
 
 
@@ -314,13 +314,13 @@ def test_where_nothing_can_be_put_back_a_message_says_so_and_the_next_call_mends
     deployed.deploy("one", "1")
     plan = deployed.plan("two", "2")
     versions = type(deployed.site.versions)
-    point_at = versions.point_at
+    set_alias = versions.set_alias
 
     def point_and_stop(self: ModelVersions, number: str | None) -> None:
-        point_at(self, number)
+        set_alias(self, number)
         deployed.yard.s3.stop()
 
-    monkeypatch.setattr(versions, "point_at", point_and_stop)
+    monkeypatch.setattr(versions, "set_alias", point_and_stop)
     try:
         with pytest.raises(UserError, match="Could not be put back") as raised:
             plan.carry_out()
@@ -361,9 +361,9 @@ def test_versions_that_are_not_there_are_refused_with_those_that_are(deployed: D
     versions = deployed.site.versions
     for number, problem in (("9", "no version '9'"), ("", "no version with the alias 'champion'")):
         with pytest.raises(UserError, match=re.escape(problem)) as raised:
-            versions.choose(number)
+            choose_version(versions, number)
         assert "; versions: 1, 2, 3." in str(raised.value)
-    assert versions.choose("2") == "2"
+    assert choose_version(versions, "2") == "2"
 
 
 @pytest.mark.parametrize("place", ["folder"], indirect=True)

@@ -18,7 +18,7 @@ from fsspec.implementations.arrow import ArrowFile
 from pandas.testing import assert_frame_equal
 from pydantic import SecretStr
 
-from config.errors import InputError, UserError
+from cli.errors import InputError, UserError
 from data_access_layer.query.filters import AsOf
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_location, open_table

@@ -28,7 +28,7 @@ for name in (
 ):
     with suppress(ImportError):
         import_module(name)
-from data_exports import export, exporting
+from data_exports import export, export_task
 import data_access_layer.formats.export_writer
 import data_access_layer.formats.writer as writer
 import data_access_layer.stores

@@ -13,7 +13,7 @@ from pandas.testing import assert_frame_equal
 
 from support.tasks import CallTask
 from validation.drift import main
-from validation.drifting import ColumnDrift, compare, population_stability
+from validation.drift_task import ColumnDrift, compare, population_stability
 from validation.sampling import Reservoir
 
 ROWS = 2000

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.files import (
     MANIFEST_SUFFIX,
     FilePath,

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.errors import InputError, UserError
+from cli.errors import InputError, UserError
 from data_access_layer.atomic import NO_ROOM, locked, staged
 from data_access_layer.commit.manifest import Manifest, announced, manifest_of
 from data_access_layer.files import FilePath, Openable, manifest_path

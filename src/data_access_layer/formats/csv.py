@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.formats.records import LongRecordError, first_record, whole_records
 from data_access_layer.formats.text_types import TextTypes
 

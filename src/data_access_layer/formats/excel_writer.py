@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xlsxwriter
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.types import plain
 
 SHEET_ROWS = 1_048_576

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.formats.records import LongRecordError, whole_lines
 from data_access_layer.formats.text_types import TextTypes
 from data_access_layer.types import cast_columns, mapped

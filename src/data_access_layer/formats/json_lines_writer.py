@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.scratch import private_folder
 from data_access_layer.types import as_types, cast_columns, mapped, plain, signed
 

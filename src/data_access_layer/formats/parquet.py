@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.types import is_text, no_rows, selected
 
 _INT96 = "INT96"

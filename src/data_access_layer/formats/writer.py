@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.files import WrittenFormat, is_utf8
 from data_access_layer.reader import RecordBatch
 from data_access_layer.settings import BATCH_ROWS

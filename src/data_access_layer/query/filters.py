@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.column_types import TIMESTAMP, TIMESTAMP_UTC, Columns, plain_schema
 
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")

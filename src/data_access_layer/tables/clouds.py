@@ -20,7 +20,7 @@ from uuid import uuid4
 import pyarrow as pa
 from pydantic import SecretStr
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.locations import AZURE, AZURE_HOST, GCS, OBJECT_STORES, S3
 from data_access_layer.settings import StoreSettings
 

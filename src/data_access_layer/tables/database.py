@@ -34,7 +34,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from config.errors import InputError, UserError
+from cli.errors import InputError, UserError
 from data_access_layer.column_types import Columns
 from data_access_layer.commit.destination import Origin
 from data_access_layer.commit.manifest import MANIFESTS, Manifest

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from config.errors import InputError, UserError
+from cli.errors import InputError, UserError
 from data_access_layer.atomic import left_behind, locked, staged
 from data_access_layer.commit.destination import Origin
 from data_access_layer.commit.digest import RowsDigest

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 import pyarrow as pa
 
-from config.errors import InputError, UserError
+from cli.errors import InputError, UserError
 from data_access_layer.column_types import Columns, as_schema, plain_columns
 from data_access_layer.commit.destination import Origin
 from data_access_layer.commit.digest import RowsDigest

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.conform import conform, conformed_type, declared_types
 from data_access_layer.files import (
     FilePath,

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from config.errors import InputError, UserError
+from cli.errors import InputError, UserError
 from data_access_layer.files import FoundFile, Listed, found_files, is_table
 from data_access_layer.retries import TransientError, with_retries
 from data_access_layer.settings import StoreSettings

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 from fsspec.implementations.arrow import ArrowFSWrapper
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.column_types import as_schema, plain_columns, plain_schema
 from data_access_layer.commit.destination import Origin
 from data_access_layer.commit.manifest import Manifest

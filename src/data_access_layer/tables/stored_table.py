@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 import pandas as pd
 import pyarrow as pa
 
-from config.errors import InputError, UserError
+from cli.errors import InputError, UserError
 from data_access_layer.column_types import (
     Columns,
     as_schema,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.atomic import staged
 from data_access_layer.commit.destination import Origin
 from data_access_layer.commit.manifest import Manifest, manifest_of

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from config.errors import InputError
+from cli.errors import InputError
 
 MAX_LENGTH: Final = 10_000
 MAX_DEPTH: Final = 100

@@ -26,7 +26,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
-from config.errors import InputError
+from cli.errors import InputError
 
 type Codes = npt.NDArray[np.int64]
 type Floats = npt.NDArray[np.float64]

@@ -51,7 +51,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from config.errors import InputError
+from cli.errors import InputError
 from feature_store.derived_features.formula import parse_formulas
 from feature_store.derived_features.formula_program import Program, compiled
 from feature_store.derived_features.formula_types import kind_of

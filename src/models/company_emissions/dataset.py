@@ -8,7 +8,7 @@ from typing import cast
 import pandera.pandas as pa
 from pandera.typing import DataFrame
 
-from config.task import TaskContext
+from cli.task import TaskContext
 from data_access_layer.settings import StoreSettings
 from feature_store.joins import point_in_time_join
 from feature_store.views.company import FeatureViewCompany

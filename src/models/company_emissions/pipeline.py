@@ -14,8 +14,8 @@ from sklearn.preprocessing import OneHotEncoder
 
 from feature_store.derived_features.aggregated_features import GroupFeatureGenerator
 from feature_store.derived_features.row_features import FormulaTransformer
+from modelling.prediction_intervals import IntervalRegressor, predict_intervals
 from models.company_emissions.schema import TARGET, CompanyFeatures, EstimatedIntensities
-from models.regression import IntervalRegressor, predict_intervals
 
 FORMULA = "revenue_per_employee = where(employees > 0, revenue / employees, nan)"
 CATEGORIES = ["country", "industry"]

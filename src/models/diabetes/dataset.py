@@ -6,7 +6,7 @@ import pandera.pandas as pa
 from pandera.typing import DataFrame
 from sklearn.datasets import load_diabetes
 
-from config.task import TaskContext
+from cli.task import TaskContext
 from datasets.diabetes import LabelledPatients
 
 # scikit-learn's names of the columns, in the order of the contract's.

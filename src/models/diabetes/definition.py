@@ -7,10 +7,10 @@ from functools import partial
 from scipy.stats import loguniform
 
 from datasets.diabetes import LabelledPatients, Patients
-from models.definition import ModelDefinition
+from modelling.definition import ModelDefinition
+from modelling.evaluation.metrics import regression_metrics
 from models.diabetes import dataset, pipeline, schema
-from models.metrics import regression_metrics
-from validation.gate import Gate
+from models.diabetes.gate import GATE
 
 MODEL = ModelDefinition(
     name="diabetes",
@@ -26,5 +26,5 @@ MODEL = ModelDefinition(
     score=partial(regression_metrics, target="progression"),
     cross_validation={"mae": "neg_mean_absolute_error", "r2": "r2"},
     search_space={"regress__regressor__alpha": loguniform(1e-2, 1e3)},
-    gate=Gate(metric="mae", higher_is_better=False, at_least={"r2": 0.3, "coverage": 0.8}),
+    gate=GATE,
 )

@@ -12,8 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from datasets.diabetes import Patients
 from feature_store.derived_features.row_features import FormulaTransformer
+from modelling.prediction_intervals import IntervalRegressor, predict_intervals
 from models.diabetes.schema import Progressions
-from models.regression import IntervalRegressor, predict_intervals
 
 FORMULAS = (
     "non_hdl_mg_dl = total_cholesterol_mg_dl - hdl_mg_dl",

@@ -6,7 +6,7 @@ import pandera.pandas as pa
 from pandera.typing import DataFrame
 from sklearn.datasets import load_iris
 
-from config.task import TaskContext
+from cli.task import TaskContext
 from datasets.flowers import LabelledFlowers
 
 

@@ -10,6 +10,10 @@ the gate's limits.
 """
 
 from models.gate import main
+from validation.gate import Gate
+
+# A version must reach these on the hold-out, and beat the champion, to become champion.
+GATE = Gate(metric="log_loss", higher_is_better=False, at_least={"accuracy": 0.9})
 
 if __name__ == "__main__":
     main("models.iris.definition", doc=__doc__)

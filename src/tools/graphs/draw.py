@@ -18,69 +18,31 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from cli.errors import InputError, UserError
 from tools.graphs.import_graph import FORMATS, ROOT, ImportGraph, import_graph
-from tools.peek import PantsError, peek
+from tools.workspace.git import find_root
+from tools.workspace.pants import peek
 
 FOLDER = Path("dist/graphs")
-
-
-class GraphError(Exception):
-    """Why there is no picture; the message says what mends it."""
-
-    exit_code = 1
-
-
-class UsageError(GraphError):
-    """A folder or an option is not as it must be."""
-
-    exit_code = 2
-
-
-def find_root() -> Path:
-    """The folder of the enclosing `pants.toml`.
-
-    Raises:
-        UsageError: there is none.
-    """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "pants.toml").exists():
-            return folder
-    raise UsageError(
-        f"{here}: neither this folder nor one above it has a pants.toml: call this inside a clone."
-    )
-
-
-def ask_pants(root: Path) -> list[Mapping[str, Any]]:
-    """Every target of the repository, as `./pants peek ::` prints it.
-
-    Raises:
-        GraphError: Pants does not answer.
-    """
-    try:
-        return peek(root)
-    except PantsError as error:
-        raise GraphError(f"Who imports whom is not known. {error}") from error
 
 
 def draw(options: argparse.Namespace) -> None:
     """Write the picture that the command line asks for."""
     root = find_root()
     folders = [_folder(root, given) for given in options.folders]
-    _say("Asking Pants who imports whom …")
+    _say("Asking Pants which module imports which …")
     graph = import_graph(
-        ask_pants(root),
+        peek(root),
         folders,
         by_package=options.by_package,
         dependents=options.dependents,
         every_import=options.every_import,
     )
     if not graph.imports:
-        raise UsageError(f"{', '.join(folders)}: there is no Python module that Pants knows.")
+        raise InputError(f"{', '.join(folders)}: there is no Python module that Pants knows.")
     text = FORMATS[options.format](graph)
     if options.output == "-":
         sys.stdout.write(text)
@@ -94,7 +56,7 @@ def _folder(root: Path, given: str) -> str:
     path = Path(os.path.abspath(given))
     path = path if path.exists() else root / given
     if not path.is_dir() or not path.is_relative_to(root / ROOT):
-        raise UsageError(
+        raise InputError(
             f"{given}: expected a folder at or below {ROOT}/, such as src/feature_store."
         )
     return path.relative_to(root).as_posix()
@@ -115,7 +77,7 @@ def _write(output: Path, text: str) -> None:
             staged.write_text(text)
             staged.replace(output)
     except OSError as error:
-        raise UsageError(f"{output}: cannot be written: {error.strerror}.") from error
+        raise InputError(f"{output}: cannot be written: {error.strerror}.") from error
 
 
 def _count(graph: ImportGraph) -> str:
@@ -149,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         draw(options)
-    except GraphError as error:
+    except UserError as error:
         _say(str(error))
         return error.exit_code
     except KeyboardInterrupt:

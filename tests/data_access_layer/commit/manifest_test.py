@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from config.errors import InputError
+from cli.errors import InputError
 from data_access_layer.commit.manifest import Manifest, manifest_of
 from data_access_layer.files import file_sha256, manifest_path
 

@@ -11,7 +11,7 @@ import pytest
 from base.debian import check_packages, parse_command_line, read_lock
 from base.lock import Lock, Package, render
 from base.packages import SNAPSHOT, Source
-from config.errors import InputError, UserError
+from cli.errors import InputError, UserError
 
 MOMENT = datetime(2026, 11, 25, 6, 51, 30, tzinfo=UTC)
 LOCKED = Package("tzdata", "2026e-1", "a" * 64)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from base.lock import Lock, Package, parse, render
-from config.errors import InputError
+from cli.errors import InputError
 
 BASH = Package("bash", "5.2.37-2", "a" * 64)
 ZLIB = Package("zlib1g", "1:1.3.1-1", "b" * 64)

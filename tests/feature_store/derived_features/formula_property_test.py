@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.errors import InputError
+from cli.errors import InputError
 from feature_store.derived_features import formula_program
 from feature_store.derived_features.formula import FormulaError
 from feature_store.derived_features.row_features import FormulaTransformer

@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from config.errors import InputError
+from cli.errors import InputError
 from feature_store.derived_features import formula_program, row_features
 from feature_store.derived_features.formula import FUNCTIONS, FormulaError
 from feature_store.derived_features.row_features import TRUSTED_TYPES, FormulaTransformer

@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from config.task import TaskContext
+from cli.task import TaskContext
 from data_access_layer.settings import StoreSettings
 from data_access_layer.stores import open_table
 from feature_store.samples import companies as made_up
 from feature_store.views import company, company_emissions
+from modelling.stored_models.pipeline_code import code_of
+from modelling.training.split import split
 from models import evaluate, predict, train
 from models.company_emissions.dataset import load_companies, load_intensities
 from models.company_emissions.definition import MODEL
-from models.pipeline_code import code_of
-from models.training import split
 from support.tasks import CallTask, enter, make_repository
 
 EMISSIONS = "models.company_emissions.definition"

@@ -11,12 +11,12 @@ import pytest
 
 from config.tracking import TrackingSettings
 from datasets.diabetes import LabelledPatients, Patients
+from modelling.registry.mlflow_registry import Registry
+from modelling.stored_models.pipeline_code import code_of
 from models import evaluate, features, predict, preprocess, train, tune
 from models.diabetes.dataset import load_patients
 from models.diabetes.definition import MODEL
 from models.diabetes.schema import PatientFeatures
-from models.pipeline_code import code_of
-from models.tracking import Registry
 from support.tasks import CallTask, enter, make_repository
 
 DIABETES = "models.diabetes.definition"
@@ -143,8 +143,14 @@ def test_a_missing_measurement_is_told_by_column_and_row(store: Path, call: Call
 def test_the_code_that_evaluates_formulas_is_compared_and_the_tasks_are_not() -> None:
     modules = code_of(MODEL.build_pipeline, MODEL.predict).modules
     assert "feature_store.derived_features.formula_program" in modules
-    assert {"models.regression", "models.diabetes.schema", "datasets.diabetes"} <= set(modules)
-    assert not {"models.diabetes.dataset", "models.definition", "models.training"} & set(modules)
+    assert {"modelling.prediction_intervals", "models.diabetes.schema", "datasets.diabetes"} <= set(
+        modules
+    )
+    assert not {
+        "models.diabetes.dataset",
+        "modelling.definition",
+        "modelling.training.train_task",
+    } & set(modules)
 
 
 @pytest.mark.parametrize(

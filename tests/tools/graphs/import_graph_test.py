@@ -15,7 +15,7 @@ def target(file: str, *imports: str) -> Mapping[str, Any]:
     return {"address": file, "dependencies": list(imports), "sources": [file]}
 
 
-CONFIG = "src/config/task.py"
+CONFIG = "src/cli/task.py"
 VIEW = "src/feature_store/view.py"
 VIEWS = "src/feature_store/views/company.py"
 JOINS = "src/feature_store/joins.py"

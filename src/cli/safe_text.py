@@ -1,0 +1,129 @@
+r"""What may be shown of a text that somebody else wrote: no secret, and no control character.
+
+Errors (`cli.errors`) and output (`cli.terminal`) pass all that they show through `safe`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from urllib.parse import unquote_plus
+
+MASK = "**********"
+# One word of a name, or the whole of it: DB_PASSWD, api-key, PGPASSWORD.
+_SECRET_NAME = re.compile(
+    r"""password|passwd|passphrase|passcode|secret|token(?!iz)|credential|signature
+    |(private|api|access|account|signing|encryption|ssh)[_.-]?key
+    |(^|[_.-])(pass|pwd|pw|pem|jwt|sas|sig|auth|authorization|bearer|cookie|pat)($|[_.-])
+    |(^|[_.-])keys?$""",
+    re.I | re.X,
+)
+# Of a URL's query only: elsewhere, a code is a country's.
+_SECRET_PARAMETER = re.compile(r"pass|pwd|key|code|session|sig|auth", re.I)
+_HARMLESS_PARAMETERS = {
+    "charset",
+    "connect_timeout",
+    "driver",
+    "format",
+    "sslmode",
+    "timeout",
+    "version",
+    "versionid",
+}
+_URI = re.compile(r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>/+\S*|\S+@\S*)")
+_PARAMETER = re.compile(r"(?P<start>[?&;#])(?P<name>[^=&;#?\s]+)=(?P<value>[^&;#\s]*)")
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY")
+DATABASES = {"postgresql", "postgres", "mysql", "mariadb", "sqlite", "oracle", "mssql"}
+# A user of a database, or a container of Azure, is no secret; what is before the `@` of another URL
+# may be a token.
+_WITH_USER = {*DATABASES, "abfs", "abfss"}
+_SHOWN_CONTROLS = {"\n", "\t"}
+# These turn the text after them around: `txt.exe` looks like `exe.txt`.
+_DIRECTIONS = {
+    *map(chr, range(0x202A, 0x202F)),
+    *map(chr, range(0x2066, 0x206A)),
+    "\u200e",
+    "\u200f",
+    "\u061c",
+}
+
+
+def safe(text: str) -> str:
+    """The text without the secrets of URIs, and with control characters as escapes."""
+    return escaped(masked(text))
+
+
+def escaped(text: str, *, kept: frozenset[str] | set[str] = _SHOWN_CONTROLS) -> str:
+    r"""With an escape such as `\x1b` for each character that a terminal would act on.
+
+    So are bytes of a file's name that are not UTF-8, which nothing can print: `\udcff`.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(one) if _acts(one) and one not in kept else one for one in text)
+
+
+def on_one_line(text: str) -> str:
+    r"""As `safe`, with line breaks as escapes, too: for a cell of a table, or a name in a line."""
+    return escaped(masked(text), kept=frozenset())
+
+
+def masked(text: str) -> str:
+    """The text with a mask for the credentials of each URI in it."""
+    return _URI.sub(_masked_uri, text) if ":" in text else text
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable of that name holds a secret: DB_PASSWD, PRIVATE_KEY_PEM."""
+    return bool(_SECRET_NAME.search(name))
+
+
+def holds_secret(text: str) -> bool:
+    """Whether there is a URI with credentials in a text, or a private key."""
+    return bool(_PRIVATE_KEY.search(text)) or any(
+        has_credentials(found[0]) for found in _URI.finditer(text)
+    )
+
+
+def has_credentials(uri: str) -> bool:
+    """Whether there is a password or a token in a URI, however many slashes it begins with."""
+    scheme, colon, rest = uri.partition(":")
+    if not colon or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        return False
+    return _has_userinfo(scheme, rest) or any(
+        is_secret_name(name) or _SECRET_PARAMETER.search(name)
+        for text in (rest, unquote_plus(rest))
+        for _, name, _ in _PARAMETER.findall(text)
+    )
+
+
+def _has_userinfo(scheme: str, rest: str) -> bool:
+    slashes = len(rest) - len(rest.lstrip("/"))
+    rest = rest[slashes:]
+    # A password may hold a slash, which ends the authority for all who do not look for it.
+    if ":" in rest.rpartition("@")[0]:
+        return True
+    is_token = slashes >= 2 and scheme.lower().partition("+")[0] not in _WITH_USER
+    return is_token and "@" in re.split(r"[/?#]", rest, maxsplit=1)[0]
+
+
+def _masked_uri(found: re.Match[str]) -> str:
+    scheme, rest = found["scheme"], found["rest"]
+    if _has_userinfo(scheme, rest):
+        slashes = rest[: len(rest) - len(rest.lstrip("/"))]
+        rest = f"{slashes}{MASK}@{rest.rpartition('@')[2]}"
+    return f"{scheme}:{_PARAMETER.sub(_masked_parameter, rest)}"
+
+
+def _masked_parameter(found: re.Match[str]) -> str:
+    if found["name"].lower() in _HARMLESS_PARAMETERS:
+        return found[0]
+    return f"{found['start']}{found['name']}={MASK}"
+
+
+def _acts(one: str) -> bool:
+    return unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") or one in _DIRECTIONS
+
+
+def _escape(one: str) -> str:
+    return one.encode("unicode_escape").decode()

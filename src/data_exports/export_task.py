@@ -1,0 +1,105 @@
+"""Exports: rows are read batch by batch, and written beside their destination meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from cli.errors import InputError
+from cli.task import TaskContext
+from cli.terminal import say, show_table, with_progress
+from data_access_layer.commit.destination import Destination, Origin
+from data_access_layer.commit.manifest import Manifest, manifest_of
+from data_access_layer.files import file_sha256, manifest_path
+from data_access_layer.formats.text_types import TextsAs
+from data_access_layer.open import StoreTable, open_destination, open_source, refuse_own_input
+from data_access_layer.reader import even_batches
+from data_access_layer.tables.files import TableFiles, files_read
+from data_access_layer.text import counting_formulas, formula_warning
+from data_access_layer.threads import prefetched
+from data_exports.settings import ExportSettings
+from data_exports.verify_task import facts
+
+CREATED_BY = "data_exports.export"
+_ADVICE = "export .xlsx, or set --csv-formulas escape"
+
+
+def export(settings: ExportSettings, context: TaskContext) -> Manifest:
+    """Export one table, whole or not at all, and show a summary.
+
+    Raises:
+        InputError: the table cannot be read, or the destination cannot be there or cannot hold it.
+        UserError: the disk is full, or a store failed.
+    """
+    started = time.monotonic()
+    for option, value in (("--src", settings.src), ("--dst", settings.dst)):
+        if not value:
+            raise InputError(f"{option} is missing. See `python -m data_exports.export --help`.")
+    destination = open_destination(
+        settings.dst,
+        context,
+        option="--dst",
+        format=settings.format,
+        encoding=settings.encoding,
+        formulas=settings.csv_formulas,
+    )
+    # In CSV, columns come out as the same texts whatever their type is.
+    texts_as: TextsAs = "text" if destination.format == "csv" else "exact"
+    source = open_source(settings.src, context, texts_as=texts_as)
+    refuse_own_input(source, destination, option="--dst")
+    rows = source.row_count()
+    destination.check(rows)
+    formulas: Counter[str] = Counter()
+    columns = _columns(settings.columns)
+    batch_rows = settings.batch_rows
+    rows_read = source.record_batches(batch_rows, columns=columns)
+    read = prefetched(even_batches(rows_read, batch_rows))
+    with closing(read):
+        counted = ((batch.num_rows, batch) for batch in read)
+        batches = with_progress(counted, rows, what="exporting")
+        if destination.format == "csv":
+            batches = counting_formulas(batches, formulas)
+        manifest = destination.replace(batches, _origin(source))
+    _show(manifest, destination, time.monotonic() - started)
+    if formulas and settings.csv_formulas == "keep":
+        say(formula_warning(formulas, _ADVICE))
+    return manifest
+
+
+def _origin(source: TableFiles | StoreTable) -> Origin:
+    """As the manifests of the files say, if each has one and all name the same model version."""
+    # Of an object, the checksum would take as long as the export.
+    files = [file for file in files_read([source]) if isinstance(file, Path)]
+    manifests = [manifest for file in files if (manifest := _own_manifest(file))]
+    made = {(m.model, m.model_version, m.git_commit) for m in manifests}
+    origin = Origin(source=source.name, created_by=CREATED_BY)
+    if len(made) != 1 or len(manifests) < len(files):
+        return origin
+    model, version, commit = made.pop()
+    return replace(origin, model=model, model_version=version, git_commit=commit)
+
+
+def _columns(text: str) -> list[str] | None:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"--columns: {twice[0]!r} stands there twice.")
+    return names or None
+
+
+def _own_manifest(file: Path) -> Manifest | None:
+    if not manifest_path(file).is_file():
+        return None
+    manifest = manifest_of(file)
+    if manifest is None or manifest.sha256 != file_sha256(file):
+        say(f"{file}: was changed after its manifest was written, which is not carried over.")
+        return None
+    return manifest
+
+
+def _show(manifest: Manifest, destination: Destination, seconds: float) -> None:
+    rows = [*facts(manifest), ("seconds", f"{seconds:.1f}"), ("destination", destination.location)]
+    show_table(f"{manifest.source}: exported as {manifest.format}", ["", ""], rows)

@@ -1,0 +1,1 @@
+"""What the models' tasks do; knows no single model."""

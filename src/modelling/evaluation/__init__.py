@@ -1,0 +1,1 @@
+"""Metrics, and how a version compares with its gate and the champion."""

@@ -1,0 +1,1 @@
+"""Split, cross-validate, fit, tune, and report on it."""

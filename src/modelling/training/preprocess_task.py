@@ -1,0 +1,41 @@
+"""Write the rows that a model's last step sees: training rows and hold-out, preprocessed."""
+
+from __future__ import annotations
+
+from cli.task import TaskContext
+from data_access_layer.commit.staging import staged_output
+from data_access_layer.open import file_or_folder
+from data_access_layer.tables.written_file import FileDestination
+from modelling.definition import ModelDefinition
+from modelling.settings import PreprocessSettings
+from modelling.training.intermediate_tables import (
+    SEED,
+    fit_steps,
+    show_written,
+    transform_labelled,
+    write_table,
+)
+from modelling.training.split import split
+
+
+def write_preprocessed(
+    definition: ModelDefinition, settings: PreprocessSettings, context: TaskContext
+) -> None:
+    """Write what the pipeline's last step sees, with the target: training rows and hold-out.
+
+    All is fitted on the training rows alone, as `train` does.
+    """
+    rows = split(definition, context)
+    fitted = fit_steps(definition, definition.build_pipeline(SEED)[:-1], rows)
+    parts = {
+        "training": transform_labelled(definition, fitted, rows.training),
+        "hold_out": transform_labelled(definition, fitted, rows.hold_out),
+    }
+    output = settings.output or f"preprocessed/{definition.name}"
+    folder = file_or_folder(output, context, option="--output")
+    with staged_output(folder) as staging:
+        staging.mkdir()
+        for name, part in parts.items():
+            file = FileDestination(staging / f"{name}.parquet", "parquet")
+            write_table(definition, part, file)
+    show_written(f"{definition.name}: preprocessed", parts, output)

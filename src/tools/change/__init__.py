@@ -1,0 +1,1 @@
+"""What a change affects, and the CI jobs that follow from it."""

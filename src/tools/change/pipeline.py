@@ -1,0 +1,93 @@
+"""Write the jobs of what a change affects as a pipeline of GitLab's, and a summary that says why.
+
+Examples:
+  ./pants run src/tools:pipeline -- --since main
+  ./pants run src/tools:pipeline -- --since main --output dist/jobs.yml --summary dist/affected.md
+  ./pants run src/tools:pipeline -- --since HEAD~1 --everything
+
+One group of jobs for each affected model: test, package, image, deploy. What belongs to no model is
+tested and packaged, too. --everything adds the tests and packages that the change does not affect;
+deployed is only what it affects. A shallow clone fetches what it lacks of the history.
+
+Exits with 0 when done, with 1 where it cannot say what is affected (the history cannot be fetched,
+Pants does not answer), with 2 on a wrong revision or option; it then writes nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NoReturn
+
+from pydantic import Field
+
+from cli.task import TaskContext
+from cli.task import main as main_of_task
+from config.settings import Settings
+
+if TYPE_CHECKING:
+    from tools.change.pipeline_jobs import Job
+
+PROG = "tools.change.pipeline"
+
+
+class PipelineSettings(Settings):
+    """What to compare, and where to write."""
+
+    section: ClassVar[str] = "pipeline"
+
+    since: str = Field("main", description="the branch, tag or commit to compare with")
+    output: Path | None = Field(
+        None, description="the pipeline's file; without it, it is printed to standard output"
+    )
+    summary: Path | None = Field(None, description="the file for the summary, in Markdown")
+    everything: bool = Field(False, description="all tests and packages, whatever has changed")
+    targets: Path | None = Field(
+        None,
+        description="what `./pants peek ::` printed into a file; without it, Pants is asked",
+    )
+
+
+def run(settings: PipelineSettings, context: TaskContext) -> int:
+    """Write the pipeline."""
+    from cli.terminal import say
+    from tools.change.affected_report import as_markdown
+    from tools.change.affected_task import inquire
+    from tools.change.pipeline_jobs import as_yaml, jobs_of
+    from tools.workspace.git import find_root
+
+    found = inquire(find_root(), settings.since, settings.targets)
+    jobs = jobs_of(found.change, found.graph, everything=settings.everything)
+    if settings.summary:
+        told = as_markdown(found.change, found.base, found.graph, _groups(jobs))
+        _write(settings.summary, told, option="--summary")
+    if settings.output:
+        _write(settings.output, as_yaml(jobs), option="--output")
+        say(f"{settings.output}: {', '.join(job.name for job in jobs)}")
+    else:
+        sys.stdout.write(as_yaml(jobs))
+    return 0
+
+
+def _groups(jobs: Iterable[Job]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for job in jobs:
+        groups.setdefault(job.name.partition(":")[0], []).append(job.name)
+    return groups
+
+
+def _write(file: Path, text: str, *, option: str) -> None:
+    from data_access_layer.atomic import staged
+
+    with staged(file, option=option) as staging:
+        staging.write_text(text, encoding="utf-8")
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line."""
+    main_of_task(PipelineSettings, run, prog=PROG, doc=__doc__, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

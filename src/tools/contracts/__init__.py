@@ -1,0 +1,1 @@
+"""Data contracts as files, and how they change."""

@@ -1,0 +1,120 @@
+"""Contracts as small YAML files, one each, which are kept in git."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cli.errors import InputError
+from data_access_layer.atomic import staged
+from tools.contracts.contract import Column, Contract
+
+FOLDER = Path("src/datasets/contracts")
+_HEAD = """\
+# Generated from {file} by `./pants run src/datasets:contracts -- export`.
+# Change that file, and export again.
+"""
+_WIDTH = 96
+
+
+class _Dumper(yaml.SafeDumper):
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Indent lists too: where a column begins is seen at a glance."""
+        super().increase_indent(flow, False)
+
+
+class _OnOneLine(dict[str, Any]):
+    """Checks are short."""
+
+
+_Dumper.add_representer(
+    _OnOneLine,
+    lambda dumper, value: dumper.represent_mapping(
+        "tag:yaml.org,2002:map", value.items(), flow_style=True
+    ),
+)
+
+
+def file_name(contract: str) -> str:
+    """The name of a contract's file."""
+    return f"{contract}.yaml"
+
+
+def to_text(contract: Contract) -> str:
+    """A contract as the content of its file: the same for the same contract, always."""
+    values = _said(contract)
+    # What it is made of comes last, and is the longest.
+    values["columns"] = [_said(column) for column in contract.columns]
+    body = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return _HEAD.format(file=contract.file) + body
+
+
+def from_text(text: str, source: str) -> Contract:
+    """The contract that a file holds; `source` is what an error calls it.
+
+    Raises:
+        InputError: it holds none, or one that a newer version of this command wrote.
+    """
+    try:
+        values = yaml.safe_load(text)
+        columns = tuple(Column(**_tuples(column)) for column in values.pop("columns"))
+        return Contract(columns=columns, **_tuples(values))
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{source}: not a contract as `export` writes them: {reason}.") from error
+
+
+def stale(contracts: Mapping[str, Contract], folder: Path) -> list[str]:
+    """The names of files that are not as `export` would leave them, with why."""
+    found = []
+    for name, contract in contracts.items():
+        path = folder / file_name(name)
+        if not path.exists():
+            found.append(f"{path.name}: missing")
+        elif path.read_text(encoding="utf-8") != to_text(contract):
+            found.append(f"{path.name}: is not what src/datasets says")
+    return sorted(
+        [*found, *(f"{path.name}: has no contract" for path in _others(contracts, folder))]
+    )
+
+
+def export(contracts: Mapping[str, Contract], folder: Path) -> list[str]:
+    """Make the files what the contracts say; returns the names of those that were not."""
+    changed = [line.partition(":")[0] for line in stale(contracts, folder)]
+    for name, contract in contracts.items():
+        if file_name(name) in changed:
+            with staged(folder / file_name(name)) as staging:
+                staging.write_text(to_text(contract), encoding="utf-8")
+    for path in _others(contracts, folder):
+        path.unlink()
+    return changed
+
+
+def _others(contracts: Mapping[str, Contract], folder: Path) -> list[Path]:
+    known = {file_name(name) for name in contracts}
+    return [path for path in sorted(folder.glob("*.yaml")) if path.name not in known]
+
+
+def _said(value: Contract | Column) -> dict[str, Any]:
+    """What differs from the defaults, in the order of the fields, and always what is no default."""
+    found: dict[str, Any] = {}
+    for one in fields(value):
+        content = getattr(value, one.name)
+        default = one.default_factory() if one.default_factory is not MISSING else one.default
+        if one.name == "columns" or (content == default and one.name not in ("strict", "nullable")):
+            continue
+        if one.name == "checks":
+            content = _OnOneLine(content)
+        found[one.name] = list(content) if isinstance(content, tuple) else content
+    return found
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the lists, those that are fields; in checks they stay what YAML makes of them."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }

@@ -1,0 +1,1 @@
+"""Deploy a model and roll it back."""

@@ -1,0 +1,1 @@
+"""Remove a model that nobody uses."""

@@ -1,0 +1,1 @@
+"""Start models, datasets and feature views from templates, and update them."""

@@ -1,0 +1,1 @@
+"""Upgrade locked requirements."""

@@ -1,0 +1,1 @@
+"""Git, Pants, and the repository's files."""
