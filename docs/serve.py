@@ -4,8 +4,8 @@ Examples:
   ./pants run docs:serve
   ./pants run docs:serve -- --dev-addr 0.0.0.0:8001
 
-What follows `--` goes to `mkdocs serve`. Pants is asked once which module imports which. Notebooks are shown
-as they are in git. `./pants package docs:site` runs them.
+What follows `--` goes to `mkdocs serve`. Pants is asked once which module imports which. Notebooks
+are shown as they are in git; `./pants package docs:site` runs them.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class RevisionRequest:
 class Revision:
     """The commit that the working tree is at, and when it was made (seconds since 1970).
 
-    `name` ends in `+changes` where the working tree differs, as `modelling/registry/compatibility.py` has it.
+    `name` ends in `+changes` if the working tree differs: see `modelling.registry.compatibility`.
     An untracked file may be in an image, too, unless git ignores it.
     """
 

@@ -56,6 +56,7 @@ def _program(module: str, settings: DagsSettings) -> str:
 def container(step: Step, settings: DagsSettings, **details: Any) -> BaseOperator:
     """A container of a Docker engine; settings and secrets are those of Airflow's environment."""
     from airflow.providers.docker.operators.docker import DockerOperator
+
     from docker.types import Mount
 
     folder = settings.folder or str(Path.cwd())

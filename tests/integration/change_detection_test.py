@@ -210,17 +210,17 @@ def test_an_import_that_nothing_owns_is_an_error(clone: Clone) -> None:
         (
             "src/models/tulip/schema.py",
             "import models.iris.features",
-            "Models never import one another: move what they share to src/models",
+            "Models never import one another: move what they share to src/modelling",
         ),
         (
             "src/modelling/evaluation/metrics.py",
             "import models.iris.features",
-            "What models share knows no single model: put it into the model's `ModelDefinition`.",
+            "src/modelling serves all models: put what differs into the model's `ModelDefinition`.",
         ),
         (
             "src/datasets/flowers.py",
             "import data_access_layer.reader",
-            "src/datasets only says what tables look like, and checks frames, with pandera",
+            "src/datasets describes and checks tables, with pandera and pandas only",
         ),
         (
             "src/validation/gate.py",
@@ -236,7 +236,7 @@ def test_an_import_that_nothing_owns_is_an_error(clone: Clone) -> None:
             # Of one resolve: what src/dags has of src/config, either resolve may refuse first.
             "src/cli/terminal.py",
             "import validation.gate",
-            "src/config is what all else stands on and imports nothing of ours",
+            "src/cli is below everything else and imports no other folder of src",
         ),
     ],
 )

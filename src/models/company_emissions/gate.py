@@ -14,8 +14,8 @@ from validation.gate import Gate
 
 # A version must reach these on the hold-out, and beat the champion, to become champion.
 GATE = Gate(
-        metric="rmsle", higher_is_better=False, at_least={"coverage": 0.8}, at_most={"rmsle": 1.5}
-    )
+    metric="rmsle", higher_is_better=False, at_least={"coverage": 0.8}, at_most={"rmsle": 1.5}
+)
 
 if __name__ == "__main__":
     main("models.company_emissions.definition", doc=__doc__)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tools.graphs.draw import UsageError, main
+from cli.errors import InputError
+from tools.graphs.draw import main
 from tools.graphs.import_graph import as_dot, as_json, as_mermaid, as_svg, import_graph
 
 
@@ -116,7 +117,7 @@ def test_a_wrong_folder_is_told(
     (root / "tests").mkdir()
     (root / "src").mkdir()
     monkeypatch.chdir(root)
-    assert main([folder]) == UsageError.exit_code
+    assert main([folder]) == InputError.exit_code
     assert capsys.readouterr().err == (
         f"{folder}: expected a folder at or below src/, such as src/feature_store.\n"
     )
