@@ -16,7 +16,7 @@ def target(file: str, *imports: str) -> Mapping[str, Any]:
     return {"address": file, "dependencies": list(imports), "sources": [file]}
 
 
-CONFIG = "src/cli/task.py"
+CONFIG = "src/config/task.py"
 VIEW = "src/feature_store/view.py"
 VIEWS = "src/feature_store/views/company.py"
 JOINS = "src/feature_store/joins.py"
