@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from pydantic_settings import BaseSettings, CliSettingsSource
+from pydantic_settings import BaseSettings, CliSettingsSource, SettingsError
 
 from cli.errors import InputError
 
@@ -76,18 +76,24 @@ def parse(
     Raises:
         InputError: an option is unknown or its value is wrong.
     """
-    source: CliSettingsSource[argparse.ArgumentParser] = CliSettingsSource(
-        settings,
-        cli_parse_args=list(arguments),
-        root_parser=parser,
-        add_argument_method=_add_argument,
-        cli_implicit_flags=True,
-        cli_kebab_case=True,
-        cli_hide_none_type=True,
-        cli_avoid_json=True,
-        cli_shortcuts=shortcuts,
-    )
-    return parser.parse_args(arguments), source()
+    try:
+        source: CliSettingsSource[argparse.ArgumentParser] = CliSettingsSource(
+            settings,
+            cli_parse_args=list(arguments),
+            root_parser=parser,
+            add_argument_method=_add_argument,
+            cli_implicit_flags=True,
+            cli_kebab_case=True,
+            cli_hide_none_type=True,
+            cli_avoid_json=True,
+            cli_shortcuts=shortcuts,
+        )
+        return parser.parse_args(arguments), source()
+    except SettingsError as error:
+        # The value itself may be a secret.
+        raise InputError(
+            f"a value that begins with '[' or '{{' is not JSON. See `{parser.prog} --help`."
+        ) from error
 
 
 def suggest(name: str, known: Iterable[str], label: str) -> str:

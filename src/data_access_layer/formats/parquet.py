@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,23 +26,27 @@ class ParquetFile:
 
     @contextmanager
     def _opened(self, unit: str = "us") -> Iterator[pq.ParquetFile]:
-        try:
-            file = pq.ParquetFile(
-                self.open(),
-                # With a buffer, Arrow would hold all that was read until the last batch.
-                pre_buffer=False,
-                # In nanoseconds, 9999-12-31 would come out as a day in 1816.
-                coerce_int96_timestamp_unit=unit,
-                page_checksum_verification=True,
-            )
-        except (pa.ArrowException, OSError) as error:
-            raise self._problem(error) from error
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{self.name}: the name of a column is not in UTF-8 ({error.object!r}). Rename the "
-                "column."
-            ) from error
-        with file:
+        with ExitStack() as stack:
+            try:
+                # Arrow does not close a source that it did not open.
+                source = stack.enter_context(self.open())
+                file = stack.enter_context(
+                    pq.ParquetFile(
+                        source,
+                        # With a buffer, Arrow would hold all that was read until the last batch.
+                        pre_buffer=False,
+                        # In nanoseconds, 9999-12-31 would come out as a day in 1816.
+                        coerce_int96_timestamp_unit=unit,
+                        page_checksum_verification=True,
+                    )
+                )
+            except (pa.ArrowException, OSError) as error:
+                raise self._problem(error) from error
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"{self.name}: the name of a column is not in UTF-8 ({error.object!r}). Rename "
+                    "the column."
+                ) from error
             yield file
 
     def row_count(self) -> int:

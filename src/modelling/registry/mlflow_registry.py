@@ -18,6 +18,7 @@ import skops.io
 from sklearn.pipeline import Pipeline
 
 from cli.errors import UserError
+from cli.safe_text import safe
 from config.tracking import TrackingSettings, server_uri
 from modelling.definition import ModelDefinition
 from modelling.registry import embedded_store
@@ -156,7 +157,8 @@ class Registry:
         artifacts: Mapping[str, object],
     ) -> None:
         """Log to the run that is open; an artifact is a text, a dictionary or a figure."""
-        mlflow.log_params(dict(parameters))
+        # Names of files may be text that no database takes.
+        mlflow.log_params({name: safe(str(value)) for name, value in parameters.items()})
         mlflow.log_metrics(dict(metrics))
         for name, content in artifacts.items():
             if isinstance(content, str):
