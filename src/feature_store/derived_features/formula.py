@@ -1,7 +1,7 @@
-"""Formulas as text: what may be written, and where a text breaks the rules.
+"""The syntax of formulas, and errors that mark where a formula is invalid.
 
-Python's own parser reads the text; what it found is then copied, node by node, into `Term`s. What
-is not on the lists below is refused, and nothing of the text is ever run.
+Python's parser reads the formula. Its nodes are then copied into `Term`s, one by one. A node that
+is not listed below raises an error, and no part of the formula is ever run.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ OPERATORS: Final[dict[type[ast.AST], str]] = {
     ast.NotEq: "!=",
 }
 
-# Name: fewest arguments, most arguments, what it gives.
+# Name: minimum and maximum number of arguments, description.
 FUNCTIONS: Final[dict[str, tuple[int, int | None, str]]] = {
-    "abs": (1, 1, "x without its sign"),
-    "ceil": (1, 1, "the next whole number upwards"),
-    "clip": (3, 3, "clip(x, lower, upper): x, not below lower and not above upper"),
+    "abs": (1, 1, "absolute value"),
+    "ceil": (1, 1, "x rounded up"),
+    "clip": (3, 3, "clip(x, lower, upper): x limited to lower and upper"),
     "coalesce": (2, None, "the first argument that is not missing"),
     "day": (1, 1, "day of the month, 1 to 31"),
     "dayofweek": (1, 1, "0 for Monday to 6 for Sunday"),
@@ -56,10 +56,10 @@ FUNCTIONS: Final[dict[str, tuple[int, int | None, str]]] = {
     "days_between": (2, 2, "days_between(start, end): days from start to end, with fractions"),
     "exp": (1, 1, "e to the power of x"),
     "expm1": (1, 1, "exp(x) - 1, exact for small x"),
-    "fillna": (2, 2, "fillna(x, y): x, or y where x is missing"),
-    "floor": (1, 1, "the next whole number downwards"),
+    "fillna": (2, 2, "fillna(x, y): y where x is missing, else x"),
+    "floor": (1, 1, "x rounded down"),
     "hour": (1, 1, "0 to 23"),
-    "isna": (1, 1, "whether x is missing"),
+    "isna": (1, 1, "True if x is missing"),
     "log": (1, 1, "natural logarithm"),
     "log10": (1, 1, "logarithm to the base 10"),
     "log1p": (1, 1, "log(1 + x), exact for small x"),
@@ -68,12 +68,12 @@ FUNCTIONS: Final[dict[str, tuple[int, int | None, str]]] = {
     "min": (2, None, "the smallest argument, row by row"),
     "minute": (1, 1, "0 to 59"),
     "month": (1, 1, "1 to 12"),
-    "notna": (1, 1, "whether x is there"),
+    "notna": (1, 1, "True if x is not missing"),
     "quarter": (1, 1, "1 to 4"),
-    "round": (1, 1, "the nearest whole number, halves to the even one"),
+    "round": (1, 1, "x rounded to a whole number, halves to the even one"),
     "sign": (1, 1, "-1, 0 or 1"),
     "sqrt": (1, 1, "square root"),
-    "where": (3, 3, "where(condition, a, b): a where the condition holds, b elsewhere"),
+    "where": (3, 3, "where(condition, a, b): a if the condition is True, else b"),
     "year": (1, 1, "year"),
 }
 CONSTANTS: Final = {"nan": float("nan"), "inf": float("inf"), "pi": 3.141592653589793}
@@ -82,19 +82,19 @@ _PIECES = re.compile(
     r"""(?P<text>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
     r"""|`(?P<quoted>[^`\n]*)`|(?P<comment>\#[^\n]*)"""
 )
-# Of a longer line, an error shows this much.
+# An error shows this many characters of a longer line.
 _SHOWN = 80
-# Stand for names between backticks: one letter that the text does not use, padded to their length.
-_FIRST_STAND_IN = 0x4E00
+# A name in backticks is replaced by a letter that the formula does not use, padded to its length.
+_FIRST_PLACEHOLDER = 0x4E00
 
 
 class FormulaError(InputError, ValueError):
-    """A formula breaks a rule; the message marks where.
+    """An invalid formula; the message marks where.
 
     Attributes:
-        problem: what is wrong, without the marked text.
-        line: the line of the formula that is marked.
-        column: where in that line the marked part starts, from 0.
+        problem: what is wrong, without the marked line.
+        line: the marked line of the formula.
+        column: where the marked part starts in that line, from 0.
     """
 
     def __init__(self, problem: str, text: str, span: Span | None = None) -> None:
@@ -115,7 +115,7 @@ class FormulaError(InputError, ValueError):
 
 @dataclass(frozen=True)
 class Span:
-    """A part of a text: from the character `start` to before `end`."""
+    """A part of a formula: the characters from `start` up to, not including, `end`."""
 
     start: int
     end: int
@@ -127,9 +127,9 @@ class Term:
 
     Attributes:
         operator: one of `OPERATORS`, a name of `FUNCTIONS`, "in", "column" or "constant".
-        operands: what it works on.
-        value: the column's name, the constant, or the constants that "in" looks in.
-        span: where it stands in the text.
+        operands: its arguments.
+        value: the column's name, the constant, or the choices of "in".
+        span: its position in the formula.
     """
 
     operator: str
@@ -140,7 +140,7 @@ class Term:
 
 @dataclass(frozen=True, eq=False)
 class Formula:
-    """`name = term`, as it stands in `text`."""
+    """`name = term`, parsed from `text`."""
 
     name: str
     term: Term
@@ -149,13 +149,13 @@ class Formula:
 
 
 def parse_formulas(formula: str | Sequence[str]) -> tuple[Formula, ...]:
-    """Read one or several formulas `name = expression`.
+    """Parse one or several formulas `name = expression`.
 
     Args:
-        formula: a text, in which lines or semicolons part the formulas, or several texts.
+        formula: a string, in which lines or semicolons separate the formulas, or several strings.
 
     Raises:
-        FormulaError: a text is not a formula, or two give the same column.
+        FormulaError: a string is not a formula, or two formulas compute the same column.
     """
     texts = [formula] if isinstance(formula, str) else formula
     if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
@@ -164,7 +164,7 @@ def parse_formulas(formula: str | Sequence[str]) -> tuple[Formula, ...]:
         )
     formulas = [parsed for text in texts for parsed in _Parser(text).formulas()]
     if not formulas:
-        raise FormulaError('there is none; write one such as "ratio = a / b".', "")
+        raise FormulaError('expected at least one, such as "ratio = a / b".', "")
     seen: set[str] = set()
     for parsed in formulas:
         if parsed.name in seen:
@@ -183,12 +183,12 @@ class _Parser:
         self.text = "\n".join([first, *map(textwrap.dedent, others)])
         if len(self.text) > MAX_LENGTH:
             raise self._error(
-                f"a text has at most {MAX_LENGTH} characters, this one has {len(self.text)}; "
-                "use several formulas.",
+                f"expected at most {MAX_LENGTH} characters, got {len(self.text)}; use several "
+                "formulas.",
                 Span(0, 20),
             )
         self.quoted: dict[str, str] = {}
-        self.readable = _PIECES.sub(self._stand_in, self.text)
+        self.readable = _PIECES.sub(self._replace_quoted, self.text)
         lines = self.readable.split("\n")
         self.starts = [0]
         for line in lines:
@@ -224,7 +224,7 @@ class _Parser:
         if depth > MAX_DEPTH:
             raise self._error(
                 f"nested more than {MAX_DEPTH} deep (each operator of a long sum counts); "
-                "compute parts of it in formulas of their own.",
+                "compute parts of it in separate formulas.",
                 self._span(node),
             )
         match node:
@@ -249,10 +249,7 @@ class _Parser:
             case ast.Call(ast.Name()):
                 problem = "functions take their arguments by position only."
             case _:
-                problem = (
-                    "this cannot stand in a formula, which holds columns, numbers, text, operators "
-                    "and functions only."
-                )
+                problem = "expected columns, numbers, strings, operators and functions only."
         raise self._error(problem, self._span(node))
 
     def _constant(self, node: ast.Constant) -> Term:
@@ -263,11 +260,11 @@ class _Parser:
             except OverflowError:
                 raise self._error("this number is too large.", span) from None
         if isinstance(value, str) and self.text[span.start : span.start + 1] not in {"'", '"'}:
-            raise self._error("text stands between plain quotes, without a prefix.", span)
+            raise self._error("write a string in plain quotes, without a prefix.", span)
         if value is None:
             raise self._error("write nan for a missing number, or test with isna(column).", span)
         if not isinstance(value, bool | float | str):
-            raise self._error("a constant is a number, True, False or text.", span)
+            raise self._error("expected a number, True, False or a string.", span)
         return Term("constant", (), value, span)
 
     def _name(self, node: ast.Name, name: str) -> Term:
@@ -282,12 +279,12 @@ class _Parser:
     ) -> Term:
         span = self._span(node)
         if type(operator) not in OPERATORS:
-            raise self._error("this operator is not one of a formula.", span)
+            raise self._error("this operator is not supported.", span)
         terms = tuple(self._term(operand, depth + 1) for operand in operands)
         return Term(OPERATORS[type(operator)], terms, None, span)
 
     def _comparison(self, node: ast.Compare, depth: int) -> Term:
-        # The middle of `a < b < c` is one and the same term in both halves.
+        # Both halves of `a < b < c` share the term of `b`.
         lists = (ast.In, ast.NotIn)
         others = zip(node.ops, node.comparators, strict=True)
         terms = [self._term(node.left, depth + 1)] + [
@@ -323,12 +320,12 @@ class _Parser:
         if name not in FUNCTIONS:
             raise self._error(
                 f"unknown function {self.quoted.get(name, name)!r}{_close(name, FUNCTIONS)}; "
-                f"known are {', '.join(FUNCTIONS)}.",
+                f"known functions: {', '.join(FUNCTIONS)}.",
                 self._span(node.func),
             )
-        fewest, most, does = FUNCTIONS[name]
-        if len(arguments) < fewest or (most is not None and len(arguments) > most):
-            takes = f"{fewest}" if most == fewest else f"{fewest} or more"
+        least, most, does = FUNCTIONS[name]
+        if len(arguments) < least or (most is not None and len(arguments) > most):
+            takes = f"{least}" if most == least else f"{least} or more"
             raise self._error(
                 f"{name} takes {takes} argument{'s' * (takes != '1')}, "
                 f"got {len(arguments)} ({does}).",
@@ -337,16 +334,16 @@ class _Parser:
         terms = tuple(self._term(argument, depth + 1) for argument in arguments)
         return Term(name, terms, None, self._span(node))
 
-    def _stand_in(self, piece: re.Match[str]) -> str:
+    def _replace_quoted(self, piece: re.Match[str]) -> str:
         quoted = piece["quoted"]
         if quoted is None:
             return piece[0]
         letter = next(
             letter
-            for letter in map(chr, range(_FIRST_STAND_IN, _FIRST_STAND_IN + 20_000))
+            for letter in map(chr, range(_FIRST_PLACEHOLDER, _FIRST_PLACEHOLDER + 20_000))
             if letter not in self.text and letter not in {name[0] for name in self.quoted}
         )
-        # The padding keeps every position; `` is an empty name, refused where it is looked up.
+        # The padding keeps all positions. An empty name, ``, is refused later.
         name = letter + "_" * (len(piece[0]) - 1)
         self.quoted[name] = quoted
         return name

@@ -1,7 +1,7 @@
-"""What each operator of a formula does: numbers and conditions by numpy, the rest by pandas.
+"""The implementation of each operator of a formula: numpy for numbers, else pandas.
 
-Numbers are float64 arrays in which NaN is missing, conditions are arrays of bool, text and dates
-are series with the index 0, 1, ... A constant may stand in place of all but the first.
+Numbers are float64 arrays with NaN for missing values, conditions are bool arrays, strings and
+dates are series with the index 0, 1, ... All operands but the first may be constants.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ type Values = Any
 
 
 class Kind(StrEnum):
-    """What a value is; UNKNOWN is a column without a single value."""
+    """The kind of a value; UNKNOWN is a column without values."""
 
     NUMBER = "a number"
     CONDITION = "a condition"
-    TEXT = "a text"
-    MOMENT = "a date"
-    UNKNOWN = "nothing but missing values"
+    STRING = "a string"
+    DATE = "a date"
+    UNKNOWN = "a column without values"
 
 
 NUMERIC: Final = {Kind.NUMBER, Kind.CONDITION}
 
 
 def _power(base: Values, exponent: Values) -> Values:
-    """Unlike in IEEE 754, missing ** 0 and 1 ** missing are missing.
+    """A power; unlike in IEEE 754, missing ** 0 and 1 ** missing are missing.
 
-    A square is a product, as where numexpr computes it: on some processors NumPy's power is off by
-    a bit.
+    A square is a product, as in numexpr, because NumPy's power is off by one bit on some
+    processors.
     """
     power = np.where(np.equal(exponent, 2), np.multiply(base, base), np.power(base, exponent))
     return np.where(np.isnan(base) | np.isnan(exponent), np.nan, power)
@@ -98,9 +98,9 @@ VECTORISED: Final[dict[str, Callable[..., Values]]] = {
 def operation(
     name: str, kinds: Sequence[Kind], result: Kind, value: object = None
 ) -> Callable[..., Values]:
-    """What computes the operator `name` for operands of these kinds."""
+    """The function that computes the operator `name` for operands of these kinds."""
     if name == "in":
-        return among(value)  # type: ignore[arg-type]
+        return is_among(value)  # type: ignore[arg-type]
     if name in DATE_PARTS:
         return date_part(name)
     if name == "days_between":
@@ -108,13 +108,13 @@ def operation(
     if name == "isna":
         return lambda values: np.asarray(pd.isna(values))
     if name == "where" and result not in NUMERIC:
-        return choose_text if result is Kind.TEXT else choose_moment
+        return choose_string if result is Kind.STRING else choose_date
     if name in COMPARISONS and not set(kinds) <= NUMERIC:
-        return compare_moments(name) if Kind.MOMENT in kinds else compare_text(name)
-    return _vectorised(VECTORISED[name], kinds)
+        return compare_dates(name) if Kind.DATE in kinds else compare_strings(name)
+    return _vectorise(VECTORISED[name], kinds)
 
 
-def _vectorised(function: Callable[..., Values], kinds: Sequence[Kind]) -> Callable[..., Values]:
+def _vectorise(function: Callable[..., Values], kinds: Sequence[Kind]) -> Callable[..., Values]:
     def run(*values: Values) -> Values:
         return function(
             *(
@@ -126,8 +126,8 @@ def _vectorised(function: Callable[..., Values], kinds: Sequence[Kind]) -> Calla
     return run
 
 
-def moments(column: pd.Series) -> pd.Series:
-    """A column of dates of any storage as numpy's datetime64 or pandas' one with a time zone."""
+def to_dates(column: pd.Series) -> pd.Series:
+    """Convert a column of dates to numpy's datetime64, or to pandas' type with a time zone."""
     dtype: Any = column.dtype
     if isinstance(dtype, np.dtype | pd.DatetimeTZDtype) and dtype.kind == "M":
         return column
@@ -140,9 +140,9 @@ def moments(column: pd.Series) -> pd.Series:
     return pd.to_datetime(column.astype(object))
 
 
-def compare_text(symbol: str) -> Callable[[Values, Values], Values]:
-    """A comparison of text; one with something missing does not hold, except `!=`."""
-    return lambda left, right: _compared(
+def compare_strings(symbol: str) -> Callable[[Values, Values], Values]:
+    """A comparison of strings; with a missing value it is False, or True for `!=`."""
+    return lambda left, right: _compare(
         symbol,
         *(
             value.astype(object) if isinstance(value, pd.Series) else value
@@ -151,17 +151,17 @@ def compare_text(symbol: str) -> Callable[[Values, Values], Values]:
     )
 
 
-def compare_moments(symbol: str) -> Callable[[Values, Values], Values]:
-    """A comparison of dates; one with something missing does not hold, except `!=`."""
-    return lambda left, right: _compared(
+def compare_dates(symbol: str) -> Callable[[Values, Values], Values]:
+    """A comparison of dates; with a missing value it is False, or True for `!=`."""
+    return lambda left, right: _compare(
         symbol,
-        *_aligned(
-            *(moments(value) if isinstance(value, pd.Series) else value for value in (left, right))
+        *_align_zones(
+            *(to_dates(value) if isinstance(value, pd.Series) else value for value in (left, right))
         ),
     )
 
 
-def _compared(symbol: str, left: Values, right: Values) -> Values:
+def _compare(symbol: str, left: Values, right: Values) -> Values:
     there = np.asarray(pd.notna(left)) & np.asarray(pd.notna(right))
     result = np.full(len(there), symbol == "!=")
     if there.any():
@@ -170,8 +170,8 @@ def _compared(symbol: str, left: Values, right: Values) -> Values:
     return result
 
 
-def among(choices: tuple[object, ...]) -> Callable[[pd.Series], Values]:
-    """Whether a text is one of `choices`."""
+def is_among(choices: tuple[object, ...]) -> Callable[[pd.Series], Values]:
+    """Whether a string is one of `choices`."""
     return lambda column: column.isin(choices).to_numpy(dtype=bool)
 
 
@@ -179,7 +179,7 @@ def date_part(name: str) -> Callable[[pd.Series], Values]:
     """A part of a date as a number, in the date's own time zone."""
 
     def part(column: pd.Series) -> Values:
-        return getattr(moments(column).dt, DATE_PARTS[name]).to_numpy(
+        return getattr(to_dates(column).dt, DATE_PARTS[name]).to_numpy(
             dtype=np.float64, na_value=np.nan
         )
 
@@ -188,13 +188,15 @@ def date_part(name: str) -> Callable[[pd.Series], Values]:
 
 def days_between(start: Values, end: Values) -> Values:
     """The days from `start` to `end`."""
-    start, end = _aligned(*(moments(v) if isinstance(v, pd.Series) else v for v in (start, end)))
+    start, end = _align_zones(
+        *(to_dates(v) if isinstance(v, pd.Series) else v for v in (start, end))
+    )
     days = (end - start) / pd.Timedelta(days=1)
     return days.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def choose_text(condition: Values, left: Values, right: Values) -> pd.Series:
-    """`where` for text."""
+def choose_string(condition: Values, left: Values, right: Values) -> pd.Series:
+    """`where` for strings."""
     branches = [
         value.astype(object).to_numpy() if isinstance(value, pd.Series) else value
         for value in (left, right)
@@ -202,31 +204,31 @@ def choose_text(condition: Values, left: Values, right: Values) -> pd.Series:
     return pd.Series(np.where(condition, *branches), dtype="str")
 
 
-def choose_moment(condition: Values, left: Values, right: Values) -> pd.Series:
+def choose_date(condition: Values, left: Values, right: Values) -> pd.Series:
     """`where` for dates."""
     rows = range(len(condition))
     left, right = (
         value if isinstance(value, pd.Series) else pd.Series(value, index=rows)
-        for value in _aligned(
-            *(moments(value) if isinstance(value, pd.Series) else value for value in (left, right))
+        for value in _align_zones(
+            *(to_dates(value) if isinstance(value, pd.Series) else value for value in (left, right))
         )
     )
     chosen: pd.Series = left.where(condition, right)
     return chosen
 
 
-def _aligned(left: Values, right: Values) -> tuple[Values, Values]:
-    """Two dates, both with a zone or none: one that is written out is meant in the other's zone."""
+def _align_zones(left: Values, right: Values) -> tuple[Values, Values]:
+    """Two dates, both with a zone or none; a constant without a zone takes the other's."""
     zones = [_zone(left), _zone(right)]
     if (zones[0] is None) == (zones[1] is None):
         return left, right
-    if zones[0] is None and _takes_any_zone(left):
-        return _localized(left, zones[1]), right
-    if zones[1] is None and _takes_any_zone(right):
-        return left, _localized(right, zones[0])
+    if zones[0] is None and _accepts_any_zone(left):
+        return _localize(left, zones[1]), right
+    if zones[1] is None and _accepts_any_zone(right):
+        return left, _localize(right, zones[0])
     raise InputError(
-        "formula: a date with a time zone meets one without; give both a zone (`.dt.tz_localize`) "
-        "before they reach the formula."
+        "formula: one date has a time zone and the other has none; give both a zone with "
+        "`.dt.tz_localize` before computing the formula."
     )
 
 
@@ -238,9 +240,9 @@ def _zone(value: Values) -> Any:
     )
 
 
-def _takes_any_zone(value: Values) -> bool:
+def _accepts_any_zone(value: Values) -> bool:
     return isinstance(value, pd.Timestamp) or bool(value.isna().all())
 
 
-def _localized(value: Values, zone: Any) -> Values:
+def _localize(value: Values, zone: Any) -> Values:
     return (value if isinstance(value, pd.Timestamp) else value.dt).tz_localize(zone)

@@ -1,7 +1,7 @@
-"""Typed formulas, computed: by numexpr what it knows, by numpy and pandas the rest, chunk by chunk.
+"""The computation of typed formulas, chunk by chunk: numexpr if it has the operation, else numpy.
 
-numexpr is handed its own expression nodes, never a text: its way from text to nodes runs Python's
-`eval`, which has no place here.
+numexpr gets its own expression nodes and never a string, because it would parse a string with
+Python's `eval`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from numexpr.necompiler import NumExpr, double
 
 from feature_store.derived_features.formula import FormulaError, parse_formulas
 from feature_store.derived_features.formula_operations import NUMERIC, Kind, operation
-from feature_store.derived_features.formula_types import Node, typed
+from feature_store.derived_features.formula_types import Node, type_formulas
 
-# What a chunk's steps hand on stays in the processor's cache.
+# The intermediate results of a chunk fit in the processor's cache.
 CHUNK_ROWS: Final = 1 << 17
 # numexpr has 255 registers and up to 32 operands.
 MAX_COST: Final = 120
 MAX_VARIABLES: Final = 24
 
-# numexpr's names of operations whose results are numpy's to the last bit; `//` and `%` are not.
+# numexpr's names of the operations that give exactly numpy's results; `//` and `%` do not.
 _BINARY: Final = {"+": "add", "-": "sub", "*": "mul", "/": "div", "and": "and", "or": "or"}
 _COMPARISONS: Final = {"<": "gt", "<=": "ge", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
 _UNARY: Final = {"negative": "neg", "not": "invert", "sqrt": "sqrt"}
@@ -65,12 +65,12 @@ _FUSED: Final = {
 
 @dataclass(frozen=True)
 class _Step:
-    """Fills `slot` from `inputs`: slots, or constants."""
+    """Computes `slot` from `inputs`: slots or constants."""
 
     slot: int
     run: Callable[..., Any]
     inputs: tuple[int | Node, ...]
-    takes_out: bool = False
+    is_fused: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class _Load:
 
 @dataclass(frozen=True, eq=False)
 class _Fused:
-    """A part of numexpr's program, with how large it is as a tree and the slots it reads."""
+    """A part of a numexpr program, with the size of its tree and the slots it reads."""
 
     expression: Any
     cost: int
@@ -90,7 +90,7 @@ class _Fused:
 
 
 class Program:
-    """Formulas, ready for frames whose columns have the kinds they were typed for.
+    """Compiled formulas, for frames whose columns have the expected kinds.
 
     Attributes:
         results: the name and kind of each new column.
@@ -106,10 +106,10 @@ class Program:
         self._kinds: dict[int, Kind] = {}
         self._outputs: dict[str, int | Node] = {}
         for name, node in nodes.items():
-            self._outputs[name] = node if node.constant else self._slot(node)
+            self._outputs[name] = node if node.is_constant else self._slot(node)
 
     def run(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The new columns, with the index of `frame`, which stays as it is."""
+        """Compute the new columns, with the index of `frame`."""
         rows = len(frame)
         loaders = [_loader(frame[load.column], load.form) for load in self._loads]
         arrays: dict[str, Any] = {}
@@ -120,7 +120,7 @@ class Program:
             else:
                 pieces[name] = []
         with np.errstate(all="ignore"):
-            # Without any row, one empty chunk tells the types.
+            # Without rows, one empty chunk gives the dtypes.
             for start in range(0, max(rows, 1), CHUNK_ROWS):
                 stop = min(start + CHUNK_ROWS, rows)
                 outs = {name: array[start:stop] for name, array in arrays.items()}
@@ -152,7 +152,7 @@ class Program:
             inputs = [
                 values[given] if isinstance(given, int) else given.value for given in step.inputs
             ]
-            if step.takes_out:
+            if step.is_fused:
                 values[step.slot] = step.run(*inputs, out=targets.get(step.slot), ex_uses_vml=False)
             else:
                 values[step.slot] = step.run(*inputs)
@@ -161,18 +161,18 @@ class Program:
             if name not in outs:
                 length = rows.stop - rows.start
                 pieces[name].append(
-                    value if isinstance(value, pd.Series) else _repeated(value, length)
+                    value if isinstance(value, pd.Series) else _repeat(value, length)
                 )
             elif value is not outs[name]:
                 outs[name][...] = value
 
     def _slot(self, node: Node) -> int:
-        """Where the values of `node` lie; adds the steps that compute them."""
+        """The slot of `node`; adds the steps that compute it."""
         if node in self._slots:
             return self._slots[node]
         form = _form(node)
         if form is not None:
-            slot = self._loaded(*form, kind=node.kind)
+            slot = self._load(*form, kind=node.kind)
         elif _is_fusible(node):
             slot = self._add_fused(node)
         else:
@@ -180,7 +180,7 @@ class Program:
         self._slots[node] = slot
         return slot
 
-    def _loaded(self, column: str, form: str, *, kind: Kind) -> int:
+    def _load(self, column: str, form: str, *, kind: Kind) -> int:
         if (column, form) not in self._forms:
             slot = self._new_slot(kind)
             self._forms[column, form] = slot
@@ -189,7 +189,7 @@ class Program:
 
     def _add(self, node: Node) -> int:
         inputs: list[int | Node] = [
-            operand if operand.constant else self._slot(operand) for operand in node.operands
+            operand if operand.is_constant else self._slot(operand) for operand in node.operands
         ]
         kinds = [operand.kind for operand in node.operands]
         run = operation(node.operator, kinds, node.kind, node.value)
@@ -203,12 +203,12 @@ class Program:
         signature = [(f"v{slot}", _TYPES[self._kinds[slot]]) for slot in inputs]
         run = NumExpr(fused.expression, signature=signature)
         slot = self._new_slot(node.kind)
-        self._steps.append(_Step(slot, run, tuple(inputs), takes_out=True))
+        self._steps.append(_Step(slot, run, tuple(inputs), is_fused=True))
         return slot
 
     def _fuse(self, node: Node) -> _Fused:
         if node not in self._fused:
-            if node.constant:
+            if node.is_constant:
                 self._fused[node] = _Fused(_constant(node), 1, frozenset())
             elif node in self._slots or not _is_fusible(node):
                 self._fused[node] = self._variable(node)
@@ -224,7 +224,7 @@ class Program:
             cost = 4 + twice * sum(operand.cost for operand in operands)
             if cost <= MAX_COST and len(slots) <= MAX_VARIABLES:
                 break
-            # Too large for one program: its largest part is computed on its own.
+            # Too large for one program, so compute the largest part separately.
             at = operands.index(part)
             operands[at] = self._variable(node.operands[at])
             self._fused[node.operands[at]] = operands[at]
@@ -233,7 +233,7 @@ class Program:
         return _Fused(_expression(node, [part.expression for part in operands]), cost, slots)
 
     def _variable(self, node: Node) -> _Fused:
-        if node.constant:
+        if node.is_constant:
             return self._fuse(node)
         slot = self._slot(node)
         kind = "bool" if node.kind is Kind.CONDITION else "double"
@@ -248,32 +248,33 @@ class Program:
 _TYPES: Final = {Kind.NUMBER: double, Kind.CONDITION: bool}
 
 
-def compiled(formula: str | tuple[str, ...], kinds: tuple[tuple[str, Kind | None], ...]) -> Program:
-    """The program of formulas for columns of these kinds, for this thread alone.
+def compile_formulas(
+    formula: str | tuple[str, ...], kinds: tuple[tuple[str, Kind | None], ...]
+) -> Program:
+    """The program of formulas for columns of these kinds, for this thread only.
 
-    One of numexpr's programs has one set of registers: two threads that ran the same one would
-    write into each other's.
+    A numexpr program has one set of registers, so threads must not share one.
 
     Raises:
-        FormulaError: the formulas are not right, or not for these columns.
+        FormulaError: a formula is invalid or does not fit the columns.
     """
-    return _compiled(formula, kinds, threading.get_ident())
+    return _compile(formula, kinds, threading.get_ident())
 
 
 @lru_cache(maxsize=256)
-def _compiled(
+def _compile(
     formula: str | tuple[str, ...], kinds: tuple[tuple[str, Kind | None], ...], _thread: int
 ) -> Program:
     formulas = parse_formulas(formula)
     try:
-        return Program(typed(formulas, dict(kinds)))
+        return Program(type_formulas(formulas, dict(kinds)))
     except RecursionError:
         first = formulas[0]
         raise FormulaError("too deeply nested.", first.text, first.span) from None
 
 
 def _form(node: Node) -> tuple[str, str] | None:
-    """The column and form that a node stands for, if it computes nothing."""
+    """The column and form that a node reads, if it computes nothing."""
     if node.operator == "column":
         forms = {Kind.NUMBER: "number", Kind.CONDITION: "condition"}
         return str(node.value), forms.get(node.kind, "object")
@@ -300,7 +301,7 @@ def _is_fusible(node: Node) -> bool:
 def _constant(node: Node) -> Any:
     value: Any = node.value
     if node.kind is Kind.NUMBER and value == 0 and np.signbit(value):
-        # numexpr keeps one register for 0.0 and -0.0, which compare equal.
+        # numexpr uses one register for 0.0 and -0.0, which compare equal.
         return OpNode("neg", (_constant(Node("constant", (), Kind.NUMBER, 0.0)),), "double")
     constant = ConstantNode(value)
     constant.astKind = "bool" if node.kind is Kind.CONDITION else "double"
@@ -308,9 +309,9 @@ def _constant(node: Node) -> Any:
 
 
 def _expression(node: Node, operands: list[Any]) -> Any:
-    """One operation as numexpr's node.
+    """One operation as a numexpr node.
 
-    Made directly, since numexpr's operators would turn `x / 10` into `x * 0.1`.
+    numexpr's operators would turn `x / 10` into `x * 0.1`.
     """
     name = node.operator
     kind = "bool" if node.kind is Kind.CONDITION else "double"
@@ -340,7 +341,7 @@ def _one(value: float) -> Any:
 
 
 def _power(node: Node, base: Any, exponent: Any) -> Any:
-    known = node.operands[1].value if node.operands[1].constant else None
+    known = node.operands[1].value if node.operands[1].is_constant else None
     if known == 2:
         return OpNode("mul", (base, base), "double")
     power = OpNode("pow", (base, exponent), "double")
@@ -355,7 +356,7 @@ def _power(node: Node, base: Any, exponent: Any) -> Any:
 
 
 def _loader(column: pd.Series, form: str) -> Callable[[slice], Any]:
-    """What reads a slice of a column in one form: number, condition, object or missing."""
+    """A function that reads a slice of a column as one form: number, condition, object, missing."""
     dtype = column.dtype
     if form == "object":
         return lambda rows: column.iloc[rows].reset_index(drop=True)
@@ -369,5 +370,5 @@ def _loader(column: pd.Series, form: str) -> Callable[[slice], Any]:
     return lambda rows: column.iloc[rows].to_numpy(dtype=wanted, na_value=gap)
 
 
-def _repeated(value: Any, rows: int) -> pd.Series:
+def _repeat(value: Any, rows: int) -> pd.Series:
     return pd.Series([value] * rows, dtype="str" if isinstance(value, str) else None)

@@ -132,5 +132,5 @@ def test_a_formula_is_text(formula: object) -> None:
 
 @pytest.mark.parametrize("formula", ["", "  \n", "# only a comment", []])
 def test_no_formula_at_all_is_refused(formula: str) -> None:
-    with pytest.raises(FormulaError, match=r'^formula: there is none; write one such as ".*"\.$'):
+    with pytest.raises(FormulaError, match=r'^formula: expected at least one, such as ".*"\.$'):
         parse_formulas(formula)

@@ -13,10 +13,11 @@ from sklearn.base import TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_param_validation
 
 from feature_store import derived_features
 from feature_store.derived_features.aggregated_features import GroupFeatureGenerator, GroupRatio
-from feature_store.derived_features.groups import GroupTransformer
+from feature_store.derived_features.groups import GroupColumnTransformer, GroupTransformer
 from feature_store.derived_features.row_features import FormulaTransformer
 from feature_store.derived_features.window_features import (
     GroupPercentileRank,
@@ -57,7 +58,14 @@ def test_no_transformer_is_left_out() -> None:
         if isinstance(value, type) and issubclass(value, TransformerMixin)
     }
     own = {one for one in known if one.__module__.startswith(derived_features.__name__)}
-    assert own - {GroupTransformer} == {type(by_name) for by_name, _ in TRANSFORMERS}
+    bases = {GroupTransformer, GroupColumnTransformer}
+    assert own - bases == {type(by_name) for by_name, _ in TRANSFORMERS}
+
+
+@pytest.mark.parametrize(("by_name", "by_position"), TRANSFORMERS, ids=str)
+def test_each_parameter_has_a_constraint(by_name: Any, by_position: Any) -> None:
+    """scikit-learn runs this check on its own estimators only."""
+    check_param_validation(type(by_name).__name__, by_position)
 
 
 @pytest.mark.parametrize(("by_name", "by_position"), TRANSFORMERS, ids=str)
