@@ -9,7 +9,13 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from cli.errors import InputError
-from datasets.checks import ContractError, Failure, FailureCollector, contract_dtypes
+from datasets.checks import (
+    ContractError,
+    Failure,
+    FailureCollector,
+    contract_dtypes,
+    describe_check,
+)
 
 
 class Boxes(pa.DataFrameModel):
@@ -112,8 +118,8 @@ def test_each_missing_column_is_named_once_over_all_batches() -> None:
 
 def test_a_strict_contract_names_each_column_it_does_not_know() -> None:
     assert messages(GOOD.assign(extra=1, more=2)) == [
-        "t: column 'extra': unexpected, the contract Boxes takes only size, count, label.",
-        "t: column 'more': unexpected, the contract Boxes takes only size, count, label.",
+        "t: column 'extra': unexpected, the contract Boxes allows only size, count, label.",
+        "t: column 'more': unexpected, the contract Boxes allows only size, count, label.",
     ]
 
 
@@ -133,6 +139,33 @@ def test_other_checks_are_told_by_their_name() -> None:
         "t: column 'name': expected each value once, got e.g. 'x' in 2 rows: 1, 2.",
         "t: column 'name': expected str_matches('^x+$'), got e.g. 'y' in 1 row: 3.",
     ]
+
+
+def test_whole_rows_and_the_order_of_columns_are_checked() -> None:
+    class Pairs(pa.DataFrameModel):
+        low: int
+        high: int
+
+        @pa.dataframe_check
+        @classmethod
+        def ascending(cls, rows: pd.DataFrame) -> pd.Series[bool]:
+            return rows["low"] < rows["high"]
+
+        class Config:
+            ordered = True
+
+    table = pd.DataFrame({"high": [2, 1], "low": [1, 1]})
+    assert messages(table, contract=Pairs) == [
+        "t: column 'high': out of order, expected the order low, high.",
+        "t: column 'high': expected ascending, got e.g. 1 in 1 row: 2.",
+        "t: column 'low': out of order, expected the order low, high.",
+        "t: column 'low': expected ascending, got e.g. 1 in 1 row: 2.",
+    ]
+
+
+def test_a_check_keeps_its_own_error() -> None:
+    assert describe_check(pa.Check.gt(0)) == "more than 0"
+    assert describe_check(pa.Check.gt(0, error="a positive price")) == "a positive price"
 
 
 def test_other_categories_than_the_contracts_are_named() -> None:

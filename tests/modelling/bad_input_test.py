@@ -138,7 +138,7 @@ def test_a_further_column_is_kept_or_refused_as_the_contract_says(
     earlier = OUTPUT.read_bytes()
     monkeypatch.setattr(IRIS + ".MODEL", dataclasses.replace(MODEL, input_contract=OnlyFlowers))
     assert refused(call, "more.parquet", "--allow-mismatch").splitlines()[-1] == (
-        f"more.parquet: column 'place': unexpected, the contract OnlyFlowers takes only "
+        f"more.parquet: column 'place': unexpected, the contract OnlyFlowers allows only "
         f"{', '.join(COLUMNS)}."
     )
     assert OUTPUT.read_bytes() == earlier

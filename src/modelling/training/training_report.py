@@ -11,7 +11,7 @@ from sklearn.inspection import permutation_importance
 from skops.card import Card
 
 from cli.terminal import say
-from datasets.checks import readable_check
+from datasets.checks import describe_check
 from modelling.definition import ModelDefinition
 from modelling.registry.compatibility import git_commit
 from modelling.training.pictures import confusion_matrix, importances, predicted_against_true
@@ -102,9 +102,7 @@ def _author(definition: ModelDefinition) -> str:
 
 def _contract_table(contract: type[pa.DataFrameModel]) -> pd.DataFrame:
     def row(name: str, column: Any) -> tuple[str, str, str, str]:
-        checks = ", ".join(
-            readable_check(str(check.error or check.name)) for check in column.checks
-        )
+        checks = ", ".join(map(describe_check, column.checks))
         missing = "may be missing" if column.nullable else ""
         rules = ", ".join(filter(None, (checks, missing)))
         return name, str(column.dtype), rules, column.description or ""
