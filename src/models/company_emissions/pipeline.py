@@ -1,4 +1,4 @@
-"""What the model does with columns: sizes, levels of industries, a regression of logarithms."""
+"""The model's features and regression: sizes, levels of industries, logarithms."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from feature_store.derived_features.aggregated_features import GroupFeatureGenerator
+from feature_store.derived_features.aggregated_features import GroupFeatureGenerator, GroupRatio
 from feature_store.derived_features.row_features import FormulaTransformer
 from modelling.prediction_intervals import IntervalRegressor, predict_intervals
 from models.company_emissions.schema import TARGET, CompanyFeatures, EstimatedIntensities
 
 FORMULA = "revenue_per_employee = where(employees > 0, revenue / employees, nan)"
 CATEGORIES = ["country", "industry"]
+SIZES = ["revenue", "revenue_per_employee"]
 
 
 def build_pipeline(seed: int) -> Pipeline:
@@ -31,9 +32,15 @@ def build_pipeline(seed: int) -> Pipeline:
     regressor = IntervalRegressor(logarithmic, conformity_score="gamma", random_state=seed)
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     level = GroupFeatureGenerator("industry", "median", target_name=TARGET)
+    ratio = GroupRatio("industry", SIZES)
     columns = ColumnTransformer(
-        [("one_hot", one_hot, CATEGORIES), ("level", level, ["industry"])],
-        remainder="passthrough",
+        [
+            ("one_hot", one_hot, CATEGORIES),
+            ("level", level, ["industry"]),
+            ("ratio", ratio, ["industry", *SIZES]),
+            # `remainder` would drop the columns that `ratio` reads.
+            ("sizes", "passthrough", ["employees", *SIZES]),
+        ]
     ).set_output(transform="pandas")
     features = FormulaTransformer(FORMULA, keep_inputs=True)
     return Pipeline([("features", features), ("encode", columns), ("regress", regressor)])
