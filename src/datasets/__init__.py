@@ -1,14 +1,13 @@
-"""What each table looks like, column by column. Reads nothing and writes nothing.
+"""Contracts: the columns of each table. This package reads and writes no data.
 
 A contract is a `pa.DataFrameModel` with
 
-- in its own `Config`: a `name` (snake_case, unlike any other), a `description` of what one row is,
-  and `metadata` with a `version` (major.minor.patch, from 1.0.0 on) and an `owner` (who answers for
-  it); before a contract goes, `deprecated` there says what to read instead.
-- for each column: a `description` (what it means, and what a missing value means), the unit as
-  `metadata={"unit": …}` where it has one, its range or values, and `nullable=True` where values may
-  be missing.
+- its own `Config`: a unique `name` in snake_case, a `description` of one row, and `metadata` with a
+  `version` (major.minor.patch, starting at 1.0.0) and an `owner`. Before you remove a contract, add
+  `deprecated` to the metadata, which names the replacement.
+- for each column: a `description` (its meaning, and that of a missing value), its range or values,
+  the unit as `metadata={"unit": …}` if it has one, and `nullable=True` if values may be missing.
 
-A model whose name starts with an underscore is no contract, but what several have in common.
-`datasets.registry.contracts()` finds all others by name.
+A model whose name starts with an underscore is a base class, not a contract.
+`datasets.registry.contracts()` finds all contracts.
 """

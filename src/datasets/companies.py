@@ -1,4 +1,4 @@
-"""Yearly filings of companies: where they are, what they do, how large they are."""
+"""Yearly filings of companies: country, industry and size."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ COUNTRIES = (
     *("IE", "IT", "NL", "NO", "PL", "PT", "SE"),
 )
 
-# Sections A to M of NACE Rev. 2, the EU's classification of economic activities; the sections after
-# M (public services, households) hold few companies that file.
+# Sections A to M of NACE Rev. 2, the EU's classification of economic activities. Few companies in
+# the later sections (public services, households) file.
 INDUSTRIES = (
     "agriculture",  # A: agriculture, forestry and fishing
     "mining",  # B: mining and quarrying
@@ -35,7 +35,7 @@ INDUSTRIES = (
 class Companies(pa.DataFrameModel):
     """One row per company, event (the end of a financial year) and arrival of its filing.
 
-    A filing that is corrected arrives again: the same company and event, a later `arrived_at`.
+    A corrected filing arrives again: the same company and event, a later `arrived_at`.
     """
 
     company_id: str = pa.Field(description="Identifies a company; stays the same for its life.")

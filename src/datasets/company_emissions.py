@@ -11,7 +11,7 @@ import pandera.pandas as pa
 class ReportedEmissions(pa.DataFrameModel):
     """One row per company, event (the end of a financial year) and arrival of its report.
 
-    A report that is corrected arrives again: the same company and event, a later `arrived_at`.
+    A corrected report arrives again: the same company and event, a later `arrived_at`.
     """
 
     company_id: str = pa.Field(description="Identifies a company, as in the companies table.")

@@ -1,9 +1,9 @@
-"""Patients with diabetes: ten measurements, and how the disease went on in the year after them.
+"""Patients with diabetes: ten measurements, and the progression of the disease within a year.
 
 Source: B. Efron, T. Hastie, I. Johnstone and R. Tibshirani, "Least angle regression", Annals of
-Statistics 32 (2004), 407-499; scikit-learn ships it (`load_diabetes(scaled=False)`, whose names of
-the columns are given in brackets). Ranges are wider than the study's: they part what a human being
-can have from a slip of the pen or a wrong unit.
+Statistics 32 (2004), 407-499. scikit-learn ships it as `load_diabetes(scaled=False)`; its column
+names are in parentheses below. Ranges are wider than in the study: they exclude values that no
+human can have, such as typing errors and wrong units.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _MG_DL = {"unit": "mg/dl"}
 
 
 class Patients(pa.DataFrameModel):
-    """One row per patient, all measured on the same day. Further columns are kept as they are."""
+    """One row per patient, all measured on the same day. Additional columns are kept."""
 
     age_years: float = pa.Field(ge=0, le=120, description="Age (age).", metadata={"unit": "years"})
     sex: int = pa.Field(
@@ -56,16 +56,16 @@ class Patients(pa.DataFrameModel):
 
 
 class LabelledPatients(Patients):
-    """Patients who were seen again a year later."""
+    """Patients with a follow-up a year later."""
 
     progression: float = pa.Field(
         ge=0,
         le=500,
-        description="How far the disease went on within a year of the measurements; "
+        description="Progression of the disease within a year of the measurements; "
         "the study's own score, 25 (least) to 346 among its patients.",
     )
 
     class Config:
         name = "labelled_patients"
-        description = "One row per patient with diabetes who was seen again a year later."
+        description = "One row per patient with diabetes and a follow-up a year later."
         metadata = {"version": "1.0.0", "owner": "data-science"}

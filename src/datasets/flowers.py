@@ -14,7 +14,7 @@ _CM = {"unit": "cm"}
 
 
 class Flowers(pa.DataFrameModel):
-    """One row per flower, measured in centimetres. Further columns are kept as they are."""
+    """One row per flower, measured in centimetres. Additional columns are kept."""
 
     sepal_length_cm: float = pa.Field(
         gt=0, le=_LONGEST_CM, description="Length of a sepal.", metadata=_CM
@@ -31,17 +31,17 @@ class Flowers(pa.DataFrameModel):
 
     class Config:
         name = "flowers"
-        description = "One row per flower; further columns are kept as they are."
+        description = "One row per flower; additional columns are kept."
         metadata = {"version": "1.0.0", "owner": "data-science"}
         strict = False
 
 
 class LabelledFlowers(Flowers):
-    """Flowers whose species a botanist has told."""
+    """Flowers with the species that a botanist identified."""
 
-    species: str = pa.Field(isin=SPECIES, description="The species, as a botanist told it.")
+    species: str = pa.Field(isin=SPECIES, description="The species that a botanist identified.")
 
     class Config:
         name = "labelled_flowers"
-        description = "One row per flower whose species a botanist has told."
+        description = "One row per flower with the species that a botanist identified."
         metadata = {"version": "1.0.0", "owner": "data-science"}

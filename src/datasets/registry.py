@@ -13,10 +13,10 @@ import datasets
 
 
 def contracts() -> dict[str, type[pa.DataFrameModel]]:
-    """Every contract of this package by its name, in the order of the names.
+    """All contracts of this package by name, in alphabetical order.
 
     Raises:
-        ValueError: two contracts have one name.
+        ValueError: two contracts have the same name.
     """
     found: dict[str, type[pa.DataFrameModel]] = {}
     for contract in _models():

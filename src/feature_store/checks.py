@@ -1,4 +1,4 @@
-"""Rows as a contract has them: first its dtypes, then its rules."""
+"""Validation of rows against a contract: convert dtypes, then check rules."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def dtypes_of(schema: pa.DataFrameSchema) -> dict[str, Any]:
     }
 
 
-def subset(schema: pa.DataFrameSchema, columns: Sequence[str]) -> pa.DataFrameSchema:
-    """The schema of some columns, in that order; rules on several columns need all of them."""
+def select_columns(schema: pa.DataFrameSchema, columns: Sequence[str]) -> pa.DataFrameSchema:
+    """The schema of some columns, in that order; checks of whole rows need all columns."""
     chosen: pa.DataFrameSchema = schema.select_columns(list(columns))
     if set(columns) != set(schema.columns):
         chosen.checks = []
@@ -31,17 +31,17 @@ def subset(schema: pa.DataFrameSchema, columns: Sequence[str]) -> pa.DataFrameSc
     return chosen
 
 
-def checked(frame: pd.DataFrame, schema: pa.DataFrameSchema, source: str) -> pd.DataFrame:
-    """The rows with the schema's dtypes, if they keep its rules.
+def validate_rows(frame: pd.DataFrame, schema: pa.DataFrameSchema, source: str) -> pd.DataFrame:
+    """Validate the rows against the schema; return them with its dtypes.
 
-    What a store has in another dtype of the same kind (whole numbers as floating-point ones because
-    one is missing, moments in another unit) is converted where nothing is lost.
+    A store may use another dtype of the same kind, such as floats for integers because one is
+    missing, or another unit of time. Such columns are converted if no value changes.
 
     Raises:
-        BrokenViewError: they do not; names every column, rule and an example.
+        BrokenViewError: the rows break the schema; names each column and rule, with an example.
     """
     converted = {
-        name: _converted(frame[name], dtype)
+        name: _convert(frame[name], dtype)
         for name, dtype in dtypes_of(schema).items()
         if name in frame.columns and frame[name].dtype != dtype
     }
@@ -52,12 +52,12 @@ def checked(frame: pd.DataFrame, schema: pa.DataFrameSchema, source: str) -> pd.
     return rows
 
 
-def _converted(values: pd.Series[Any], dtype: Any) -> pd.Series[Any]:
+def _convert(values: pd.Series[Any], dtype: Any) -> pd.Series[Any]:
     if isinstance(dtype, pd.DatetimeTZDtype):
         if isinstance(values.dtype, pd.DatetimeTZDtype):
-            moments = values.dt.tz_convert(dtype.tz).dt.as_unit(dtype.unit)
-            return cast("pd.Series[Any]", moments)
-        # Without a time zone nobody knows which moments these are.
+            timestamps = values.dt.tz_convert(dtype.tz).dt.as_unit(dtype.unit)
+            return cast("pd.Series[Any]", timestamps)
+        # Timestamps without a time zone are ambiguous.
         return values.astype(dtype) if values.isna().all() else values
     numeric = pd.api.types.is_numeric_dtype
     if numeric(dtype) and not numeric(values.dtype) and not values.isna().all():

@@ -1,4 +1,4 @@
-"""Extract a feature view to a file: typed, checked, and with a manifest beside it.
+"""Extract a feature view to a file, validated and with a manifest.
 
 Examples:
   ./pants run src/feature_store:extract -- --view company --dst companies.parquet
@@ -6,12 +6,12 @@ Examples:
   python -m feature_store.extract --view company --dst nl.csv --filter 'country in ("NL", "BE")'
   python -m feature_store.extract --view company --dst s3://bucket/companies.parquet
 
-What --dst can be: docs/pages/places.md.
+For the values of --dst, see docs/pages/places.md.
 
 --filter takes comparisons (==, !=, <, <=, >, >=, in, not in, is None, is not None), joined by and,
-or, not. --as-of takes a date (its 00:00 UTC) or a time with its offset, and gives of each entity
-the latest row that had happened and arrived by then. Exits with 2 where a column, the filter or the
-moment is wrong, or rows break the view's contract; the earlier file is then untouched.
+or, not. --as-of takes a date (its 00:00 UTC) or a time with its offset, and extracts the latest row
+of each entity that had happened and arrived by then. Exits with 2 if a column, the filter or the
+timestamp is invalid, or if rows break the view's contract; an existing file then stays unchanged.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from feature_store.settings import ExtractSettings
 
 
 def view_names() -> list[str]:
-    """The feature views that this program was packaged with."""
+    """The names of the packaged feature views."""
     return sorted(module.name for module in pkgutil.iter_modules(feature_store.views.__path__))
 
 
 def run(settings: ExtractSettings, context: TaskContext) -> int:
-    """Extract one view and show a summary."""
-    from feature_store.extraction import extract
+    """Extract one view and print a summary."""
+    from feature_store.extract_task import extract
 
     extract(context.choices["view"], settings, context)
     return 0
 
 
 def main(*, argv: Sequence[str] | None = None) -> NoReturn:
-    """The command line."""
+    """Run the command line."""
     task.main(
         ExtractSettings,
         run,

@@ -1,16 +1,16 @@
-"""Filters: which rows of a view are wanted, as text or as a list.
+"""Filters: conditions that select rows of a view, as a string or as a list.
 
-As text, in Python's own notation (parsed, never run):
+As a string, in Python syntax (parsed, never run):
 
     revenue > 1e6 and country in ("NL", "DE")
     not (industry is None or 10 <= employees < 250)
     event_timestamp >= "2024-01-01"
 
-As a list, what pandas and pyarrow take: `[("country", "==", "NL"), ("revenue", ">", 1e6)]`, all of
-which must hold; or a list of such lists, of which one must.
+As a list, as in pandas and pyarrow: `[("country", "==", "NL"), ("revenue", ">", 1e6)]`, where all
+conditions must be true, or a list of such lists, where one list must be true.
 
-As in SQL, what is missing passes only `is None`. Moments are text with a time zone, or a date,
-which is its 00:00 UTC.
+As in SQL, a missing value passes only `is None`. A timestamp is a string with a time zone, or a
+date, which means its 00:00 UTC.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import Any
 
 import pandas as pd
 
-from feature_store.errors import FeatureStoreError, unknown
-from feature_store.moments import to_moment
+from feature_store.errors import FeatureStoreError, unknown_names
+from feature_store.timestamps import to_timestamp
 
 type Condition = tuple[str, str, Any]
 type Alternatives = list[list[Condition]]
@@ -59,29 +59,31 @@ _OPERATORS: Mapping[type[ast.cmpop], str] = {
 
 
 def parse_filter(given: Filter | None, dtypes: Mapping[str, Any], what: str) -> Alternatives | None:
-    """The filter as alternatives, of each of which all conditions must hold; None for no filter.
+    """Parse a filter to alternatives, each a list of conditions; None for no filter.
 
-    `dtypes` are the columns there are, with their pandas dtypes, and `what` is what has them.
+    `dtypes` maps the columns to their pandas dtypes. `what` names their owner in errors.
 
     Raises:
-        FeatureStoreError: it names no column of those, cannot be parsed, or compares a column with
-            something of another kind.
+        FeatureStoreError: the filter cannot be parsed, names an unknown column, or compares a
+            column with a value of another kind.
     """
     if given is None:
         return None
-    alternatives = _parsed(given) if isinstance(given, str) else _listed(given)
+    alternatives = _parse(given) if isinstance(given, str) else _to_alternatives(given)
     if alternatives is None:
         return None
     names = {name for conditions in alternatives for name, _, _ in conditions}
     if not names <= set(dtypes):
-        raise unknown(f"{what}: the filter has no column", sorted(names - set(dtypes)), dtypes)
+        raise unknown_names(
+            f"{what}: the filter has no column", sorted(names - set(dtypes)), dtypes
+        )
     return [
-        [_checked(condition, dtypes[condition[0]]) for condition in conditions]
+        [_check(condition, dtypes[condition[0]]) for condition in conditions]
         for conditions in alternatives
     ]
 
 
-def _listed(given: Sequence[Any]) -> Alternatives | None:
+def _to_alternatives(given: Sequence[Any]) -> Alternatives | None:
     if not given:
         return None
     several = all(isinstance(part, list) for part in given)
@@ -92,20 +94,20 @@ def _listed(given: Sequence[Any]) -> Alternatives | None:
                 f"filter: expected tuples such as ('revenue', '>', 1e6), got {condition!r}."
             )
         if condition[1] not in _NEGATED:
-            raise unknown("filter: no operator", [str(condition[1])], _NEGATED)
+            raise unknown_names("filter: no operator", [str(condition[1])], _NEGATED)
     return alternatives
 
 
-def _parsed(text: str) -> Alternatives:
+def _parse(text: str) -> Alternatives:
     text = text.strip()
     try:
         return _alternatives(ast.parse(text, mode="eval").body, text, negated=False)
     except SyntaxError as error:
         offset = error.offset - 1 if error.offset else len(text)
-        hint = " (equal is ==)" if text[offset : offset + 1] == "=" else ""
-        raise _refused(text, offset, f"cannot be understood from here on{hint}") from None
+        hint = " (use == for equality)" if text[offset : offset + 1] == "=" else ""
+        raise _error(text, offset, f"cannot be parsed from here on{hint}") from None
     except (ValueError, RecursionError, MemoryError):
-        raise _refused(text, 0, "cannot be understood") from None
+        raise _error(text, 0, "cannot be parsed") from None
 
 
 def _alternatives(node: ast.expr, text: str, *, negated: bool) -> Alternatives:
@@ -113,25 +115,25 @@ def _alternatives(node: ast.expr, text: str, *, negated: bool) -> Alternatives:
         return _alternatives(node.operand, text, negated=not negated)
     if isinstance(node, ast.BoolOp):
         parts = [_alternatives(value, text, negated=negated) for value in node.values]
-        return _combined(parts, isinstance(node.op, ast.And) != negated, text, node)
+        return _combine(parts, isinstance(node.op, ast.And) != negated, text, node)
     if not isinstance(node, ast.Compare):
-        raise _refused(text, node.col_offset, "expected a comparison such as revenue > 1e6")
+        raise _error(text, node.col_offset, "expected a comparison such as revenue > 1e6")
     values = [node.left, *node.comparators]
     conditions = [
         _condition(left, operator, right, text, negated=negated)
         for left, operator, right in zip(values, node.ops, values[1:], strict=False)
     ]
-    return _combined([[[condition]] for condition in conditions], not negated, text, node)
+    return _combine([[[condition]] for condition in conditions], not negated, text, node)
 
 
-def _combined(parts: list[Alternatives], every: bool, text: str, node: ast.expr) -> Alternatives:
+def _combine(parts: list[Alternatives], every: bool, text: str, node: ast.expr) -> Alternatives:
     if not every:
         return [conditions for part in parts for conditions in part]
     count = 1
     for part in parts:
         count *= len(part)
     if count > _MOST_ALTERNATIVES:
-        raise _refused(text, node.col_offset, f"stands for {count:,} alternatives; simplify it")
+        raise _error(text, node.col_offset, f"expands to {count:,} alternatives; simplify it")
     return [[each for conditions in choice for each in conditions] for choice in product(*parts)]
 
 
@@ -142,7 +144,7 @@ def _condition(
     if isinstance(right, ast.Name) and not isinstance(left, ast.Name) and symbol in _MIRRORED:
         left, right, symbol = right, left, _MIRRORED[symbol]
     if not isinstance(left, ast.Name):
-        raise _refused(text, left.col_offset, "expected the name of a column")
+        raise _error(text, left.col_offset, "expected the name of a column")
     return left.id, _NEGATED[symbol] if negated else symbol, _literal(right, text)
 
 
@@ -155,38 +157,38 @@ def _literal(node: ast.expr, text: str) -> Any:
             return -value
     elif isinstance(node, ast.Constant) and isinstance(node.value, str | int | float | None):
         return node.value
-    raise _refused(text, node.col_offset, 'expected a value such as 1e6, "NL" or ("NL", "DE")')
+    raise _error(text, node.col_offset, 'expected a value such as 1e6, "NL" or ("NL", "DE")')
 
 
-def _refused(text: str, offset: int, problem: str) -> FeatureStoreError:
+def _error(text: str, offset: int, problem: str) -> FeatureStoreError:
     line = text.strip().splitlines()[0] if text.strip() else ""
     return FeatureStoreError(f"filter: {problem}:\n  {line}\n  {' ' * offset}^")
 
 
-def _checked(condition: Condition, dtype: Any) -> Condition:
+def _check(condition: Condition, dtype: Any) -> Condition:
     column, operator, value = condition
     if operator in ("is", "is not"):
         if value is not None:
             raise FeatureStoreError(
-                f"filter: column {column!r}: `{operator}` asks whether a value is missing; "
-                f"write `{column} {operator} None`, or == and != for anything else."
+                f"filter: column {column!r}: `{operator}` tests for missing values only; write "
+                f"`{column} {operator} None`, or use == and != for other values."
             )
         return condition
     if operator in ("in", "not in"):
         if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
             raise FeatureStoreError(
-                f"filter: column {column!r}: `{operator}` needs several values, got {value!r}."
+                f"filter: column {column!r}: `{operator}` expects several values, got {value!r}."
             )
         return column, operator, [_value(column, each, dtype) for each in value]
     return column, operator, _value(column, value, dtype)
 
 
 def _value(column: str, value: Any, dtype: Any) -> Any:
-    """The value, if the column can be compared with it; moments in UTC."""
+    """The value, if it has the column's kind; timestamps in UTC."""
     expected = "a value"
     if value is not None:
         if isinstance(dtype, pd.DatetimeTZDtype):
-            return to_moment(value, f"filter: column {column!r}")
+            return to_timestamp(value, f"filter: column {column!r}")
         if pd.api.types.is_bool_dtype(dtype):
             if isinstance(value, bool):
                 return value
@@ -198,8 +200,8 @@ def _value(column: str, value: Any, dtype: Any) -> Any:
         elif isinstance(value, str):
             return value
         else:
-            expected = "text"
+            expected = "a string"
     raise FeatureStoreError(
         f"filter: column {column!r}: expected {expected}, got {value!r}."
-        + (f" Write `{column} is None` for what is missing." if value is None else "")
+        + (f" Write `{column} is None` for missing values." if value is None else "")
     )

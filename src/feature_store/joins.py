@@ -1,4 +1,4 @@
-"""Features of entities as they were known at the entities' own times."""
+"""Point-in-time joins: features of entities as known at the entities' own timestamps."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pandas as pd
 from data_access_layer.query.asof import asof_join
 from data_access_layer.settings import StoreSettings
 from feature_store.checks import dtypes_of
-from feature_store.errors import FeatureStoreError, unknown
-from feature_store.view import FeatureView, Selection, as_selections
+from feature_store.errors import FeatureStoreError, unknown_names
+from feature_store.view import FeatureView, Selection, to_selections
 
-# With more different keys than that, the question would be longer than what it saves.
+# With more distinct keys, the filter would cost more than it saves.
 _MOST_KEYS_IN_FILTER = 1_000
 
 
@@ -24,33 +24,32 @@ def point_in_time_join(
     tolerance: timedelta | str | None = None,
     settings: StoreSettings | None = None,
 ) -> pd.DataFrame:
-    """Put features beside entities, each as it was known at its entity's time.
+    """Add features to entities, as known at each entity's timestamp.
 
-    No row is used that happened, or became known, after the entity's time: of the rows of an
-    entity's keys that are left the latest event is taken, of its corrections the last known. Where
-    there is none, the features are missing. Of rows that tie in all of that the one with the
-    greatest features is taken (compared in the order of their names, missing ones the smallest).
+    The join ignores rows that happened or arrived after the entity's timestamp. Of an entity's
+    remaining rows, it uses the latest event and its last correction. Without such a row, features
+    are missing. If rows tie, it uses the one with the greatest features (compared in the order of
+    their names, with missing values as the smallest).
 
     Args:
-        entities: one row per question, with the views' keys and `timestamp`; further columns are
-            kept.
+        entities: rows with the views' keys and `timestamp`; other columns are kept.
         views: views (all their features) or selections, `View["revenue"]` or
             `View.select("revenue", prefix="company_")`.
-        timestamp: the column of `entities` with the moment of the question, with a time zone.
-        tolerance: the greatest age of an event at the entity's time, e.g. "730D"; None for any.
-        settings: where tables lie; None for what is configured.
+        timestamp: the column of `entities` with the time to join at, with a time zone.
+        tolerance: the maximum age of an event, such as "730D"; None for no limit.
+        settings: where tables are; None for the configured settings.
 
     Returns:
-        The rows, index and columns of `entities`, then the features, with the dtypes of their
-        views; whole numbers and booleans are pandas' nullable ones.
+        The rows, index and columns of `entities`, then the features with the dtypes of their
+        views; integers and booleans have pandas' nullable types.
 
     Raises:
-        FeatureStoreError: `entities` misses a column, has moments without a time zone, or already
-            has a column that a view gives.
+        FeatureStoreError: `entities` lacks a column, has timestamps without a time zone, or
+            already has a column of a view.
     """
-    selections = as_selections(views)
+    selections = to_selections(views)
     _check_entities(entities, selections, timestamp)
-    limit = None if tolerance is None else _tolerance(tolerance)
+    limit = None if tolerance is None else _parse_tolerance(tolerance)
     parts = [_features(entities, each, timestamp, limit, settings) for each in selections]
     return pd.concat([entities, *parts], axis=1)
 
@@ -69,7 +68,7 @@ def _features(
         settings=settings,
     )
     if rows.duplicated(list(source.own_columns)).any():
-        # A database gives its rows in any order; so rows that tie are put into one of their values.
+        # A database returns rows in any order, so sort tied rows by their values.
         rows = rows.sort_values(sorted(selection.columns), kind="stable", na_position="first")
     joined = asof_join(
         entities,
@@ -90,17 +89,17 @@ def _window(
     timestamp: str,
     tolerance: pd.Timedelta | None,
 ) -> list[tuple[str, str, object]] | None:
-    """Which rows can matter at all, so that the store need not hand out the others."""
-    moments = entities[timestamp].dropna()
-    if moments.empty:
+    """A filter for the rows that can match, so that the store reads no others."""
+    timestamps = entities[timestamp].dropna()
+    if timestamps.empty:
         return None
     source = selection.view.source()
-    last = moments.max()
+    last = timestamps.max()
     conditions: list[tuple[str, str, object]] = [(source.timestamp, "<=", _ceiling(last))]
     if source.available:
         conditions.append((source.available, "<=", _ceiling(last)))
     if tolerance is not None:
-        conditions.append((source.timestamp, ">=", (moments.min() - tolerance).floor("us")))
+        conditions.append((source.timestamp, ">=", (timestamps.min() - tolerance).floor("us")))
     for key in source.keys:
         values = entities[key].dropna().unique().tolist()
         if 0 < len(values) <= _MOST_KEYS_IN_FILTER:
@@ -108,9 +107,9 @@ def _window(
     return conditions
 
 
-def _ceiling(moment: pd.Timestamp) -> pd.Timestamp:
-    """Stores keep microseconds; what passes too much here is sorted out by the join."""
-    return moment.ceil("us")
+def _ceiling(timestamp: pd.Timestamp) -> pd.Timestamp:
+    """Round up to the microseconds that stores keep; the join removes the excess rows."""
+    return timestamp.ceil("us")
 
 
 def _check_entities(entities: pd.DataFrame, selections: list[Selection], timestamp: str) -> None:
@@ -118,18 +117,20 @@ def _check_entities(entities: pd.DataFrame, selections: list[Selection], timesta
     for selection in selections:
         needed = [*selection.view.source().keys, timestamp]
         if odd := [name for name in needed if name not in columns]:
-            raise unknown(f"entities: for {selection.view.__name__} no column", odd, columns)
+            raise unknown_names(
+                f"entities: {selection.view.__name__} requires the column", odd, columns
+            )
         for key in selection.view.source().keys:
             _check_kind(entities[key], dtypes_of(selection.view.to_schema())[key])
         if twice := [name for name in selection.names.values() if name in columns]:
             raise FeatureStoreError(
-                f"entities: have a column {twice[0]!r} already, which {selection.view.__name__} "
-                "gives: drop it, or give the view's a prefix with select(…, prefix=…)."
+                f"entities: column {twice[0]!r} is also a column of {selection.view.__name__}. "
+                "Drop it, or give the view's column a prefix with select(…, prefix=…)."
             )
     if not isinstance(entities[timestamp].dtype, pd.DatetimeTZDtype):
         raise FeatureStoreError(
             f"entities: column {timestamp!r}: expected timestamps with a time zone, got "
-            f'{entities[timestamp].dtype}. Say which it is, e.g. .dt.tz_localize("UTC").'
+            f'{entities[timestamp].dtype}. Add the zone, for example with .dt.tz_localize("UTC").'
         )
 
 
@@ -141,10 +142,10 @@ def _check_kind(key: pd.Series[Any], dtype: Any) -> None:
         )
 
 
-def _tolerance(given: timedelta | str) -> pd.Timedelta:
+def _parse_tolerance(given: timedelta | str) -> pd.Timedelta:
     try:
         return pd.Timedelta(given)
     except ValueError as error:
         raise FeatureStoreError(
-            f'tolerance: {given!r} is no duration; expected one such as "730D" or "12h".'
+            f'tolerance: {given!r} is not a duration; expected one such as "730D" or "12h".'
         ) from error

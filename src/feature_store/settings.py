@@ -1,4 +1,4 @@
-"""What can be set for the feature store's tasks."""
+"""Settings of the feature store's tasks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from data_access_layer.settings import BATCH_ROWS, BatchRows
 
 
 class ExtractSettings(Settings):
-    """What is extracted, and where it goes."""
+    """What to extract, and where to write it."""
 
     section: ClassVar[str] = "extract"
 
     dst: str = Field("", description="The Parquet or CSV file to write (or another location).")
-    columns: str = Field("", description="Which columns, such as revenue,employees; default: all.")
-    filter: str = Field("", description="Which rows, such as 'revenue > 1e6'; default: all.")
+    columns: str = Field("", description="The columns, such as revenue,employees; default: all.")
+    filter: str = Field("", description="The rows, such as 'revenue > 1e6'; default: all.")
     as_of: str = Field(
         "",
-        description="What was known at that date or moment, one row per entity; default: all rows.",
+        description="The date or time as of which to read, one row per entity; default: all rows.",
     )
     batch_rows: BatchRows = BATCH_ROWS

@@ -1,19 +1,19 @@
-"""Feature views: the standard way to get features, typed and checked.
+"""Feature views: the standard way to read features, typed and validated.
 
-A view is a contract (a pandera model) that knows where its rows are:
+A view is a contract (a pandera model) with the location of its rows:
 
     class FeatureViewCompany(
         FeatureView, Companies,
         table="companies", keys=("company_id",), available="arrived_at", sample=sample_companies,
     ):
-        "What companies file every year."
+        "Yearly filings of companies."
 
     FeatureViewCompany.read(
         columns=["company_id", "revenue"], filter="revenue > 1e6", as_of="2025-01-01"
     )
 
-Where the table lies is configuration (`[stores]`), so a view moves from a local file to S3 or into
-a database without a change of code.
+The settings (`[stores]`) define where the table is, so a view can move from a local file to S3 or a
+database without a change of code.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from data_access_layer.query.filters import AsOf
 from data_access_layer.settings import BATCH_ROWS, StoreSettings
 from data_access_layer.stores import open_table
 from data_access_layer.tables.stored_table import StoredTable
-from feature_store.checks import checked, dtypes_of, subset
-from feature_store.errors import FeatureStoreError, unknown
+from feature_store.checks import dtypes_of, select_columns, validate_rows
+from feature_store.errors import FeatureStoreError, unknown_names
 from feature_store.filters import Alternatives, Filter, parse_filter
-from feature_store.moments import Moment, to_moment
+from feature_store.timestamps import Timestamp, to_timestamp
 
-# Integers that may be missing would else be floating-point, and no longer exact beyond 2^53.
+# Without these, nullable integers would become floats, which are not exact beyond 2^53.
 _EXACT_TYPES: dict[str, Any] = {
     **{f"int{bits}": pd.api.types.pandas_dtype(f"Int{bits}") for bits in (8, 16, 32, 64)},
     **{f"uint{bits}": pd.api.types.pandas_dtype(f"UInt{bits}") for bits in (8, 16, 32, 64)},
@@ -46,14 +46,14 @@ _EXACT_TYPES: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where the rows of a view are, and what one row stands for.
+    """Where the rows of a view are, and what one row means.
 
     Attributes:
-        table: the name of the table; `[stores]` says where it lies.
-        keys: the columns that tell which entity a row is about.
-        timestamp: when what the row tells about happened, UTC.
-        available: when the row became known, UTC; None where that is when it happened.
-        sample: makes rows where there are none yet, on a developer's machine.
+        table: the name of the table; the settings `[stores]` define where it is.
+        keys: the columns that identify the entity of a row.
+        timestamp: the column with the time of the event, UTC.
+        available: the column with the time when the row became known, UTC; None if both are equal.
+        sample: creates rows for a missing table on a developer's machine.
     """
 
     table: str
@@ -64,17 +64,17 @@ class Source:
 
     @property
     def own_columns(self) -> tuple[str, ...]:
-        """The columns that place a row; all others are features."""
+        """The key and time columns; all others are features."""
         return (*self.keys, self.timestamp, *([self.available] if self.available else []))
 
-    def as_of(self, moment: Moment | None) -> AsOf | None:
-        """What each entity was known as at that moment."""
-        if moment is None:
+    def as_of(self, timestamp: Timestamp | None) -> AsOf | None:
+        """The query for the rows that were known at a time."""
+        if timestamp is None:
             return None
         return AsOf(
             keys=self.keys,
             timestamp=self.timestamp,
-            moment=to_moment(moment, "as_of"),
+            moment=to_timestamp(timestamp, "as_of"),
             available=self.available,
         )
 
@@ -89,8 +89,8 @@ class _IndexedByColumns(MetaModel):
 class FeatureView(pa.DataFrameModel, metaclass=_IndexedByColumns):
     """Base of all feature views. One row per entity, event and, if declared, arrival.
 
-    A subclass says by keywords of its class statement what `Source` documents; its columns are
-    those of the contract that it inherits from, too.
+    A subclass sets the fields of `Source` as keywords of its class statement, and inherits the
+    columns of its contract.
     """
 
     __source__: ClassVar[Source]
@@ -112,26 +112,26 @@ class FeatureView(pa.DataFrameModel, metaclass=_IndexedByColumns):
             table=table, keys=tuple(keys), timestamp=timestamp, available=available, sample=sample
         )
         if not keys:
-            raise FeatureStoreError(f"{cls.__name__}: declare its keys.")
+            raise FeatureStoreError(f"{cls.__name__}: no keys; declare them with keys=(…,).")
         cls._check_known(cls.__source__.own_columns)
 
     @classmethod
     def source(cls) -> Source:
-        """Where its rows are, and what one row stands for."""
+        """Where its rows are, and what one row means."""
         return cls.__source__
 
     @classmethod
     def features(cls) -> tuple[str, ...]:
-        """All columns but those that place a row."""
+        """All columns except the key and time columns."""
         return tuple(
             name for name in cls.to_schema().columns if name not in cls.__source__.own_columns
         )
 
     @classmethod
     def select(cls, *columns: str, prefix: str = "") -> Selection:
-        """Some of its columns (all features where none is named), for a join or a feature set.
+        """Select columns (default: all features) for a join or a feature set.
 
-        `prefix` goes before each name in the result, where two views have columns of one name.
+        `prefix` goes before each name in the result, to tell apart columns of two views.
         """
         cls._check_known(columns)
         return Selection(cls, columns or cls.features(), prefix)
@@ -142,29 +142,29 @@ class FeatureView(pa.DataFrameModel, metaclass=_IndexedByColumns):
         *,
         columns: Sequence[str] | None = None,
         filter: Filter | None = None,
-        as_of: Moment | None = None,
+        as_of: Timestamp | None = None,
         settings: StoreSettings | None = None,
     ) -> DataFrame[Self]:
-        """Read its rows into memory, with the contract's dtypes, checked.
+        """Read its rows into memory, validated and with the contract's dtypes.
 
-        Columns, filter and moment are handed down to the store, which reads no more than it must.
+        The store applies columns, filter and time itself, so it reads no more than necessary.
 
         Args:
-            columns: which, in that order; None for all.
-            filter: which rows, see `feature_store.filters`.
-            as_of: what was known at that moment, one row per entity: of the rows that had happened
-                and arrived by then the latest event, of its corrections the last. A date is its
-                00:00 UTC; may lie in the future. The filter sees only these rows. None for all.
-            settings: where tables lie; None for what is configured.
+            columns: the columns, in that order; None for all.
+            filter: the rows, see `feature_store.filters`.
+            as_of: a timestamp to read as of, one row per entity: of the rows that had happened and
+                arrived by then, the latest event and its last correction. A date means its 00:00
+                UTC; it may be in the future. The filter applies to these rows. None for all rows.
+            settings: where tables are; None for the configured settings.
 
         Raises:
-            FeatureStoreError: a column, the filter or the moment is wrong, there is no such table,
-                or its rows break the contract.
+            FeatureStoreError: a column, the filter or the timestamp is invalid, the table does not
+                exist, or its rows break the contract.
         """
-        names, schema, alternatives = cls._question(columns, filter)
-        table = cls._table(settings)
+        names, schema, alternatives = cls._parse_query(columns, filter)
+        table = cls._open_table(settings)
         frame = table.read(columns=names, filters=alternatives, as_of=cls.__source__.as_of(as_of))
-        return cast("DataFrame[Self]", checked(frame[names], schema, table.name))
+        return cast("DataFrame[Self]", validate_rows(frame[names], schema, table.name))
 
     @classmethod
     def batches(
@@ -172,41 +172,43 @@ class FeatureView(pa.DataFrameModel, metaclass=_IndexedByColumns):
         *,
         columns: Sequence[str] | None = None,
         filter: Filter | None = None,
-        as_of: Moment | None = None,
+        as_of: Timestamp | None = None,
         settings: StoreSettings | None = None,
         batch_rows: int = BATCH_ROWS,
     ) -> Iterator[DataFrame[Self]]:
-        """What `read` reads, at most `batch_rows` rows at a time; each is checked by itself."""
-        names, schema, alternatives = cls._question(columns, filter)
-        moment = cls.__source__.as_of(as_of)
-        table = cls._table(settings)
+        """Like `read`, in batches of at most `batch_rows` rows, each validated separately."""
+        names, schema, alternatives = cls._parse_query(columns, filter)
+        query = cls.__source__.as_of(as_of)
+        table = cls._open_table(settings)
         for batch in table.batches(
-            columns=names, filters=alternatives, as_of=moment, batch_rows=batch_rows
+            columns=names, filters=alternatives, as_of=query, batch_rows=batch_rows
         ):
             frame = batch.to_pandas(types_mapper=lambda kind: _EXACT_TYPES.get(str(kind)))
-            yield cast("DataFrame[Self]", checked(frame[names], schema, table.name))
+            yield cast("DataFrame[Self]", validate_rows(frame[names], schema, table.name))
 
     @classmethod
-    def _question(
+    def _parse_query(
         cls, columns: Sequence[str] | None, filter: Filter | None
     ) -> tuple[list[str], pa.DataFrameSchema, Alternatives | None]:
         schema = cls.to_schema()
         names = list(schema.columns) if columns is None else list(dict.fromkeys(columns))
         if not names:
-            raise FeatureStoreError(f"{cls.__name__}: name at least one column, or none for all.")
+            raise FeatureStoreError(
+                f"{cls.__name__}: name at least one column, or pass None for all."
+            )
         cls._check_known(names)
         alternatives = parse_filter(filter, dtypes_of(schema), cls.__name__)
-        return names, subset(schema, names), alternatives
+        return names, select_columns(schema, names), alternatives
 
     @classmethod
     def _check_known(cls, columns: Sequence[str]) -> None:
         known = cls.to_schema().columns
         if odd := [str(name) for name in columns if name not in known]:
-            raise unknown(f"{cls.__name__}: no column", odd, known)
+            raise unknown_names(f"{cls.__name__}: no column", odd, known)
 
     @classmethod
-    def _table(cls, settings: StoreSettings | None) -> StoredTable:
-        """The table, with a sample in it if it may have one and is not there yet."""
+    def _open_table(cls, settings: StoreSettings | None) -> StoredTable:
+        """Open the table; write its sample if it does not exist and the settings allow that."""
         settings = settings or StoreSettings.load()
         source = cls.__source__
         dtypes = {name: str(dtype) for name, dtype in dtypes_of(cls.to_schema()).items()}
@@ -215,12 +217,12 @@ class FeatureView(pa.DataFrameModel, metaclass=_IndexedByColumns):
             return table
         if source.sample is None or not settings.write_samples:
             raise FeatureStoreError(
-                f"{cls.__name__}: there is no table {source.table!r} at {table.location}. Say "
-                f'where it is: {source.table} = "…" under [stores.tables] in the settings file '
+                f"{cls.__name__}: there is no table {source.table!r} at {table.location}. Set its "
+                f'location: {source.table} = "…" under [stores.tables] in the settings file '
                 "(--config)."
             )
         table.write(source.sample())
-        say(f"{table.location}: was not there; wrote the made-up sample of {source.table!r}.")
+        say(f"{table.location}: did not exist; wrote the made-up sample of {source.table!r}.")
         return table
 
 
@@ -234,15 +236,15 @@ class Selection:
 
     @property
     def names(self) -> dict[str, str]:
-        """What each column is called in the result."""
+        """The name of each column in the result."""
         return {column: f"{self.prefix}{column}" for column in self.columns}
 
 
-def as_selections(views: Sequence[type[FeatureView] | Selection]) -> list[Selection]:
-    """Views as selections of all their features; no two may give a column of one name.
+def to_selections(views: Sequence[type[FeatureView] | Selection]) -> list[Selection]:
+    """Convert views to selections of all their features, and check that names are unique.
 
     Raises:
-        FeatureStoreError: there is no view, or two columns of one name.
+        FeatureStoreError: there is no view, or two columns have the same name.
     """
     if not views:
         raise FeatureStoreError("Name at least one feature view.")
@@ -252,8 +254,8 @@ def as_selections(views: Sequence[type[FeatureView] | Selection]) -> list[Select
         for name in selection.names.values():
             if name in owners:
                 raise FeatureStoreError(
-                    f"{owners[name]} and {selection.view.__name__} both give a column {name!r}: "
-                    "select other columns, or give one a prefix, e.g. "
+                    f"{owners[name]} and {selection.view.__name__} both have a column {name!r}: "
+                    "select other columns, or give one a prefix, for example "
                     f'{selection.view.__name__}.select("{name}", prefix="…").'
                 )
             owners[name] = selection.view.__name__

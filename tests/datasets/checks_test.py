@@ -33,7 +33,7 @@ GOOD = pd.DataFrame({"size": [1.0, 2.0], "count": [1, 2], "label": ["x", "y"]})
 def failures(
     *batches: pd.DataFrame, contract: type[pa.DataFrameModel] = Boxes
 ) -> tuple[Failure, ...]:
-    """What is wrong with a table that is read in these batches."""
+    """The failures of a table read in these batches."""
     collector = FailureCollector()
     first_row = 1
     for batch in batches:
@@ -51,7 +51,7 @@ def test_a_good_table_has_no_failures() -> None:
     assert failures(GOOD, GOOD) == ()
 
 
-def test_all_columns_are_told_at_once_with_rows_counted_over_all_batches() -> None:
+def test_all_columns_are_reported_at_once_with_rows_counted_over_all_batches() -> None:
     bad = GOOD.assign(size=[0.0, 11.0], count=[3, 4], label=["x", math.nan])
     before = bad.copy()
     assert messages(GOOD, bad, GOOD, bad) == [
@@ -116,14 +116,14 @@ def test_each_missing_column_is_named_once_over_all_batches() -> None:
     ]
 
 
-def test_a_strict_contract_names_each_column_it_does_not_know() -> None:
+def test_a_strict_contract_names_each_unexpected_column() -> None:
     assert messages(GOOD.assign(extra=1, more=2)) == [
         "t: column 'extra': unexpected, the contract Boxes allows only size, count, label.",
         "t: column 'more': unexpected, the contract Boxes allows only size, count, label.",
     ]
 
 
-def test_other_checks_are_told_by_their_name() -> None:
+def test_other_checks_are_reported_by_name() -> None:
     class Named(pa.DataFrameModel):
         name: str = pa.Field(unique=True, str_matches="^x+$")
         even: int
@@ -183,7 +183,7 @@ def test_other_categories_than_the_contracts_are_named() -> None:
     ]
 
 
-def test_files_are_told_apart() -> None:
+def test_failures_of_several_files_stay_separate() -> None:
     collector = FailureCollector()
     bad = GOOD.assign(size=[0.0, 1.0])
     for source in ("b.csv", "a.csv"):
@@ -197,7 +197,7 @@ def test_files_are_told_apart() -> None:
     )
 
 
-def test_the_dtypes_of_a_contract_are_those_that_its_tables_have() -> None:
+def test_the_dtypes_of_a_contract_are_those_of_its_tables() -> None:
     dtypes = contract_dtypes(Boxes)
     assert list(dtypes) == ["size", "count", "label"]
     assert {name: GOOD[name].dtype == dtype for name, dtype in dtypes.items()} == {

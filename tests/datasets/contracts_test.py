@@ -1,4 +1,4 @@
-"""What holds for every contract in src/datasets, the ones that are still to come among them."""
+"""Tests of every contract in src/datasets, including future ones."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def test_the_exported_files_are_current() -> None:
     assert found == [], "Run `./pants run src/datasets:contracts -- export`, and commit."
 
 
-def test_the_registry_has_public_contracts_of_each_module() -> None:
+def test_the_registry_has_the_public_contracts_of_each_module() -> None:
     assert {"flowers", "labelled_flowers", "patients", "labelled_patients"} <= CONTRACTS.keys()
     assert list(CONTRACTS) == sorted(CONTRACTS)
 
 
 @pytest.fixture
 def further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """A module of contracts beside the others."""
+    """An additional module of contracts."""
     (tmp_path / "further.py").touch()
     module = ModuleType("datasets.further")
     monkeypatch.setattr(datasets, "__path__", [*datasets.__path__, str(tmp_path)])
@@ -56,7 +56,7 @@ def further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def test_what_several_contracts_have_in_common_is_no_contract(further: ModuleType) -> None:
+def test_a_private_base_class_is_not_a_contract(further: ModuleType) -> None:
     class _Base(pa.DataFrameModel):
         pass
 
@@ -70,7 +70,7 @@ def test_what_several_contracts_have_in_common_is_no_contract(further: ModuleTyp
     assert registry.contracts().keys() - CONTRACTS.keys() == {"known"}
 
 
-def test_two_contracts_of_one_name_are_an_error(further: ModuleType) -> None:
+def test_two_contracts_with_the_same_name_are_an_error(further: ModuleType) -> None:
     class Blooms(pa.DataFrameModel):
         class Config:
             name = "flowers"
@@ -102,12 +102,12 @@ def test_the_studys_patients_keep_the_contract() -> None:
         ("age_years", 590.0),
         ("bmi_kg_m2", 0.0),
         ("glucose_mg_dl", float("nan")),
-        # Not as the natural logarithm.
+        # Not a logarithm.
         ("log_triglycerides", 87.0),
         ("progression", -1.0),
     ],
 )
-def test_a_slip_does_not(column: str, slip: float) -> None:
+def test_an_impossible_value_breaks_the_contract(column: str, slip: float) -> None:
     wrong = patients()
     wrong.loc[3, column] = slip
     with pytest.raises(SchemaErrors, match=column):

@@ -1,9 +1,9 @@
-"""The code of the article that this repository follows, typed as the article has it.
+"""The code of the article that this repository follows.
 
-Its group features are in `derived_features/aggregated_features_test.py`, `python -m` is in
-`tests/modelling/task_test.py`, `docker run` in `tests/integration/images_test.py`, a notebook in
-each of the three places in `tests/integration/notebooks_test.py`; the picture of `feature_store` is
-a command of the README, which `tests/integration/readme_test.py` types.
+Tests of its group features are in `derived_features/aggregated_features_test.py`, `python -m` is in
+`tests/modelling/task_test.py`, `docker run` in `tests/integration/images_test.py`, of
+notebooks in `tests/integration/notebooks_test.py`. `tests/integration/readme_test.py` runs the
+command of the README that draws `feature_store`.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def extract_features(data: DataFrame[CompanySchema]) -> DataFrame[CompanyFeature
 
 
 def unchecked(data: pd.DataFrame) -> DataFrame[CompanySchema]:
-    """What mypy takes for checked, so that the function has to do it."""
+    """Cast without validation, so that the function must validate."""
     return cast("DataFrame[CompanySchema]", data)
 
 
-def test_a_function_with_schemas_in_its_signature_checks_what_goes_in_and_comes_out() -> None:
+def test_a_function_with_schemas_in_its_signature_validates_input_and_output() -> None:
     companies = pd.DataFrame({"revenue": [100.0, 200.0, 300.0], "employees": [1, 2, 3]})
     expected = pd.DataFrame({"revenue_per_capita": [100.0, 100.0, 100.0]})
     assert_frame_equal(extract_features(unchecked(companies)), expected)

@@ -14,22 +14,24 @@ from feature_store.samples.draw import Draw, table_of
 draw = partial(Draw, rows=2_000, seed=1)
 
 
-def test_values_lie_where_they_are_to() -> None:
+def test_values_are_in_their_range() -> None:
     assert draw("a").numbers(-1.5, 2.0).between(-1.5, 2.0).all()
     assert set(draw("a").integers(2, 4)) == {2, 3, 4}
     assert set(draw("a").choices("x", "y")) == {"x", "y"}
     assert set(draw("a").texts(2)) == {"a 1", "a 2"}
     assert draw("a").flags().mean() == pytest.approx(0.5, abs=0.05)
-    moments = draw("a").moments("2024-01-01T00:00Z", "2024-01-02T00:00Z")
-    assert moments.min() >= pd.Timestamp("2024-01-01", tz="UTC")
+    timestamps = draw("a").timestamps("2024-01-01T00:00Z", "2024-01-02T00:00Z")
+    assert timestamps.min() >= pd.Timestamp("2024-01-01", tz="UTC")
     assert (
-        pd.Timestamp("2024-01-02", tz="UTC") < moments.max() < pd.Timestamp("2024-01-03", tz="UTC")
+        pd.Timestamp("2024-01-02", tz="UTC")
+        < timestamps.max()
+        < pd.Timestamp("2024-01-03", tz="UTC")
     )
-    delays = draw("b").later(moments, days=2) - moments
+    delays = draw("b").later(timestamps, days=2) - timestamps
     assert delays.between(pd.Timedelta(0), pd.Timedelta(days=2)).all()
 
 
-def test_the_share_of_missing_values_is_that_which_was_asked_for() -> None:
+def test_the_share_of_missing_values() -> None:
     assert draw("a", missing=0.2).integers(1, 9).isna().mean() == pytest.approx(0.2, abs=0.03)
     assert draw("a").integers(1, 9).notna().all()
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from feature_store.extract import main, view_names
-from feature_store.extraction import find_view
+from feature_store.extract_task import find_view
 from feature_store.view import FeatureView
 from support.tasks import CallTask
 
@@ -48,13 +48,13 @@ def test_a_view_is_written_with_its_manifest(repository: Path, call: CallTask) -
     ]
 
 
-def test_twice_the_same_question_gives_the_same_bytes(repository: Path, call: CallTask) -> None:
+def test_the_same_extract_twice_gives_the_same_bytes(repository: Path, call: CallTask) -> None:
     for name in ("one.parquet", "two.parquet"):
         assert call(main, "--view", "company_emissions", "--dst", name).code == 0
     assert Path("one.parquet").read_bytes() == Path("two.parquet").read_bytes()
 
 
-def test_no_row_at_all_still_gives_the_columns(repository: Path, call: CallTask) -> None:
+def test_an_extract_without_rows_has_the_columns(repository: Path, call: CallTask) -> None:
     result = call(main, "--view", "company", "--dst", "none.csv", "--filter", "employees > 1e9")
     assert result.code == 0, result.err
     assert Path("none.csv").read_text().strip().replace('"', "").startswith("company_id,event_time")
@@ -64,11 +64,11 @@ def test_no_row_at_all_still_gives_the_columns(repository: Path, call: CallTask)
     ("arguments", "message"),
     [
         (["--view", "companies", "--dst", "x.parquet"], "invalid choice: 'companies'"),
-        (["--view", "company"], "Say where to write: --dst FILE"),
+        (["--view", "company"], "No destination: set --dst FILE"),
         (["--view", "company", "--dst", "x.txt"], "x.txt"),
         (["--view", "company", "--dst", "x.csv", "--columns", "name"], "no column 'name'; known"),
-        (["--view", "company", "--dst", "x.csv", "--filter", "revenue ="], "cannot be understood"),
-        (["--view", "company", "--dst", "x.csv", "--as-of", "2025"], "'2025' is no moment"),
+        (["--view", "company", "--dst", "x.csv", "--filter", "revenue ="], "cannot be parsed"),
+        (["--view", "company", "--dst", "x.csv", "--as-of", "2025"], "'2025' is not a timestamp"),
         (["--view", "company", "--dst", "x.csv", "--as-of", "2025-01-01T10:00"], "no time zone"),
     ],
 )

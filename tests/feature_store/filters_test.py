@@ -1,4 +1,4 @@
-"""What a filter means, and how a wrong one is told."""
+"""Filters, and the errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def parsed(given: Any) -> Any:
         ),
     ],
 )
-def test_text_becomes_alternatives(text: str, alternatives: Any) -> None:
+def test_a_string_is_parsed_to_alternatives(text: str, alternatives: Any) -> None:
     assert parsed(text) == alternatives
 
 
-def test_a_list_is_taken_as_pandas_and_pyarrow_take_it() -> None:
+def test_a_list_is_read_as_in_pandas_and_pyarrow() -> None:
     both = [("country", "==", "NL"), ("revenue", ">", 1)]
     assert parsed(both) == [both]
     assert parsed([[both[0]], [both[1]]]) == [[both[0]], [both[1]]]
@@ -70,10 +70,10 @@ def test_a_list_is_taken_as_pandas_and_pyarrow_take_it() -> None:
     ("given", "message"),
     [
         ("revenu > 1", "View: the filter has no column 'revenu'; known: at, country, employees"),
-        ("revenue = 1", "here on (equal is ==):\n  revenue = 1\n          ^"),
-        ("revenue >", "cannot be understood from here on:\n  revenue >\n           ^"),
-        ("", "cannot be understood"),
-        ("(" * 500, "cannot be understood"),
+        ("revenue = 1", "here on (use == for equality):\n  revenue = 1\n          ^"),
+        ("revenue >", "cannot be parsed from here on:\n  revenue >\n           ^"),
+        ("", "cannot be parsed"),
+        ("(" * 500, "cannot be parsed"),
         ("f(revenue)", "expected a comparison such as revenue > 1e6:\n  f(revenue)\n  ^"),
         ("__import__('os').system('x') == 1", "expected the name of a column"),
         ("1 < 2", "expected the name of a column"),
@@ -81,20 +81,20 @@ def test_a_list_is_taken_as_pandas_and_pyarrow_take_it() -> None:
         ("revenue > 'x'", "column 'revenue': expected a number, got 'x'"),
         ("revenue > True", "column 'revenue': expected a number, got True"),
         ("listed == 1", "column 'listed': expected True or False, got 1"),
-        ("country == 3", "column 'country': expected text, got 3"),
-        ("country == None", "Write `country is None` for what is missing"),
-        ("country is 'NL'", "asks whether a value is missing"),
-        ("revenue in 3", "`in` needs several values, got 3"),
+        ("country == 3", "column 'country': expected a string, got 3"),
+        ("country == None", "Write `country is None` for missing values"),
+        ("country is 'NL'", "tests for missing values only"),
+        ("revenue in 3", "`in` expects several values, got 3"),
         ("at > '2024-01-01T10:00'", "'2024-01-01T10:00' has no time zone; expected a date such as"),
-        ("at > 'yesterday'", "'yesterday' is no moment"),
+        ("at > 'yesterday'", "'yesterday' is not a timestamp"),
         ([("revenue", "~", 1)], "no operator '~'; known: !=, <, <=, =="),
         (["revenue > 1"], "expected tuples such as ('revenue', '>', 1e6), got 'revenue > 1'"),
         (
             " and ".join(["(revenue > 1 or employees > 1)"] * 9),
-            "stands for 512 alternatives; simplify it",
+            "expands to 512 alternatives; simplify it",
         ),
     ],
 )
-def test_what_is_wrong_is_marked(given: Any, message: str) -> None:
+def test_the_error_marks_the_mistake(given: Any, message: str) -> None:
     with pytest.raises(FeatureStoreError, match=re.escape(message)):
         parsed(given)

@@ -1,4 +1,4 @@
-"""Features beside entities, as they were known then."""
+"""Point-in-time joins: features of entities as known at their timestamps."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_tolerance_is_the_age_of_the_event(filled: StoreSettings) -> None:
     assert list(joined["staff"].isna()) == [False, True]
 
 
-def test_the_moment_may_be_another_column(filled: StoreSettings) -> None:
+def test_the_timestamp_may_be_another_column(filled: StoreSettings) -> None:
     entities = asked(("a", 1)).assign(asked_at=january(20))
     joined = point_in_time_join(entities, ShopView["staff"], timestamp="asked_at", settings=filled)
     assert list(joined["staff"]) == [50]
@@ -89,26 +89,30 @@ def test_no_entity_and_many_entities(filled: StoreSettings) -> None:
 @pytest.mark.parametrize(
     ("entities", "views", "message"),
     [
-        (asked(("a", 1)), (ShopView, WeatherView), "both give a column 'town': select other"),
-        (asked(("a", 1)).assign(staff=1), (ShopView,), "have a column 'staff' already"),
-        (asked(("a", 1))[["shop"]], (ShopView,), "for ShopView no column 'event_timestamp'"),
+        (asked(("a", 1)), (ShopView, WeatherView), "both have a column 'town': select other"),
+        (
+            asked(("a", 1)).assign(staff=1),
+            (ShopView,),
+            "column 'staff' is also a column of ShopView",
+        ),
+        (asked(("a", 1))[["shop"]], (ShopView,), "ShopView requires the column 'event_timestamp'"),
         (asked(("a", 1)).assign(shop=1), (ShopView,), "column 'shop': expected str as in the view"),
         (asked(("a", 1)), (), "Name at least one feature view"),
     ],
 )
-def test_what_cannot_be_joined_is_told(
+def test_the_error_names_what_cannot_be_joined(
     stores: StoreSettings, entities: pd.DataFrame, views: Any, message: str
 ) -> None:
     with pytest.raises(FeatureStoreError, match=re.escape(message)):
         point_in_time_join(entities, *views, settings=stores)
 
 
-def test_naive_moments_and_wrong_tolerances_are_refused(stores: StoreSettings) -> None:
+def test_naive_timestamps_and_wrong_tolerances_are_refused(stores: StoreSettings) -> None:
     naive = asked(("a", 1))
     naive["event_timestamp"] = naive["event_timestamp"].dt.tz_localize(None)
     with pytest.raises(FeatureStoreError, match="expected timestamps with a time zone, got date"):
         point_in_time_join(naive, ShopView, settings=stores)
-    with pytest.raises(FeatureStoreError, match="tolerance: 'soon' is no duration"):
+    with pytest.raises(FeatureStoreError, match="tolerance: 'soon' is not a duration"):
         point_in_time_join(asked(("a", 1)), ShopView, tolerance="soon", settings=stores)
 
 
@@ -132,7 +136,7 @@ def test_ties_do_not_depend_on_the_order_of_the_rows(stores: StoreSettings, stor
     ),
     tolerance=st.one_of(st.none(), st.integers(0, 4)),
 )
-def test_what_is_not_read_would_not_have_mattered(
+def test_rows_that_are_not_read_do_not_matter(
     questions: list[tuple[str, int]],
     filings: list[tuple[str, int, int]],
     tolerance: int | None,
@@ -188,7 +192,7 @@ def test_the_model_of_a_feature_set_can_be_inherited_from() -> None:
     assert list(Labelled.to_schema().columns) == ["staff", "sales", "was_sunny", "profit"]
 
 
-def test_a_feature_set_reads_what_was_known_at_a_moment(filled: StoreSettings) -> None:
+def test_a_feature_set_reads_what_was_known_at_a_time(filled: StoreSettings) -> None:
     found = FEATURES.read("2024-01-03", settings=filled).sort_values("shop", ignore_index=True)
     expected = pd.DataFrame(
         {
@@ -207,8 +211,8 @@ def test_a_feature_set_joins_entities(filled: StoreSettings) -> None:
     assert joined.iloc[1][["staff", "sales", "was_sunny"]].isna().all()
 
 
-def test_a_feature_set_refuses_what_does_not_fit_where_it_is_defined() -> None:
+def test_a_feature_set_refuses_unknown_and_duplicate_columns_at_its_definition() -> None:
     with pytest.raises(FeatureStoreError, match="ShopView: no column 'staf'; known: arrived_at"):
         FeatureSet("wrong", ShopView["staf"])
-    with pytest.raises(FeatureStoreError, match="ShopView and WeatherView both give a column"):
+    with pytest.raises(FeatureStoreError, match="ShopView and WeatherView both have a column"):
         FeatureSet("twice", ShopView, WeatherView)

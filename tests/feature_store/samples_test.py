@@ -1,4 +1,4 @@
-"""The generator keeps its contracts and has what its documentation says."""
+"""The samples match their contracts and documentation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_both_tables_keep_their_contracts(companies: pd.DataFrame, emissions: pd
     assert not emissions.duplicated([*EVENT, "arrived_at"]).any()
 
 
-def test_no_company_at_all_still_has_the_columns_of_the_contract(companies: pd.DataFrame) -> None:
+def test_zero_companies_have_the_columns_of_the_contract(companies: pd.DataFrame) -> None:
     pd.testing.assert_series_equal(sample_companies(0).dtypes, companies.dtypes)
     assert len(sample_emissions(0)) == 0
 
@@ -65,7 +65,7 @@ def test_revenue_is_missing_more_often_where_the_company_is_small(companies: pd.
     assert missing[small].mean() > 3 * missing[large].mean()
 
 
-def test_small_companies_spread_more_in_what_they_emit() -> None:
+def test_emissions_of_small_companies_vary_more() -> None:
     companies = sample_companies(40_000, years=1).dropna()
     known = sample_emissions(40_000, years=1).merge(companies, on=EVENT)
     log = pd.Series(np.log(known["emissions_t"] / known["revenue"]))
@@ -79,7 +79,7 @@ def test_small_companies_spread_more_in_what_they_emit() -> None:
     assert spread(known["employees"] < 60) > 1.3 * spread(known["employees"] > 1000)
 
 
-def test_the_population_and_the_years_are_those_asked_for() -> None:
+def test_the_population_and_the_years_are_the_requested_ones() -> None:
     longer = sample_companies(50, years=4)
     assert set(longer["company_id"]) <= {f"C{number:07d}" for number in range(1, 51)}
     assert set(longer["event_timestamp"].dt.year) == {2016, 2017, 2018, 2019}

@@ -1,4 +1,4 @@
-"""Views read what is asked for, typed and checked."""
+"""Feature views: rows, columns, filters and errors."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from support.feature_views import Shops, ShopView, january, shops
 type Store = Callable[[str, pd.DataFrame], None]
 
 
-def read(stores: StoreSettings, **question: Any) -> pd.DataFrame:
-    return ShopView.read(settings=stores, **question)
+def read(stores: StoreSettings, **query: Any) -> pd.DataFrame:
+    return ShopView.read(settings=stores, **query)
 
 
 def test_all_rows_have_the_dtypes_of_the_contract(stores: StoreSettings, store: Store) -> None:
@@ -32,7 +32,7 @@ def test_all_rows_have_the_dtypes_of_the_contract(stores: StoreSettings, store: 
     pd.testing.assert_frame_equal(found, expected)
 
 
-def test_columns_come_in_the_order_asked_for_and_filters_need_not_be_among_them(
+def test_columns_keep_the_requested_order_and_filters_may_use_others(
     stores: StoreSettings, store: Store
 ) -> None:
     store("shops", shops())
@@ -42,7 +42,7 @@ def test_columns_come_in_the_order_asked_for_and_filters_need_not_be_among_them(
 
 
 @pytest.mark.parametrize(
-    ("moment", "staff"),
+    ("timestamp", "staff"),
     [
         ("2024-01-01", {}),
         ("2024-01-02", {"a": 10}),
@@ -54,10 +54,10 @@ def test_columns_come_in_the_order_asked_for_and_filters_need_not_be_among_them(
     ],
 )
 def test_as_of_gives_the_latest_event_that_was_known(
-    stores: StoreSettings, store: Store, moment: Any, staff: dict[str, int]
+    stores: StoreSettings, store: Store, timestamp: Any, staff: dict[str, int]
 ) -> None:
     store("shops", shops())
-    found = read(stores, columns=["shop", "staff"], as_of=moment)
+    found = read(stores, columns=["shop", "staff"], as_of=timestamp)
     assert dict(zip(found["shop"], found["staff"], strict=True)) == staff
 
 
@@ -82,7 +82,7 @@ def test_batches_give_the_same_rows(stores: StoreSettings, store: Store) -> None
     )
 
 
-def test_kindred_dtypes_are_converted(stores: StoreSettings, store: Store) -> None:
+def test_similar_dtypes_are_converted(stores: StoreSettings, store: Store) -> None:
     rows = shops().astype({"staff": "float64", "sales": "float32"})
     rows["arrived_at"] = rows["arrived_at"].dt.as_unit("ms").dt.tz_convert("Europe/Amsterdam")
     rows["sales"] = None
@@ -90,7 +90,7 @@ def test_kindred_dtypes_are_converted(stores: StoreSettings, store: Store) -> No
     pd.testing.assert_series_equal(read(stores).dtypes, shops().dtypes)
 
 
-def test_every_broken_rule_is_told_at_once(stores: StoreSettings, store: Store) -> None:
+def test_every_broken_rule_is_reported_at_once(stores: StoreSettings, store: Store) -> None:
     rows = shops().assign(staff=-1, town=3)
     rows.loc[1, "shop"] = None
     store("shops", rows)
@@ -108,7 +108,7 @@ def test_only_what_is_read_is_checked(stores: StoreSettings, store: Store) -> No
     assert len(read(stores, columns=["sales"])) == 5
 
 
-def test_moments_without_a_time_zone_are_refused(stores: StoreSettings, store: Store) -> None:
+def test_timestamps_without_a_time_zone_are_refused(stores: StoreSettings, store: Store) -> None:
     rows = shops()
     rows["arrived_at"] = rows["arrived_at"].dt.tz_localize(None)
     store("shops", rows)
@@ -117,25 +117,25 @@ def test_moments_without_a_time_zone_are_refused(stores: StoreSettings, store: S
 
 
 @pytest.mark.parametrize(
-    ("question", "message"),
+    ("query", "message"),
     [
         ({"columns": ["staf", "x"]}, "ShopView: no column 'staf', 'x'; known: arrived_at, event_"),
         ({"columns": []}, "ShopView: name at least one column"),
         ({"as_of": "2024-01-01 10:00"}, "as_of: '2024-01-01 10:00' has no time zone"),
         ({"as_of": pd.Timestamp("2024-01-01")}, "has no time zone"),
-        ({"as_of": pd.NaT}, "is no moment"),
-        ({"as_of": 3}, "as_of: '3' is no moment"),
+        ({"as_of": pd.NaT}, "is not a timestamp"),
+        ({"as_of": 3}, "as_of: '3' is not a timestamp"),
     ],
 )
-def test_a_wrong_question_is_refused(
-    stores: StoreSettings, store: Store, question: dict[str, Any], message: str
+def test_an_invalid_query_is_refused(
+    stores: StoreSettings, store: Store, query: dict[str, Any], message: str
 ) -> None:
     store("shops", shops())
     with pytest.raises(FeatureStoreError, match=re.escape(message)):
-        read(stores, **question)
+        read(stores, **query)
 
 
-def test_a_table_that_is_not_there_is_told_with_the_setting(stores: StoreSettings) -> None:
+def test_the_error_of_a_missing_table_names_the_setting(stores: StoreSettings) -> None:
     with pytest.raises(FeatureStoreError, match=r"no table 'shops' at .*shops\.parquet.*shops = "):
         read(stores)
 
@@ -159,13 +159,13 @@ def test_no_sample_is_written_where_that_is_not_allowed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_view_that_declares_what_is_not_there_is_refused_at_its_definition() -> None:
+def test_a_view_with_unknown_keys_is_refused_at_its_definition() -> None:
     with pytest.raises(FeatureStoreError, match="Wrong: no column 'shopp'; known: arrived_at"):
 
         class Wrong(FeatureView, Shops, table="shops", keys=("shopp",)):
             pass
 
-    with pytest.raises(FeatureStoreError, match="Keyless: declare its keys"):
+    with pytest.raises(FeatureStoreError, match="Keyless: no keys; declare them"):
 
         class Keyless(FeatureView, Shops, table="shops"):
             pass

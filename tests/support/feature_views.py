@@ -36,8 +36,8 @@ class WeatherView(FeatureView, Weather, table="weather", keys=("shop",), timesta
 
 def january(*days: float) -> pd.Series[Any]:
     start = pd.Timestamp("2024-01-01", tz="UTC")
-    moments = [start + pd.Timedelta(days=day - 1) for day in days]
-    return pd.Series(moments, dtype="datetime64[us, UTC]")
+    timestamps = [start + pd.Timedelta(days=day - 1) for day in days]
+    return pd.Series(timestamps, dtype="datetime64[us, UTC]")
 
 
 def shops() -> pd.DataFrame:

@@ -1,47 +1,45 @@
-"""A made-up population of companies, because no real company data may be shipped.
+"""A made-up population of companies, because real company data may not be shipped.
 
-`sample_companies` and `sample_emissions` show two tables of one and the same population: what it
-files every year, and what some of it reports about its emissions. Both are drawn with NumPy's PCG64
-from one seed; every part of the process has a stream of its own (named by what it draws), so a
-change of one part leaves the others as they were. Same arguments and same NumPy, same bytes.
+`sample_companies` and `sample_emissions` return two tables about the same population: its yearly
+filings, and the emissions that some companies report. Both are drawn with NumPy's PCG64 from one
+seed. Each part of the process has its own stream, seeded by its name, so changing one part does not
+change the others. The same arguments and NumPy version give the same bytes.
 
-The process, with its numbers (EUR, heads, tonnes CO2e; "lognormal(m, s)" has median m and standard
-deviation s of its logarithm):
+The process, with its parameters (EUR, heads, tonnes CO2e; "lognormal(m, s)" has median m and
+standard deviation s of its logarithm):
 
-1.  Who. Country and industry are drawn by the weights in `_COUNTRIES` and `_INDUSTRIES`; the
-    financial year ends in December (70 %), March, June or September (10 % each), on the month's
-    last day at 00:00 UTC. A company is founded before the first year (70 %) or in any year since,
+1.  Companies. Country and industry are drawn with the weights in `_COUNTRIES` and `_INDUSTRIES`.
+    The financial year ends in December (70 %), March, June or September (10 % each), on the month's
+    last day at 00:00 UTC. A company is founded before the first year (70 %) or in any later year,
     and ends with a hazard of 2 % a year.
-2.  Size. Employees start from lognormal(180, 1.5) and grow by a trend of the company's own,
-    normal(2 %, 4 %), and a yearly shock of 8 %. Revenue is employees times revenue per head: the
-    industry's median, the country's price level, a productivity of the company's own, lognormal(1,
-    0.5), inflation of 2 % a year, and a yearly shock of 10 %.
+2.  Size. Employees start from lognormal(180, 1.5) and grow by the company's trend, normal(2 %,
+    4 %), and a yearly shock of 8 %. Revenue is employees times revenue per head: the industry's
+    median, the country's price level, the company's productivity, lognormal(1, 0.5), inflation of
+    2 % a year, and a yearly shock of 10 %.
 3.  Emission intensity, tonnes per million EUR of revenue: the industry's median, the carbon
     content of the country's power, (revenue / 50 million)^-0.08 for scale, a decline of 3 % a
-    year, and an effect of the company's own, lognormal(1, s), where `s` is the industry's spread
-    times (employees / 180)^-0.12 within 0.5 to 1.8: noise is larger for small companies and in
-    mixed industries (heteroscedastic). The own effect correlates with productivity by 0.35, since
-    plants that replace people use energy. A yearly shock of 12 % comes on top.
-4.  Arrival of filings: gamma with mean 95 and shape 4 days after the year's end; 6 % come late, a
-    further 300 to 900 days, and so often after the next year's. Reports of emissions: mean 170
-    days, 4 % late.
-5.  Gaps, not at random. Revenue is missing with 8 % for a company of 180 heads, and more for
+    year, and the company's effect, lognormal(1, s), where `s` is the industry's spread times
+    (employees / 180)^-0.12 within 0.5 to 1.8: noise is larger for small companies and in mixed
+    industries (heteroscedastic). The company's effect correlates with productivity by 0.35, because
+    plants that replace people use energy. A yearly shock of 12 % is added.
+4.  Arrival of filings: gamma with mean 95 and shape 4 days after the year's end. 6 % are late by
+    another 300 to 900 days, and so often arrive after the next year's. Reports of emissions: mean
+    170 days, 4 % late.
+5.  Gaps, not at random. Revenue is missing with 8 % for a company of 180 heads, and more often for
     smaller ones (logistic, -0.7 per log of heads); employees with 6 %, doubled in ES, IT, PL and
     PT; industry in the first year of 12 % of the companies and in all years of 2 %. 3 % of the
-    filings are missing altogether. Emissions are reported by half the companies of 800 heads
-    (logistic, 0.9 per log of heads, one draw for a company, plus 10 points for energy, mining and
-    finance).
+    filings are missing entirely. Half of the companies with 800 heads report emissions (logistic,
+    0.9 per log of heads, one draw per company, plus 10 points for energy, mining and finance).
 6.  Outliers: 1 % of revenues are filed in thousands (divided by 1,000); 0.8 % of emissions in
     kilograms (multiplied by 1,000).
 7.  Corrections, the same year filed again 20 to 400 days after the first time: 60 % of the
-    outliers of step 6, right this time; and 3 % of all other filings and reports, their figure
-    times lognormal(1, 0.05).
-8.  What arrives after the year that follows the last one is not there yet: the tables are as they
-    stood at its end.
+    outliers of step 6, with the correct figure; and 3 % of all other filings and reports, their
+    figure times lognormal(1, 0.05).
+8.  Rows that arrive after the year following the last one are dropped: the tables are as known at
+    its end.
 
-Medians of `_INDUSTRIES` are orders of magnitude from what is generally known about these sectors
-(in public statistics on air emissions and on business); they are not estimates of anything, and no
-row stands for a real company.
+The medians of `_INDUSTRIES` are orders of magnitude from public statistics on these sectors (air
+emissions, business). They are not estimates, and no row represents a real company.
 """
 
 from __future__ import annotations
@@ -79,7 +77,7 @@ _INDUSTRIES = {
     "real_estate": (0.03, 320e3, 12.0, 0.6),
     "professional_services": (0.08, 150e3, 5.0, 0.4),
 }
-# Weight, price level, carbon content of power against the average.
+# Weight, price level, carbon content of power relative to the average.
 _COUNTRIES = {
     "AT": (0.04, 1.1, 0.7),
     "BE": (0.04, 1.1, 0.8),
@@ -107,7 +105,7 @@ _TYPICAL_HEADS = 180.0
 
 @dataclass(frozen=True)
 class _Truth:
-    """What really happened: one entry per company, or one row per company and column per year."""
+    """The true figures: one entry per company, or one row per company and column per year."""
 
     company_id: NDArray[Any]
     country: NDArray[Any]
@@ -126,9 +124,9 @@ def sample_companies(
     first_year: int = FIRST_YEAR,
     seed: int = SEED,
 ) -> pd.DataFrame:
-    """All filings, in the order of their arrival; keeps `datasets.companies.Companies`.
+    """All filings, in order of arrival; valid for `datasets.companies.Companies`.
 
-    With the defaults 36,000 rows, one per company, financial year and arrival.
+    The defaults give 36,000 rows, one per company, financial year and arrival.
     """
     truth = _truth(companies, years, first_year, seed)
     company, year = np.nonzero(
@@ -156,7 +154,7 @@ def sample_companies(
         }
     )
     corrections = _corrections(rows, "revenue", right, slipped, slips)
-    filings = _arrived([rows, corrections], before_year=first_year + years + 1)
+    filings = _sort_by_arrival([rows, corrections], before_year=first_year + years + 1)
     return filings.astype({"industry": "str", "employees": "Int64"})
 
 
@@ -167,9 +165,9 @@ def sample_emissions(
     first_year: int = FIRST_YEAR,
     seed: int = SEED,
 ) -> pd.DataFrame:
-    """All reports of emissions of the same population, in the order of their arrival.
+    """All reports of emissions of the same population, in order of arrival.
 
-    Keeps `datasets.company_emissions.ReportedEmissions`. With the defaults 11,000 rows, one per
+    Valid for `datasets.company_emissions.ReportedEmissions`. The defaults give 11,000 rows, one per
     company, financial year and arrival.
     """
     truth = _truth(companies, years, first_year, seed)
@@ -188,7 +186,7 @@ def sample_emissions(
         }
     )
     corrections = _corrections(rows, "emissions_t", right, slipped, slips)
-    return _arrived([rows, corrections], before_year=first_year + years + 1)
+    return _sort_by_arrival([rows, corrections], before_year=first_year + years + 1)
 
 
 def _truth(companies: int, years: int, first_year: int, seed: int) -> _Truth:
@@ -241,7 +239,7 @@ def _weights(table: Mapping[str, tuple[float, ...]]) -> Floats:
 
 
 def _traits(table: Mapping[str, tuple[float, ...]], chosen: NDArray[Any]) -> list[Floats]:
-    """What follows the weight, each as a column with one row per company."""
+    """The traits after the weight, each as a column with one row per company."""
     names = np.array(list(table))
     order = np.argsort(names)
     rows = order[np.searchsorted(names, chosen, sorter=order)]
@@ -271,7 +269,7 @@ def _alive(stream: np.random.Generator, companies: int, years: int) -> Flags:
 
 
 def _size(heads: Floats) -> Floats:
-    """The logarithm of size against a typical company."""
+    """The logarithm of size relative to a typical company."""
     logarithm: Floats = np.log(heads / _TYPICAL_HEADS)
     return logarithm
 
@@ -314,20 +312,20 @@ def _reporting(truth: _Truth, stream: np.random.Generator) -> Flags:
 def _corrections(
     rows: pd.DataFrame, column: str, right: Floats, slipped: Flags, stream: np.random.Generator
 ) -> pd.DataFrame:
-    """The rows that are filed again, `column` as it is then."""
+    """The rows that are filed again, with the corrected `column`."""
     count = len(rows)
-    mended = slipped & (stream.random(count) < 0.6)
+    corrected = slipped & (stream.random(count) < 0.6)
     revised = ~slipped & (stream.random(count) < 0.03)
     factor = np.where(revised, np.exp(0.05 * stream.standard_normal(count)), 1.0)
     delay = _whole_seconds(stream.uniform(20, 400, count))
-    again = (mended | revised) & ~np.isnan(right)
+    again = (corrected | revised) & ~np.isnan(right)
     filed_again = rows.assign(arrived_at=rows["arrived_at"] + delay)
     filed_again[column] = (right * factor).round(2)
     return filed_again[again]
 
 
-def _arrived(parts: Sequence[pd.DataFrame], *, before_year: int) -> pd.DataFrame:
-    """All rows that are there, in the order of their arrival."""
+def _sort_by_arrival(parts: Sequence[pd.DataFrame], *, before_year: int) -> pd.DataFrame:
+    """All rows that arrived before a year, in order of arrival."""
     rows = pd.concat(parts)
     rows = rows[rows["arrived_at"] < pd.Timestamp(year=before_year, month=1, day=1)]
     rows = rows.sort_values(["arrived_at", "company_id", "event_timestamp"], ignore_index=True)

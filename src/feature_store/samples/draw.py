@@ -1,4 +1,4 @@
-"""Made-up values, column by column, for samples of feature views."""
+"""Random values, column by column, for samples of feature views."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SECONDS_A_DAY = 86_400
 
 
 class Draw:
-    """Values of one column, each by itself; from a stream of its own, which its name starts.
+    """Random values of one column, from a stream seeded by its name.
 
-    So a further column leaves the others as they are. `missing` is the share of missing values.
+    Another column therefore does not change the values. `missing` is the share of missing values.
     """
 
     def __init__(self, column: str, *, rows: int, seed: int, missing: float = 0) -> None:
@@ -30,37 +30,37 @@ class Draw:
         self._stream = np.random.Generator(np.random.PCG64(seeds))
 
     def numbers(self, low: float, high: float) -> pd.Series[Any]:
-        """Any number from `low` to `high`, each as probable."""
+        """Uniform numbers from `low` to `high`."""
         return self._with_gaps(
             self._stream.uniform(low, high, self.rows).clip(low, high), "float64"
         )
 
     def integers(self, low: int, high: int) -> pd.Series[Any]:
-        """Any whole number from `low` to `high`."""
+        """Uniform integers from `low` to `high`."""
         whole = self._stream.integers(low, high, self.rows, endpoint=True)
         return self._with_gaps(whole, "Int64")
 
     def choices(self, *values: str) -> pd.Series[Any]:
-        """One of these texts."""
+        """One of these strings."""
         return self._with_gaps(self._stream.choice(values, self.rows), "str")
 
     def texts(self, different: int) -> pd.Series[Any]:
-        """So many different texts: the column's name, and a number."""
+        """One of `different` strings, each the column's name and a number."""
         return self.choices(*(f"{self.column} {number}" for number in range(1, different + 1)))
 
     def flags(self) -> pd.Series[Any]:
-        """True as often as false."""
+        """True or False with equal probability."""
         return self._with_gaps(self._stream.random(self.rows) < 0.5, "boolean")
 
-    def moments(self, low: str, high: str) -> pd.Series[Any]:
-        """A second from `low` to a day after `high`; with a time zone where they have one."""
+    def timestamps(self, low: str, high: str) -> pd.Series[Any]:
+        """Whole seconds from `low` to a day after `high`, in their time zone if they have one."""
         start = pd.Timestamp(low)
         days = (pd.Timestamp(high) - start) / pd.Timedelta(days=1) + 1
         return self._with_gaps(start + self._delays(days), None)
 
-    def later(self, moments: pd.Series[Any], days: float) -> pd.Series[Any]:
-        """Up to so many days after other moments."""
-        return moments + self._delays(days)
+    def later(self, timestamps: pd.Series[Any], days: float) -> pd.Series[Any]:
+        """Timestamps up to `days` days after others."""
+        return timestamps + self._delays(days)
 
     def _delays(self, days: float) -> pd.Series[Any]:
         seconds = self._stream.integers(0, round(days * _SECONDS_A_DAY), self.rows)
@@ -77,6 +77,6 @@ def table_of(
     *,
     order: Sequence[str],
 ) -> pd.DataFrame:
-    """The columns as rows of a contract, in this order; no two rows have the same place in it."""
+    """The rows of a contract, sorted by `order`; of rows with equal values there, the first."""
     rows = pd.DataFrame(columns).astype(dtypes_of(contract.to_schema()))
     return rows.drop_duplicates(list(order)).sort_values(list(order), ignore_index=True)

@@ -1,4 +1,4 @@
-"""What companies file every year."""
+"""Yearly filings of companies."""
 
 from __future__ import annotations
 

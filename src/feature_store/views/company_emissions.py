@@ -1,4 +1,4 @@
-"""What companies report about their emissions."""
+"""Reported emissions of companies."""
 
 from __future__ import annotations
 

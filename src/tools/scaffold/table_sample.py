@@ -215,7 +215,7 @@ def _method(column: pd.Series[Any], answers: Answers) -> dict[str, Any]:
         if answers["choices"]:
             return {"method": "choices", "given": list(answers["choices"])}
         return {"method": "texts", "given": [repr(max(1, min(int(column.nunique()), MOST_TEXTS)))]}
-    return {"method": "moments", "given": [literal(text) for text in _span(column)]}
+    return {"method": "timestamps", "given": [literal(text) for text in _span(column)]}
 
 
 def _delayed(rows: pd.DataFrame, place: Place) -> dict[str, Any]:

@@ -41,13 +41,13 @@ COMPANIES = pd.DataFrame(
 )
 
 
-def answers(X: pd.DataFrame, *args: Any, new: pd.DataFrame | None = None, **kwargs: Any) -> Any:
+def statistics(X: pd.DataFrame, *args: Any, new: pd.DataFrame | None = None, **kwargs: Any) -> Any:
     fitted = GroupFeatureGenerator(*args, **{**kwargs, "target_name": "revenue"}).fit(X)
     return only_column(fitted.transform(X if new is None else new))
 
 
 def only_column(result: pd.DataFrame) -> list[Any]:
-    """The values of the one column that there is."""
+    """The values of the only column."""
     (name,) = result.columns
     return list(result[name])
 
@@ -73,47 +73,47 @@ def test_examples_are_true() -> None:
 def test_each_metric_and_nulls_are_a_group(
     metric: str, q: float | None, expected: list[float]
 ) -> None:
-    assert answers(COMPANIES, ["country"], metric, q) == expected
+    assert statistics(COMPANIES, ["country"], metric, q) == expected
 
 
 def test_unseen_groups_get_the_statistic_of_all_rows_and_may_lack_the_target() -> None:
     new = pd.DataFrame({"country": ["FR", "BE"]})
-    assert answers(COMPANIES, "country", "max", new=new) == [100, 7]
+    assert statistics(COMPANIES, "country", "max", new=new) == [100, 7]
     # All rows have a median of 15: between Belgium's 6 and the Netherlands' 20.
-    assert answers(COMPANIES, "country", "rank", new=new) == [1.5, 1]
+    assert statistics(COMPANIES, "country", "rank", new=new) == [1.5, 1]
 
 
 def test_a_rank_is_of_medians_and_equal_ones_share_it() -> None:
     rows = pd.DataFrame({"country": ["a", "b", "c"], "revenue": [1.0, 1.0, 5.0]})
-    assert answers(rows, "country", "rank") == [1.5, 1.5, 3]
+    assert statistics(rows, "country", "rank") == [1.5, 1.5, 3]
     # By their means, a would come after b.
     skewed = pd.DataFrame({"country": [*"aaab"], "revenue": [1.0, 1.0, 100.0, 2.0]})
-    assert answers(skewed, "country", "rank") == [1, 1, 1, 2]
+    assert statistics(skewed, "country", "rank") == [1, 1, 1, 2]
 
 
 def test_small_groups_fall_back_to_all_rows_or_to_parent_groups() -> None:
     columns = ["country", "industry"]
-    assert answers(COMPANIES, columns) == [15, 15, 60, 5, 7, 100]
+    assert statistics(COMPANIES, columns) == [15, 15, 60, 5, 7, 100]
     overall = COMPANIES["revenue"].mean()
-    few = answers(COMPANIES, columns, min_rows=2)
+    few = statistics(COMPANIES, columns, min_rows=2)
     assert few == pytest.approx([15, 15, *[overall] * 4])
-    parents = answers(COMPANIES, columns, min_rows=2, fallback="parent")
+    parents = statistics(COMPANIES, columns, min_rows=2, fallback="parent")
     assert parents == pytest.approx([15, 15, 30, 6, 6, overall])
     new = pd.DataFrame({"country": ["NL", "FR", None], "industry": ["oil", "food", "oil"]})
-    unseen = answers(COMPANIES, columns, min_rows=2, fallback="parent", new=new)
+    unseen = statistics(COMPANIES, columns, min_rows=2, fallback="parent", new=new)
     assert unseen == pytest.approx([30, overall, overall])
 
 
-def test_rows_without_a_target_teach_nothing_but_get_an_answer() -> None:
+def test_rows_without_a_target_do_not_count_but_get_a_value() -> None:
     rows = COMPANIES.assign(revenue=[np.nan, 20.0, 60.0, np.nan, np.nan, np.nan])
-    assert answers(rows, "country") == [40, 40, 40, 40, 40, 40]
-    assert answers(rows, "country", "max") == [60] * 6
-    assert answers(rows, "country", min_rows=2) == [40] * 6
+    assert statistics(rows, "country") == [40, 40, 40, 40, 40, 40]
+    assert statistics(rows, "country", "max") == [60] * 6
+    assert statistics(rows, "country", min_rows=2) == [40] * 6
 
 
 def test_the_target_is_a_column_or_y() -> None:
     X, y = COMPANIES[["country"]], COMPANIES["revenue"]
-    by_column = answers(COMPANIES, "country")
+    by_column = statistics(COMPANIES, "country")
     for name in ("revenue", None):
         for target in (y, y.to_numpy(), y.tolist()):
             fitted = GroupFeatureGenerator("country", target_name=name).fit(X, target)
@@ -123,7 +123,7 @@ def test_the_target_is_a_column_or_y() -> None:
     assert only_column(fitted.transform(X)) == by_column
 
 
-def test_fit_transform_answers_each_row_from_other_folds() -> None:
+def test_fit_transform_computes_each_row_from_other_folds() -> None:
     folds = KFold(3, shuffle=True, random_state=0)
     generator = GroupFeatureGenerator("country", target_name="revenue", cv=3, min_rows=1)
     expected = np.full(6, np.nan)
@@ -140,7 +140,7 @@ def test_fit_transform_answers_each_row_from_other_folds() -> None:
     )
 
 
-def test_fit_transform_does_not_leak_what_cannot_be_known() -> None:
+def test_fit_transform_does_not_leak_the_target() -> None:
     random = np.random.default_rng(0)
     rows = pd.DataFrame({"g": random.integers(0, 1000, 3000)})
     y = random.normal(size=3000)
@@ -151,7 +151,7 @@ def test_fit_transform_does_not_leak_what_cannot_be_known() -> None:
     assert abs(honest) < 0.1
 
 
-def test_a_splitter_may_leave_rows_without_an_answer() -> None:
+def test_rows_in_no_fold_of_a_splitter_get_nan() -> None:
     generator = GroupFeatureGenerator(
         "country", target_name="revenue", cv=TimeSeriesSplit(n_splits=2)
     )
@@ -159,7 +159,7 @@ def test_a_splitter_may_leave_rows_without_an_answer() -> None:
     np.testing.assert_allclose(result, [np.nan, np.nan, 15, 15, 5, 23.75])
 
 
-def test_target_encoder_without_its_smoothing_is_ours() -> None:
+def test_the_mean_equals_target_encoder_without_smoothing() -> None:
     X, y = COMPANIES[["industry"]], COMPANIES["revenue"]
     peer = TargetEncoder(target_type="continuous", smooth=1e-12).fit(X, y)
     ours = GroupFeatureGenerator("industry").fit(X, y)
@@ -181,13 +181,13 @@ TEXTS = ["a", None, "b", "a"]
     ],
     ids=lambda s: str(s.dtype)[:12],
 )
-def test_texts_match_however_they_are_stored(stored: pd.Series[Any]) -> None:
+def test_strings_match_in_any_storage(stored: pd.Series[Any]) -> None:
     rows = pd.DataFrame({"g": stored, "revenue": [1, 2, 3, 5]})
-    assert answers(rows, "g") == [3, 2, 3, 3]
+    assert statistics(rows, "g") == [3, 2, 3, 3]
     plain = pd.DataFrame({"g": pd.Series([*TEXTS, "c"], dtype=object)})
-    assert answers(rows, "g", new=plain) == [3, 2, 3, 3, 2.75]
+    assert statistics(rows, "g", new=plain) == [3, 2, 3, 3, 2.75]
     fitted = pd.DataFrame({"g": pd.Series(TEXTS, dtype=object), "revenue": [1, 2, 3, 5]})
-    assert answers(fitted, "g", new=rows) == [3, 2, 3, 3]
+    assert statistics(fitted, "g", new=rows) == [3, 2, 3, 3]
 
 
 NUMBERS = [1, 2, 1, None]
@@ -209,15 +209,15 @@ NUMBERS = [1, 2, 1, None]
     ],
     ids=lambda s: str(s.dtype)[:12],
 )
-def test_numbers_match_however_they_are_stored_also_as_target(stored: pd.Series[Any]) -> None:
+def test_numbers_match_in_any_storage_also_as_target(stored: pd.Series[Any]) -> None:
     rows = pd.DataFrame({"g": stored, "revenue": [1, 2, 4, 9]})
-    assert answers(rows, "g", "max") == [4, 2, 4, 9]
+    assert statistics(rows, "g", "max") == [4, 2, 4, 9]
     new = pd.DataFrame({"g": [2, 1, 3, -(10**12)]})
-    assert answers(rows, "g", "max", new=new) == [2, 4, 9, 9]
+    assert statistics(rows, "g", "max", new=new) == [2, 4, 9, 9]
     integers = pd.DataFrame({"g": [1, 2, 1, 7], "revenue": [1, 2, 4, 9]})
-    assert answers(integers, "g", "min", new=rows[["g"]]) == [1, 2, 1, 1]
+    assert statistics(integers, "g", "min", new=rows[["g"]]) == [1, 2, 1, 1]
     swapped = pd.DataFrame({"g": ["x", "x", "y", "y"], "revenue": stored})
-    assert answers(swapped, "g", "max") == [2, 2, 1, 1]
+    assert statistics(swapped, "g", "max") == [2, 2, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -231,10 +231,10 @@ def test_numbers_match_however_they_are_stored_also_as_target(stored: pd.Series[
 )
 def test_booleans_are_groups_and_targets(stored: pd.Series[Any]) -> None:
     rows = pd.DataFrame({"g": stored, "revenue": [1, 2, 3]})
-    assert answers(rows, "g") == [1, 2, 3]
-    assert answers(rows, "g", new=pd.DataFrame({"g": [False, True]})) == [2, 1]
+    assert statistics(rows, "g") == [1, 2, 3]
+    assert statistics(rows, "g", new=pd.DataFrame({"g": [False, True]})) == [2, 1]
     swapped = pd.DataFrame({"g": ["a", "a", "a"], "revenue": stored})
-    assert answers(swapped, "g") == [0.5] * 3
+    assert statistics(swapped, "g") == [0.5] * 3
 
 
 @pytest.mark.parametrize(
@@ -248,19 +248,19 @@ def test_booleans_are_groups_and_targets(stored: pd.Series[Any]) -> None:
     ],
     ids=str,
 )
-def test_times_match_however_they_are_stored(dtype: Any) -> None:
+def test_times_match_in_any_storage(dtype: Any) -> None:
     days = pd.Series(pd.to_datetime(["2024-01-01", "2024-02-01", "2024-01-01", "NaT"]))
     rows = pd.DataFrame({"g": days.astype(dtype), "revenue": [1, 2, 4, 9]})
-    assert answers(rows, "g", "max") == [4, 2, 4, 9]
+    assert statistics(rows, "g", "max") == [4, 2, 4, 9]
     new = pd.DataFrame({"g": days.astype("datetime64[ms]")})
-    assert answers(rows, "g", "max", new=new) == [4, 2, 4, 9]
+    assert statistics(rows, "g", "max", new=new) == [4, 2, 4, 9]
 
 
-def test_zoned_times_are_moments() -> None:
+def test_zoned_times_are_compared_as_points_in_time() -> None:
     moment = pd.Timestamp(datetime(2024, 1, 1, 12, tzinfo=UTC))
     rows = pd.DataFrame({"g": [moment, moment + pd.Timedelta(hours=1)], "revenue": [1, 2]})
     new = pd.DataFrame({"g": rows["g"].dt.tz_convert("Europe/Amsterdam")})
-    assert answers(rows, "g", new=new) == [1, 2]
+    assert statistics(rows, "g", new=new) == [1, 2]
 
 
 def test_groups_and_a_frame_may_be_of_one_row_and_batches_empty() -> None:
@@ -285,7 +285,7 @@ def test_the_callers_frame_is_not_changed_and_index_and_columns_do_not_matter() 
     pd.testing.assert_frame_equal(generator.transform(shuffled), expected)
 
 
-def test_what_was_learnt_can_be_looked_at() -> None:
+def test_learned_values_can_be_inspected() -> None:
     generator = GroupFeatureGenerator(["country", "industry"], target_name="revenue")
     with pytest.raises(NotFittedError):
         _ = generator.values_by_group_
@@ -296,7 +296,7 @@ def test_what_was_learnt_can_be_looked_at() -> None:
         ("NL", "steel"): 60,
         (None, "food"): 100,
     }
-    # A group with too few rows has the answer that its rows get.
+    # A group with too few rows has the statistic that its rows get.
     few = clone(generator).set_params(min_rows=2).fit(COMPANIES).values_by_group_
     assert few["NL", "food"] == 15
     assert few["NL", "steel"] == pytest.approx(COMPANIES["revenue"].mean())
@@ -320,7 +320,7 @@ def test_what_was_learnt_can_be_looked_at() -> None:
     ],
     ids=lambda s: str(getattr(s, "dtype", ""))[:14],
 )
-def test_groups_are_named_by_plain_values(stored: pd.Series[Any], expected: list[Any]) -> None:
+def test_groups_are_named_by_python_values(stored: pd.Series[Any], expected: list[Any]) -> None:
     fitted = GroupFeatureGenerator("g").fit(stored.to_frame("g"), np.arange(len(stored)))
     assert list(fitted.values_by_group_) == expected
 
@@ -335,7 +335,7 @@ SALES = pd.DataFrame(
 
 
 @pytest.mark.parametrize(
-    ("columns", "metric", "q", "name", "learnt"),
+    ("columns", "metric", "q", "name", "learned"),
     [
         (["country"], "mean", None, "mean_sales_country", {"US": 2, "FR": 5}),
         (["country"], "median", None, "median_sales_country", {"US": 2, "FR": 5}),
@@ -374,17 +374,17 @@ def test_the_articles_example(
     metric: Any,
     q: float | None,
     name: str,
-    learnt: dict[Any, float],
+    learned: dict[Any, float],
     with_target: bool,
 ) -> None:
     X = SALES if with_target else SALES.drop(columns="sales")
     generator = GroupFeatureGenerator(group_cols=columns, group_metric=metric, percentile_q=q)
     result = generator.fit(X, SALES["sales"]).transform(X)
     keys = SALES[columns].itertuples(index=False, name=None)
-    expected = [float(learnt[key if len(columns) > 1 else key[0]]) for key in keys]
+    expected = [float(learned[key if len(columns) > 1 else key[0]]) for key in keys]
     pd.testing.assert_frame_equal(result, pd.DataFrame({name: expected}))
     assert generator.get_feature_names_out().tolist() == [name]
-    assert generator.values_by_group_ == learnt
+    assert generator.values_by_group_ == learned
     # Out of fold by default, as TargetEncoder's; the article's own call learns from all rows.
     all_rows = clone(generator).set_params(cv=None).fit_transform(X, SALES["sales"])
     pd.testing.assert_frame_equal(all_rows, result)
@@ -444,7 +444,7 @@ def test_ratio_to_the_groups_median() -> None:
     assert ratio.transform(unseen).to_numpy().tolist() == [[6.0, 1.0]]
 
 
-def test_features_stand_in_pipelines_and_survive_skops() -> None:
+def test_features_work_in_pipelines_and_with_skops() -> None:
     X, y = COMPANIES.drop(columns="revenue"), COMPANIES["revenue"]
     columns = ColumnTransformer(
         [
@@ -458,7 +458,7 @@ def test_features_stand_in_pipelines_and_survive_skops() -> None:
         "by_country__mean_revenue_country",
         "both__rank_revenue_country_industry",
     ]
-    # skops needs to trust ours, and nothing else.
+    # skops must trust these types, and no others.
     stored = skops.io.dumps(pipeline)
     assert set(skops.io.get_untrusted_types(data=stored)) <= set(TRUSTED_TYPES)
     loaded = skops.io.loads(stored, trusted=list(TRUSTED_TYPES))
@@ -513,7 +513,7 @@ def test_odd_keys_survive_skops(keys: list[Any]) -> None:
         ),
     ],
 )
-def test_mistakes_are_told_when_fitting(options: dict[str, Any], message: str) -> None:
+def test_fit_refuses_invalid_parameters(options: dict[str, Any], message: str) -> None:
     generator = GroupFeatureGenerator(
         **{"group_cols": "country", "target_name": "revenue", **options}
     )
@@ -521,7 +521,7 @@ def test_mistakes_are_told_when_fitting(options: dict[str, Any], message: str) -
         generator.fit_transform(COMPANIES)
 
 
-def test_other_mistakes_are_told_too() -> None:
+def test_fit_and_transform_refuse_invalid_data() -> None:
     fitted = GroupFeatureGenerator("country", target_name="revenue").fit(COMPANIES)
     with pytest.raises(GroupFeatureError, match="column 'country' is missing"):
         fitted.transform(COMPANIES[["industry"]])
@@ -585,10 +585,10 @@ def naive(rows: list[Any], new: list[Any], metric: str, q: float, least: int) ->
     as_fraction=st.booleans(),
     least=st.integers(1, 3),
 )
-def test_answers_are_those_of_a_naive_computation(
+def test_results_equal_those_of_a_naive_computation(
     rows: list[Any], new: list[Any], metric: Any, q: int, as_fraction: bool, least: int
 ) -> None:
-    # 1 percent can be given as a fraction only, and all of it as 100 only.
+    # The first percentile needs a fraction, and the last one needs percent.
     given = q / 100 if q == 1 or (as_fraction and q < 100) else q
     if all(value is None for _, _, value in rows):
         return
@@ -613,11 +613,11 @@ def test_answers_are_those_of_a_naive_computation(
         )
 
 
-# Further columns and another order are welcome, as scikit-learn's ColumnTransformer has it.
+# Additional columns and another order are allowed, as in scikit-learn's ColumnTransformer.
 BY_NAME = {"check_dataframe_column_names_consistency": "columns are found by name"}
 ESTIMATORS = [
     GroupFeatureGenerator([0], cv=None),
-    # All groups of the checks' rows are of one row: out of fold there is but one answer.
+    # In the checks' data each group has one row, so all out-of-fold values are equal.
     GroupFeatureGenerator([0], "rank"),
     GroupFeatureGenerator([0], "percentile", 90, cv=None, min_rows=2, fallback="parent"),
     GroupRatio(0, 0),
@@ -651,7 +651,7 @@ def test_more_of_scikit_learns_checks_apply(estimator: Any, check: str) -> None:
     getattr(estimator_checks, check)(type(estimator).__name__, estimator)
 
 
-def test_a_ratio_of_two_columns_is_feature_engines() -> None:
+def test_feature_engine_computes_a_ratio_of_two_columns() -> None:
     rows = pd.DataFrame({"revenue": [10.0, 9.0], "employees": [2, 3]})
     ratio = RelativeFeatures(variables=["revenue"], reference=["employees"], func=["div"])
     result = ratio.fit_transform(rows)

@@ -1,4 +1,4 @@
-"""Random formulas on random rows, beside plain Python that works on one row at a time.
+"""Random formulas on random rows, compared with plain Python that computes one row at a time.
 
 Only operations whose results IEEE 754 fixes to the last bit take part, so the two must be equal.
 """

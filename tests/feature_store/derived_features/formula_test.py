@@ -79,7 +79,7 @@ def test_backticks_name_any_column_and_text_may_hold_them() -> None:
         ("x = 1; x = 2", "x"),
     ],
 )
-def test_what_is_no_formula_is_refused_and_marked(formula: str, part: str) -> None:
+def test_invalid_formulas_are_refused_and_marked(formula: str, part: str) -> None:
     assert marked(formula)[1] == part
 
 
@@ -93,7 +93,7 @@ def test_the_message_shows_the_line_and_where() -> None:
     assert (caught.value.line, caught.value.column) == ("b = lgo(a) + 1", 4)
 
 
-def test_pythons_own_complaint_is_marked_too() -> None:
+def test_pythons_syntax_error_is_marked_too() -> None:
     with pytest.raises(FormulaError) as caught:
         parse_formulas("ratio = (a + ")
     expected = "formula: not a formula: '(' was never closed.\n  ratio = (a +\n          ^"
@@ -116,7 +116,7 @@ def test_pythons_own_complaint_is_marked_too() -> None:
         "x = \ud800",
     ],
 )
-def test_texts_made_to_hurt_are_refused_at_once(formula: str) -> None:
+def test_hostile_formulas_are_refused_at_once(formula: str) -> None:
     started = time.perf_counter()
     with pytest.raises(FormulaError) as caught:
         parse_formulas(formula)

@@ -1,4 +1,4 @@
-"""What all derived features have in common, whatever they compute."""
+"""Tests of behaviour that all derived features share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROWS = pd.DataFrame(
     {"g": [1.0, 1.0, 2.0, 2.0], "t": [1.0, 2.0, 1.0, 2.0], "v": [1.0, 2.0, 5.0, 7.0]},
     index=["d", "c", "b", "a"],
 )
-# Each with what it is when columns are positions.
+# Each with columns by name, then with columns by position.
 TRANSFORMERS = [
     (FormulaTransformer("share = v / t"), FormulaTransformer("share = x2 / x1")),
     (

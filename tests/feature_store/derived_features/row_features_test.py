@@ -83,7 +83,7 @@ def test_the_example_of_the_article() -> None:
 
 
 @pytest.mark.parametrize("drop_inputs", [True, False])
-def test_what_was_stored_with_the_earlier_option_gives_what_it_gave(drop_inputs: bool) -> None:
+def test_a_version_stored_with_drop_inputs_still_works(drop_inputs: bool) -> None:
     frame = pd.DataFrame({"a": [1.0]})
     fitted = FormulaTransformer("b = a + 1").fit(frame)
     del fitted.__dict__["keep_inputs"]
@@ -209,7 +209,7 @@ def test_integers_do_not_overflow() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["boolean", "bool[pyarrow]", "object"])
-def test_a_missing_condition_does_not_hold(dtype: str) -> None:
+def test_a_missing_condition_is_false(dtype: str) -> None:
     flag = pd.Series([True, False, None], dtype=dtype)
     assert values("y = x", x=flag) == [True, False, False]
     assert values("y = not x", x=flag) == [False, True, True]
@@ -244,10 +244,10 @@ STORED_DATES = {
 
 @pytest.mark.parametrize("storage", STORED_DATES)
 def test_dates(storage: str) -> None:
-    moments = pd.Series(pd.to_datetime(["2024-02-29 23:30", "NaT"]))
+    dates = pd.Series(pd.to_datetime(["2024-02-29 23:30", "NaT"]))
     if "zoned" in storage:
-        moments = moments.dt.tz_localize("Europe/Amsterdam")
-    x = moments.astype(STORED_DATES[storage])  # type: ignore[call-overload]
+        dates = dates.dt.tz_localize("Europe/Amsterdam")
+    x = dates.astype(STORED_DATES[storage])  # type: ignore[call-overload]
     parts = {"year": 2024, "quarter": 1, "month": 2, "day": 29, "hour": 23, "minute": 30}
     for part, expected in {**parts, "dayofweek": 3, "dayofyear": 60}.items():
         assert values(f"y = {part}(x)", x=x) == [float(expected), None]
@@ -273,7 +273,7 @@ def test_dates_with_and_without_a_zone_do_not_mix() -> None:
             values(formula, a=naive, b=naive.dt.tz_localize("UTC"))
 
 
-def test_a_column_without_any_value_is_whatever_the_formula_needs() -> None:
+def test_a_column_without_values_has_any_kind() -> None:
     x = pd.Series([None, None], dtype=object)
     assert values("y = x + 1", x=x) == [None, None]
     assert values("y = x == 'a'", x=x) == [False, False]
@@ -309,7 +309,7 @@ def test_a_column_without_any_value_is_whatever_the_formula_needs() -> None:
         ("y = other + 1", "column 'other': expected numbers, conditions", "other"),
     ],
 )
-def test_what_does_not_fit_the_columns_is_refused_by_fit(
+def test_fit_refuses_a_formula_that_does_not_fit_the_columns(
     formula: str, problem: str, part: str
 ) -> None:
     frame = pd.DataFrame(
@@ -348,13 +348,13 @@ def test_other_columns_at_transform_are_refused() -> None:
         fitted.transform(pd.DataFrame({"x": ["a"]}))
 
 
-def test_a_column_that_is_there_twice_is_refused() -> None:
+def test_a_duplicate_column_is_refused() -> None:
     frame = pd.DataFrame([[1, 2]], columns=["x", "x"])
     with pytest.raises(InputError, match="'x' exists more than once"):
         FormulaTransformer("y = x").fit(frame)
 
 
-def test_chunks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_give_the_same_result_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = pd.DataFrame(
         {
             "x": np.arange(10.0),
@@ -396,7 +396,7 @@ def test_no_rows_give_the_same_columns() -> None:
         ("y = where(a > 0, 'p', 'q') in ['p']", True),
     ],
 )
-def test_parts_that_are_written_out(formula: str, expected: object) -> None:
+def test_constant_parts(formula: str, expected: object) -> None:
     frame = pd.DataFrame({"a": [1, 1], "c": ["x", "y"]})
     fitted = FormulaTransformer(formula).fit(frame)
     assert fitted.transform(frame)["y"].tolist() == [expected, expected]

@@ -60,7 +60,7 @@ def test_values_are_limited_within_their_group() -> None:
     same(limited.transform(new), [2.5, 5, np.nan])
 
 
-def test_one_side_may_be_open_and_small_groups_fall_back() -> None:
+def test_one_limit_may_be_none_and_small_groups_fall_back() -> None:
     same(
         GroupWinsorizer("g", "v", lower=None, upper=50).fit(ROWS).transform(ROWS),
         [1, 2, 2.5, 2.5, 10, np.nan, 7],
@@ -70,7 +70,7 @@ def test_one_side_may_be_open_and_small_groups_fall_back() -> None:
     same(limited.fit(ROWS).transform(ROWS), [1.5, 1.5, 51.5, 51.5, 5, np.nan, 5])
 
 
-def test_limits_are_scikit_legos_where_that_works() -> None:
+def test_limits_equal_those_of_scikit_lego() -> None:
     rows = ROWS.dropna()
     peer = GroupedTransformer(ColumnCapper(quantile_range=(5, 95)), ["g"])
     expected = peer.fit(rows[["g", "v"]]).transform(rows[["g", "v"]])
@@ -79,7 +79,7 @@ def test_limits_are_scikit_legos_where_that_works() -> None:
         clone(peer).fit(ROWS[["g", "v"]])
 
 
-def test_rank_is_within_the_learnt_group_and_not_the_batch() -> None:
+def test_the_rank_is_within_the_fitted_group_not_the_batch() -> None:
     ranks = GroupPercentileRank("g", "v").fit(ROWS)
     expected = [0.125, 0.375, 0.625, 0.875, 0.5, np.nan, 0.5]
     same(ranks.transform(ROWS), expected)
@@ -89,7 +89,7 @@ def test_rank_is_within_the_learnt_group_and_not_the_batch() -> None:
     same(ranks.transform(new), [0, 0.5, 1, 3.5 / 6])
 
 
-def test_large_groups_are_kept_in_part_and_ranked_closely() -> None:
+def test_large_groups_are_sampled_and_ranked_approximately() -> None:
     values = np.random.default_rng(0).normal(size=20_000)
     rows = pd.DataFrame({"g": np.arange(20_000) % 2, "v": values})
     exact = GroupPercentileRank("g", "v", n_quantiles=10_000).fit(rows)
@@ -99,7 +99,7 @@ def test_large_groups_are_kept_in_part_and_ranked_closely() -> None:
     assert difference.item() < 1 / 100
 
 
-def test_lags_are_those_of_the_entity_in_order_of_time() -> None:
+def test_lags_are_of_the_same_entity_in_time_order() -> None:
     shuffled = ROWS.sample(frac=1, random_state=1)
     lags = LagFeatures("g", "t", "v", periods=[1, 2])
     expected = pd.DataFrame(
@@ -143,7 +143,7 @@ def test_times_of_any_kind_have_an_order(dtype: Any) -> None:
     same(lags.transform(later), [3])
 
 
-def test_one_series_is_feature_engines() -> None:
+def test_lags_of_one_series_equal_those_of_feature_engine() -> None:
     series = pd.DataFrame({"v": [1.0, 2.0, 3.0]}, index=pd.date_range("2024", periods=3))
     # pandas 3.1 warns of how it sorts.
     lags = SeriesLags(variables=["v"], periods=[1], sort_index=False)
@@ -162,7 +162,7 @@ FEATURES = [
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=str)
-def test_features_stand_in_pipelines_survive_skops_and_change_nothing(feature: Any) -> None:
+def test_features_work_in_pipelines_and_with_skops_and_keep_the_input(feature: Any) -> None:
     before = ROWS.copy(deep=True)
     columns = ColumnTransformer([("f", clone(feature), list(ROWS.columns))])
     pipeline = Pipeline([("features", columns), ("scaler", StandardScaler())]).fit(ROWS)
@@ -211,7 +211,7 @@ def test_features_stand_in_pipelines_survive_skops_and_change_nothing(feature: A
     ],
     ids=lambda o: str(o)[:30],
 )
-def test_mistakes_are_told(feature: Any, message: str) -> None:
+def test_fit_refuses_invalid_parameters_and_data(feature: Any, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         feature.fit(ROWS)
 
@@ -233,7 +233,9 @@ def values_of(rows: list[Any], key: Any) -> list[float]:
 
 @settings(max_examples=100, deadline=None)
 @given(rows=LISTS, new=LISTS)
-def test_limits_and_ranks_are_those_of_a_naive_computation(rows: list[Any], new: list[Any]) -> None:
+def test_limits_and_ranks_equal_those_of_a_naive_computation(
+    rows: list[Any], new: list[Any]
+) -> None:
     limits = GroupWinsorizer("g", "v", lower=10, upper=80).fit(frame(rows))
     ranks = GroupPercentileRank("g", "v").fit(frame(rows))
     for asked in (rows, new):
@@ -253,16 +255,14 @@ def test_limits_and_ranks_are_those_of_a_naive_computation(rows: list[Any], new:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    moments=st.lists(st.tuples(KEYS, st.integers(0, 9)), min_size=1, unique=True),
+    times=st.lists(st.tuples(KEYS, st.integers(0, 9)), min_size=1, unique=True),
     values=st.randoms(use_true_random=False),
     cut=st.integers(0, 10),
     period=st.integers(1, 3),
 )
-def test_lags_are_those_of_a_naive_computation_and_of_pandas(
-    moments: list[Any], values: Any, cut: int, period: int
-) -> None:
-    rows = pd.DataFrame(moments, columns=["g", "t"]).astype({"g": "str"})
-    rows["v"] = [values.random() for _ in moments]
+def test_lags_equal_those_of_pandas(times: list[Any], values: Any, cut: int, period: int) -> None:
+    rows = pd.DataFrame(times, columns=["g", "t"]).astype({"g": "str"})
+    rows["v"] = [values.random() for _ in times]
     ordered = rows.sort_values("t").groupby("g", dropna=False)["v"].shift(period)
     expected = ordered.sort_index().tolist()
     same(LagFeatures("g", "t", "v", period).fit_transform(rows), expected)

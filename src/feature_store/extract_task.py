@@ -1,4 +1,4 @@
-"""What the task `feature_store.extract` does."""
+"""The body of the task `feature_store.extract`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from feature_store.view import FeatureView
 
 
 def find_view(name: str) -> type[FeatureView]:
-    """The view that the module `feature_store.views.NAME` holds."""
+    """Import the view of the module `feature_store.views.NAME`."""
     module = import_module(f"feature_store.views.{name}")
     found = [
         value
@@ -36,12 +36,12 @@ def find_view(name: str) -> type[FeatureView]:
 
 
 def extract(name: str, settings: ExtractSettings, context: TaskContext) -> None:
-    """Write the rows of a view that are asked for, with a manifest, and show a summary."""
+    """Write the selected rows of a view with a manifest, and print a summary."""
     if not settings.dst:
-        raise InputError("Say where to write: --dst FILE, which ends in .parquet or .csv.")
+        raise InputError("No destination: set --dst FILE, which ends in .parquet or .csv.")
     view = find_view(name)
     columns = _columns(settings.columns, view)
-    view.select(*columns)  # refuses what the view does not have
+    view.select(*columns)  # raises if the view does not have a column
     destination = open_destination(settings.dst, context, option="--dst")
     destination.check(None)
     batches = view.batches(
@@ -51,7 +51,7 @@ def extract(name: str, settings: ExtractSettings, context: TaskContext) -> None:
         settings=context.load(StoreSettings),
         batch_rows=settings.batch_rows,
     )
-    rows = _with_columns(batches, view, columns, f"extracting {name}")
+    rows = _ensure_batch(batches, view, columns, f"extracting {name}")
     manifest = destination.replace(
         plain_batches(rows, name=settings.dst),
         Origin(
@@ -67,17 +67,17 @@ def extract(name: str, settings: ExtractSettings, context: TaskContext) -> None:
         [
             ("rows", f"{manifest.rows:,}"),
             ("columns", ", ".join(columns)),
-            ("known at", settings.as_of or "any time: every row as it arrived"),
+            ("as of", settings.as_of or "all rows"),
             ("filter", settings.filter or "none"),
-            ("written", destination.location),
+            ("written to", destination.location),
         ],
     )
 
 
-def _with_columns(
+def _ensure_batch(
     batches: Iterator[pd.DataFrame], view: type[FeatureView], columns: list[str], what: str
 ) -> Iterator[pd.DataFrame]:
-    """The batches; one without rows where there is none, so that the columns are known."""
+    """Yield the batches, or one without rows if there are none, which defines the columns."""
     empty = True
     for batch in with_progress(((len(batch), batch) for batch in batches), None, what=what):
         empty = False
