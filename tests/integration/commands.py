@@ -57,7 +57,7 @@ def copy_launcher(root: Path) -> None:
 def copy_repository(root: Path) -> None:
     """Copy the launcher, the build definition and all sources that the sandbox holds."""
     copy_launcher(root)
-    for name in (".gitignore", "copier.yml", "pants.toml", "pytest.ini"):
+    for name in (".gitignore", "copier.yml", "pants.toml", "pytest.ini", "ruff.toml"):
         shutil.copy(ROOT / name, root / name)
     for folder in ("src", "pants-plugins", "3rdparty/python", "docker"):
         shutil.copytree(

@@ -28,7 +28,6 @@ CONFIGURATION = (
     ".yamlfmt",
     ".yamllint",
     "mypy.ini",
-    "ruff.toml",
 )
 ROWS = 120
 ADDRESSES = tuple(
@@ -198,7 +197,7 @@ def test_a_name_that_is_taken_leaves_everything_as_it_is(repository: Repository)
     arguments = ("churn", "--kind", "classification", "--data", "sample.csv")
     again = repository.pants("run", "src/tools:new-model", "--", *arguments)
     assert again.code == 2
-    assert "'churn': src/models/churn is there already. Choose another name." in again.err
+    assert "'churn': src/models/churn already exists. Choose another name." in again.err
     assert repository.status() == before
 
 
@@ -249,13 +248,31 @@ def test_an_update_brings_the_templates_changes_and_keeps_those_by_hand(
     assert (again.code, again.out) == (0, ""), again
 
 
+def test_reformatted_files_are_no_conflict(repository: Repository) -> None:
+    """A template is formatted by the same rules, so other rules only break its lines elsewhere."""
+    definition = "src/models/churn/definition.py"
+    repository.edit("ruff.toml", "line-length = 100", "line-length = 60")
+    formatted = repository.pants("fmt", "src/models/churn::", "tests/models/churn::")
+    assert formatted.code == 0, formatted
+    broken = """    cross_validation={
+        "log_loss": "neg_log_loss",
+        "accuracy": "accuracy",
+"""
+    assert broken in (repository.root / definition).read_text()
+    change_template(repository)
+    updated = repository.pants("run", "src/tools:update-from-template", "--", "churn")
+    assert updated.code == 0, updated
+    text = (repository.root / definition).read_text()
+    assert f'{broken}        "roc_auc": "roc_auc",\n' in text
+
+
 def test_an_update_leaves_a_conflict_to_a_person(repository: Repository) -> None:
     definition = "src/models/churn/definition.py"
     repository.edit(definition, '"accuracy": "accuracy"', '"f1": "f1_macro"')
     change_template(repository)
     updated = repository.pants("run", "src/tools:update-from-template", "--", "churn")
     assert updated.code == 1, updated
-    assert f"{definition}: in conflict, see its markers" in updated.out.splitlines()
+    assert f"{definition}: has conflict markers" in updated.out.splitlines()
     text = (repository.root / definition).read_text()
     ours, _, theirs = text.partition("=======")
     assert '"f1": "f1_macro"' in ours
@@ -267,7 +284,7 @@ def test_an_update_is_for_tables_too(repository: Repository) -> None:
     template = (
         "src/tools/scaffold/templates/feature_view/src/feature_store/views/{{ name }}.py.jinja"
     )
-    repository.edit(view, "TODO: what subscriptions tells, of what.", "Who ordered what.")
+    repository.edit(view, "TODO: what subscriptions describes, and of what.", "Who ordered what.")
     repository.edit(template, "    sample=_sample,\n", "    sample=_sample,  # Made up.\n")
     commit_all(repository.root)
     updated = repository.pants("run", "src/tools:update-from-template", "--", "subscriptions")

@@ -1,4 +1,4 @@
-"""Names and texts of a table as they stand in generated code."""
+"""Names and strings of a table as Python code."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from dataclasses import dataclass, field
 
 import pandera.pandas as pa
 
-LONGEST = 60
-FITTING = f"1 to {LONGEST} printable characters (one beyond Latin-1 counts six)"
+# A longer string could make a line of generated code too long.
+MAX_LENGTH = 60
+USABLE = f"1 to {MAX_LENGTH} printable characters (a name that is not Latin-1 counts more)"
 # What the generated models compute for each row.
 MISSING_COLUMNS = "missing_columns"
 # Names that the generated classes use for something else.
-_TAKEN = frozenset({"float", "int", "str", "bool", "pd", "pa", MISSING_COLUMNS})
+_RESERVED = frozenset({"float", "int", "str", "bool", "pd", "pa", MISSING_COLUMNS})
+# Linters warn about other letters that look like these.
+_UNAMBIGUOUS = re.compile(r"[ -~À-ÖØ-öø-ÿ]*")
 
 
 @dataclass
-class Names:
-    """Attributes for columns: each a name of Python's, none of them twice."""
+class AttributeNames:
+    """Gives columns unique attribute names."""
 
-    taken: set[str] = field(default_factory=lambda: set(_TAKEN))
+    taken: set[str] = field(default_factory=lambda: set(_RESERVED))
 
-    def attribute(self, column: str, endings: Sequence[str] = ()) -> str:
-        """The column's name where that is one, else what comes close; free with each ending."""
+    def add(self, column: str, endings: Sequence[str] = ()) -> str:
+        """Reserve and return a name close to the column's, also with each of the endings."""
         name = snake_case(column)
         if keyword.iskeyword(name) or hasattr(pa.DataFrameModel, name):
             name += "_"
@@ -38,29 +41,19 @@ class Names:
 
 
 def literal(text: str) -> str:
-    """A text as the formatter leaves it in code: ASCII, and the letters of Latin-1."""
-    quote = "'" if '"' in text and "'" not in text else '"'
-    return quote + "".join(_escaped(one, quote) for one in text) + quote
+    """The Python literal of a string; Ruff chooses its quotes later."""
+    return repr(text) if _UNAMBIGUOUS.fullmatch(text) else ascii(text)
 
 
-def _escaped(one: str, quote: str) -> str:
-    if one in (quote, "\\"):
-        return f"\\{one}"
-    if one.isascii():
-        return one if one.isprintable() else ascii(one)[1:-1]
-    # Others look like ASCII's at times, and a linter asks which one is meant.
-    latin_1 = one < "\u0100" and unicodedata.name(one, "").startswith("LATIN ")
-    return one if latin_1 else ascii(one)[1:-1]
-
-
-def fits(text: str) -> bool:
-    """Whether it can stand on a line of its own."""
+def is_usable(text: str) -> bool:
+    """Whether a name fits on a line of generated code."""
     quotes = 2
-    return bool(text.strip()) and len(literal(text)) <= LONGEST + quotes and text.isprintable()
+    fits = len(literal(text)) <= MAX_LENGTH + quotes
+    return bool(text.strip()) and fits and text.isprintable()
 
 
 def snake_case(text: str) -> str:
-    """A name of Python's that is close to a text."""
+    """A valid Python name close to the text."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain)
     name = re.sub(r"[^0-9a-z]+", "_", words.lower()).strip("_")

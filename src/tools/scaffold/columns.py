@@ -1,6 +1,6 @@
-"""What the columns of a sample are, in plain values that templates take.
+"""Describe the columns of a sample in plain values, which templates render.
 
-Literals are written as they stand in code.
+Names and values of the sample are written as Python literals.
 """
 
 from __future__ import annotations
@@ -12,48 +12,49 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tools.scaffold.code_names import Names, literal
+from tools.scaffold.code_names import AttributeNames, literal
 
-type Answers = dict[str, Any]
+# What a template renders; Copier stores it with the rendered files.
+type TemplateData = dict[str, Any]
 
 UTC = 'Annotated[pd.DatetimeTZDtype, "us", "UTC"]'
-MOST_CATEGORIES = 30
-LISTED_CHARACTERS = 80
+MAX_CATEGORIES = 30
+MAX_LISTED_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
-class Reader:
-    """How columns become answers.
+class ColumnReader:
+    """How the columns of a sample are described.
 
     Attributes:
         names: gives each column its attribute.
-        left_out: why a column is not taken; empty where it is.
-        computed: endings of what is computed from a column, by its role.
-        whole_and_missing: the type of whole numbers that may be missing.
+        reason_to_skip: why a column is left out; empty if it is not.
+        computed: the endings of names that are computed from a column, by its role.
+        nullable_integer: the type of integers with missing values.
     """
 
-    names: Names
-    left_out: Callable[[pd.Series[Any]], str]
+    names: AttributeNames
+    reason_to_skip: Callable[[pd.Series[Any]], str]
     computed: Mapping[str, Sequence[str]]
-    whole_and_missing: str
+    nullable_integer: str
 
-    def read(self, rows: pd.DataFrame) -> tuple[dict[str, Answers], list[Answers]]:
-        """The columns that are taken, by their names, and why the others are not."""
-        taken: dict[str, Answers] = {}
-        left_out: list[Answers] = []
+    def read(self, rows: pd.DataFrame) -> tuple[dict[str, TemplateData], list[TemplateData]]:
+        """Describe the columns by name, and those that are left out with the reasons."""
+        columns: dict[str, TemplateData] = {}
+        left_out: list[TemplateData] = []
         for name in map(str, rows.columns):
-            if reason := self.left_out(rows[name]):
+            if reason := self.reason_to_skip(rows[name]):
                 left_out.append({"name": literal(name), "reason": reason})
             else:
-                taken[name] = self._column(rows[name])
-        return taken, left_out
+                columns[name] = self._describe(rows[name])
+        return columns, left_out
 
-    def _column(self, column: pd.Series[Any]) -> Answers:
+    def _describe(self, column: pd.Series[Any]) -> TemplateData:
         role, name = role_of(column), str(column.name)
         endings = self.computed.get(role, ())
         type_ = self._type(column, role)
         low, high = _range(column, type_) if role == "number" else (None, None)
-        answers = named(name, self.names.attribute(name, endings)) | {
+        data = name_data(name, self.names.add(name, endings)) | {
             "role": role,
             "type": type_,
             "nullable": bool(column.isna().any()),
@@ -61,14 +62,14 @@ class Reader:
             "high": high,
             "choices": _choices(column) if role == "category" else [],
         }
-        return answers | {ending: literal(f"{name}_{ending}") for ending in endings}
+        return data | {ending: literal(f"{name}_{ending}") for ending in endings}
 
     def _type(self, column: pd.Series[Any], role: str) -> str:
-        """How a contract says it."""
+        """The annotation of the column in a contract."""
         if role == "number":
             if pd.api.types.is_float_dtype(column):
                 return "float"
-            return "int" if column.dtype == "int64" else self.whole_and_missing
+            return "int" if column.dtype == "int64" else self.nullable_integer
         if role == "boolean":
             return "bool" if column.dtype == "bool" else "pd.BooleanDtype"
         if role == "date":
@@ -76,13 +77,13 @@ class Reader:
         return "str"
 
 
-def named(name: str, attribute: str) -> Answers:
-    """A column's name, and that of its attribute."""
+def name_data(name: str, attribute: str) -> TemplateData:
+    """A column's name and its attribute; `alias` if they differ."""
     return {"name": literal(name), "attribute": attribute, "alias": attribute != name}
 
 
 def role_of(column: pd.Series[Any]) -> str:
-    """What can be done with a column's values."""
+    """How a model can use the values of a column."""
     if pd.api.types.is_bool_dtype(column):
         return "boolean"
     if pd.api.types.is_numeric_dtype(column):
@@ -91,7 +92,7 @@ def role_of(column: pd.Series[Any]) -> str:
 
 
 def is_text(column: pd.Series[Any]) -> bool:
-    """Whether a column holds text."""
+    """Whether a column holds strings."""
     return isinstance(column.dtype, pd.StringDtype)
 
 
@@ -106,7 +107,7 @@ def _range(column: pd.Series[Any], type_: str) -> tuple[str | None, str | None]:
 
 def _choices(column: pd.Series[Any]) -> list[str]:
     values = sorted(column.dropna().unique())
-    if len(values) > MOST_CATEGORIES:
+    if len(values) > MAX_CATEGORIES:
         return []
     literals = [literal(value) for value in values]
-    return literals if len(", ".join(literals)) <= LISTED_CHARACTERS else []
+    return literals if len(", ".join(literals)) <= MAX_LISTED_CHARACTERS else []

@@ -1,4 +1,4 @@
-"""Made-up rows, for what is started without a sample."""
+"""Made-up rows for models, datasets and feature views that are started without a sample."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROWS = 300
 
 
 def example_rows(kind: Kind) -> pd.DataFrame:
-    """One row per made-up customer, always the same; who uses more and complains less stays."""
+    """One row per made-up customer, deterministic; usage makes them stay, complaints leave."""
     draw = np.random.default_rng(0)
     usage = draw.gamma(2.0, 10.0, ROWS).round(1)
     complaints = draw.poisson(1.0, ROWS)
@@ -33,7 +33,7 @@ def example_rows(kind: Kind) -> pd.DataFrame:
 
 
 def example_events() -> pd.DataFrame:
-    """One row per made-up order of a customer, always the same; it arrives within three days."""
+    """One row per made-up order of a customer, deterministic; it arrives within three days."""
     draw = np.random.default_rng(0)
     seconds = draw.integers(0, 365 * 86_400, ROWS)
     ordered = pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(seconds, unit="s")
@@ -47,5 +47,5 @@ def example_events() -> pd.DataFrame:
             "channel": pd.Series(draw.choice(["shop", "web", "phone"], ROWS), dtype="str"),
         }
     )
-    moments = dict.fromkeys(["event_timestamp", "arrived_at"], "datetime64[us, UTC]")
-    return rows.astype({"customer_id": "str", **moments})
+    timestamps = dict.fromkeys(["event_timestamp", "arrived_at"], "datetime64[us, UTC]")
+    return rows.astype({"customer_id": "str", **timestamps})

@@ -7,11 +7,11 @@ Examples:
 
 What --data can be: docs/pages/places.md.
 
-On a terminal, a call without a name asks for all of it. Without --data the contract is that of a
-made-up example. Types, missing values and ranges are the sample's; `grep -rn TODO` finds what a
-person must decide. No row of the sample is kept: of its values, the contract and its test name the
-least and the greatest, and the texts of columns with few of them. Exits with 2 and writes nothing
-where the name is taken or the sample cannot be read.
+On a terminal, a call without a name asks for all inputs. Without --data, the contract describes a
+made-up example. Types, missing values and ranges come from the sample; `grep -rn TODO` finds what
+you must decide. No row of the sample is kept. The contract and its test contain the smallest and
+the largest value of each column, and all texts of columns with few different ones. Exits with 2 and
+writes nothing if the name is taken or the sample cannot be read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PROG = "tools.scaffold.new_dataset"
 
 
 class NewDatasetSettings(Settings):
-    """What to start with."""
+    """The inputs of a new dataset."""
 
     section: ClassVar[str] = "new_dataset"
 
@@ -38,14 +38,14 @@ class NewDatasetSettings(Settings):
     data: str = Field(
         "", description="a sample: a file, folder, s3://…, gs://…, abfs://…, or table of a database"
     )
-    dry_run: bool = Field(False, description="show the files, and write none")
+    dry_run: bool = Field(False, description="show the files without writing them")
 
 
 def run(settings: NewDatasetSettings, context: TaskContext) -> int:
-    """Start a dataset, or say why not."""
+    """Start a dataset."""
     from tools.scaffold.example import example_rows
     from tools.scaffold.new_files import check_name, start
-    from tools.scaffold.questions import ask, table_answers
+    from tools.scaffold.questions import ask, ask_for_table
     from tools.scaffold.sample import read_rows
     from tools.scaffold.table_sample import describe_table
     from tools.scaffold.template import DATASET
@@ -53,23 +53,23 @@ def run(settings: NewDatasetSettings, context: TaskContext) -> int:
 
     root = find_root()
     if not settings.name:
-        answers = table_answers(settings.data, root, DATASET)
+        answers = ask_for_table(settings.data, root, DATASET)
         settings = ask(settings, answers, command="new-dataset -- customers")
     name = settings.name
     check_name(root, DATASET, name)
     rows, source = read_rows(settings.data, lambda: example_rows("regression"))
     sample = describe_table(rows, source=source)
-    if start(root, DATASET, name, sample.rows, sample.answers, dry_run=settings.dry_run):
-        _report(name, len(rows), sample.answers)
+    if start(root, DATASET, name, sample.rows, sample.template_data, dry_run=settings.dry_run):
+        _report(name, len(rows), sample.template_data)
     return 0
 
 
-def _report(name: str, rows: int, answers: dict[str, object]) -> None:
+def _report(name: str, rows: int, data: dict[str, object]) -> None:
     from cli.terminal import say, show
     from tools.scaffold.new_files import say_left_out
 
-    say(f"{name}: written, as {rows:,} rows are.")
-    say_left_out(answers)
+    say(f"{name}: written, from {rows:,} rows.")
+    say_left_out(data)
     file = f"src/datasets/{name}.py"
     show(f"grep -n TODO {file}")
     show(f"./pants lint check test {file} tests/datasets/{name}_test.py")

@@ -1,4 +1,4 @@
-"""Start a feature view: its contract, where its rows are read, a made-up sample and a test.
+"""Start a feature view: its contract, the view, made-up rows and a test.
 
 Examples:
   ./pants run src/tools:new-feature-view
@@ -9,13 +9,13 @@ Examples:
 
 What --data can be: docs/pages/places.md.
 
-On a terminal, a call without a name asks for all of it. Without --data the view starts with a
-made-up example. Columns that place a row are, where nobody names them: --key the first whose name
-ends with _id, else the first; --timestamp `event_timestamp`, else the first that holds moments;
---available `arrived_at`, else none. Types, missing values and ranges are the sample's; `grep -rn
-TODO` finds what a person must decide. No row of the sample is kept: rows are made up, within its
-ranges, until the settings say where the table lies. Exits with 2 and writes nothing where the name
-is taken or the sample cannot be one.
+On a terminal, a call without a name asks for all inputs. Without --data, the view starts with a
+made-up example. Defaults: --key is the first column whose name ends with _id, otherwise the first
+one; --timestamp is `event_timestamp`, otherwise the first column of timestamps; --available is
+`arrived_at`, otherwise none. Types, missing values and ranges come from the sample; `grep -rn TODO`
+finds what you must decide. No row of the sample is kept. The view uses made-up rows within its
+ranges until the settings say where the table is. Exits with 2 and writes nothing if the name is
+taken or the sample is not usable.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PROG = "tools.scaffold.new_feature_view"
 
 
 class NewFeatureViewSettings(Settings):
-    """What to start with."""
+    """The inputs of a new feature view."""
 
     section: ClassVar[str] = "new_feature_view"
 
@@ -47,11 +47,11 @@ class NewFeatureViewSettings(Settings):
         "", description="a sample: a file, folder, s3://…, gs://…, abfs://…, or table of a database"
     )
     key: str = Field(
-        "", description="the column that says about whom or what a row is; several as a,b"
+        "", description="the column that identifies who or what a row is about; several as a,b"
     )
     timestamp: str = Field("", description="the column that says when it happened")
     available: str = Field("", description="the column that says when it became known")
-    dry_run: bool = Field(False, description="show the files, and write none")
+    dry_run: bool = Field(False, description="show the files without writing them")
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -60,20 +60,20 @@ class NewFeatureViewSettings(Settings):
 
 
 def run(settings: NewFeatureViewSettings, context: TaskContext) -> int:
-    """Start a feature view, or say why not."""
+    """Start a feature view."""
     from tools.scaffold.new_files import check_name, start
-    from tools.scaffold.questions import ask, view_answers
+    from tools.scaffold.questions import ask, ask_for_view
     from tools.scaffold.template import FEATURE_VIEW
     from tools.workspace.git import find_root
 
     root = find_root()
     if not settings.name:
-        answers = view_answers(settings, root, FEATURE_VIEW)
+        answers = ask_for_view(settings, root, FEATURE_VIEW)
         settings = ask(settings, answers, command="new-feature-view -- customer_orders")
     check_name(root, FEATURE_VIEW, settings.name)
     sample = _sample(settings)
     dry_run = settings.dry_run
-    if start(root, FEATURE_VIEW, settings.name, sample.rows, sample.answers, dry_run=dry_run):
+    if start(root, FEATURE_VIEW, settings.name, sample.rows, sample.template_data, dry_run=dry_run):
         _report(settings.name, sample)
     return 0
 
@@ -81,30 +81,28 @@ def run(settings: NewFeatureViewSettings, context: TaskContext) -> int:
 def _sample(settings: NewFeatureViewSettings) -> TableSample:
     from tools.scaffold.example import example_events
     from tools.scaffold.sample import read_rows
-    from tools.scaffold.table_sample import Place, choose_place, describe_view
+    from tools.scaffold.table_sample import RowKey, choose_row_key, describe_view
 
-    place = Place(settings.keys, settings.timestamp, settings.available)
-    if not settings.data and place != Place((), ""):
+    given = RowKey(settings.keys, settings.timestamp, settings.available)
+    if not settings.data and given != RowKey((), ""):
         raise InputError(
-            "--key, --timestamp and --available name columns of a sample: name it with --data."
+            "--key, --timestamp and --available name columns of a sample. Name the sample with "
+            "--data."
         )
     rows, source = read_rows(settings.data, example_events)
-    return describe_view(rows, source=source, place=choose_place(rows, place))
+    return describe_view(rows, source=source, row_key=choose_row_key(rows, given))
 
 
 def _report(name: str, sample: TableSample) -> None:
     from cli.terminal import say, show
     from tools.scaffold.new_files import say_left_out
 
-    answers = sample.answers
-    known = f", known at {answers['available']}" if answers["available"] else ""
-    say(
-        f"{name}: written; a row is about {', '.join(answers['keys'])}, at "
-        f"{answers['timestamp']}{known}."
-    )
-    for column in sample.taken_as_utc:
-        say(f"The moments of {column!r} have no time zone: taken as UTC.")
-    say_left_out(answers)
+    data = sample.template_data
+    known = f", known at {data['available']}" if data["available"] else ""
+    say(f"{name}: written. A row is about {', '.join(data['keys'])} at {data['timestamp']}{known}.")
+    for column in sample.assumed_utc:
+        say(f"The timestamps of {column!r} have no time zone. They are read as UTC.")
+    say_left_out(data)
     view = f"src/feature_store/views/{name}.py"
     files = f"src/datasets/{name}.py {view} src/feature_store/samples/{name}.py"
     show(f"grep -n TODO {files}")

@@ -1,4 +1,4 @@
-"""The files of what is started: made beside, checked, and put in their places together."""
+"""Write the files of a new model, dataset or feature view: all of them, or none."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from tools.contracts.contract_files import FOLDER, file_name, to_text
 from tools.scaffold.template import MODEL, Template, render
 
 SAMPLE = "sample.parquet"
-LONGEST_NAME = 30
+MAX_NAME_LENGTH = 30
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 def check_name(root: Path, template: Template, name: str) -> None:
-    """Refuse a name that nothing of this kind can have.
+    """Check that a new model, dataset or feature view can have a name.
 
     Raises:
-        InputError: it is no name in snake_case, or something has it already.
+        InputError: the name is not valid, or something has it already.
     """
-    if not _NAME.fullmatch(name) or keyword.iskeyword(name) or len(name) > LONGEST_NAME:
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name) or len(name) > MAX_NAME_LENGTH:
         raise InputError(
-            f"{name!r} cannot be {template.kind}'s name: expected snake_case, such as "
-            f"{template.example}, at most {LONGEST_NAME} characters and none of Python's own words."
+            f"{name!r} is not a valid name for {template.kind}. Expected snake_case such as "
+            f"{template.example}, at most {MAX_NAME_LENGTH} characters, and not a Python keyword."
         )
     for path in template.taken_paths(name):
         if (root / path).exists():
-            raise InputError(f"{name!r}: {path} is there already. Choose another name.")
+            raise InputError(f"{name!r}: {path} already exists. Choose another name.")
 
 
 def start(
@@ -51,54 +51,54 @@ def start(
     template: Template,
     name: str,
     rows: pd.DataFrame,
-    answers: Mapping[str, Any],
+    data: Mapping[str, Any],
     *,
     dry_run: bool,
 ) -> bool:
-    """Write all files of something new, or with `dry_run` show them; whether they are written.
+    """Write all files from a template, or show them with `dry_run`; return whether it wrote them.
 
-    `rows` keep its contracts; a model learns from them, and they are among its files.
+    The rows are validated against the new contracts. A model's folder also keeps them.
 
     Raises:
-        InputError: a place cannot be written.
-        UserError: Copier fails, or the disk is full; nothing was written.
+        InputError: a file cannot be written.
+        UserError: Copier fails, or the disk is full. Nothing was written.
     """
-    with _made(root, template, name, rows, answers) as folder:
+    with _prepare(root, template, name, rows, data) as folder:
         if dry_run:
             show_tree(path.relative_to(folder) for path in folder.rglob("*"))
             return False
-        _write(root, template, name, folder)
+        _install(root, template, name, folder)
     return True
 
 
-def say_left_out(answers: Mapping[str, Any]) -> None:
-    """Name the columns of a sample that are in no contract."""
-    for one in answers["left_out"]:
+def say_left_out(data: Mapping[str, Any]) -> None:
+    """Name the columns of a sample that are not in the contract."""
+    for one in data["left_out"]:
         say(f"Left out: the column {one['name']}, which has {one['reason']}.")
 
 
 @contextmanager
-def _made(
-    root: Path, template: Template, name: str, rows: pd.DataFrame, answers: Mapping[str, Any]
+def _prepare(
+    root: Path, template: Template, name: str, rows: pd.DataFrame, data: Mapping[str, Any]
 ) -> Iterator[Path]:
-    """Yield a folder with all files of something new, each where it will be from the root."""
-    say(f"{name}: asking Copier for its files …")
+    """Write all files into a temporary folder, under their paths from the root."""
+    say(f"{name}: Copier renders the template …")
     with tempfile.TemporaryDirectory(prefix="new-") as temporary:
         folder = Path(temporary) / "new"
-        render(root, template, name, answers, folder)
+        render(root, template, name, data, folder)
         if template is MODEL:
             sample = folder / "src/models" / name / SAMPLE
             with TableWriter(str(sample), format="parquet") as writer:
                 for batch in plain_batches([rows], name=SAMPLE):
                     writer.write_batch(batch)
-        for model in _contracts(folder / f"src/datasets/{name}.py", f"datasets.{name}"):
+        for model in _load_contracts(folder / f"src/datasets/{name}.py", f"datasets.{name}"):
             model.validate(rows, lazy=True)
             _export(contract_of(model), folder / FOLDER)
         yield folder
 
 
-def _write(root: Path, template: Template, name: str, folder: Path) -> None:
-    """Put all files in their places."""
+def _install(root: Path, template: Template, name: str, folder: Path) -> None:
+    """Move all files to where they belong, together."""
     with ExitStack() as stack:
         for path in (*template.paths(name), *template.contract_paths(name)):
             staging = stack.enter_context(staged(root / path, option="folder"))
@@ -107,15 +107,15 @@ def _write(root: Path, template: Template, name: str, folder: Path) -> None:
 
 
 def _export(contract: Contract, folder: Path) -> None:
-    """As `contracts -- export` would."""
+    """Write a contract as `contracts -- export` does."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / file_name(contract.name)).write_text(to_text(contract), encoding="utf-8")
 
 
-def _contracts(file: Path, module: str) -> list[type[pa.DataFrameModel]]:
-    """The contracts of a module that no package has yet."""
+def _load_contracts(file: Path, module: str) -> list[type[pa.DataFrameModel]]:
+    """Load the contracts of a module that is not in its package yet."""
     loaded = ModuleType(module)
-    # Pandera looks the types of columns up there.
+    # Pandera looks up the types of columns there.
     sys.modules[module] = loaded
     try:
         exec(compile(file.read_text(encoding="utf-8"), file, "exec"), vars(loaded))

@@ -8,11 +8,11 @@ Examples:
 
 What --data can be: docs/pages/places.md.
 
-On a terminal, a call without a name asks for all of it. Without --data the model starts with a
-made-up example. The label is --target; by default the column with the model's name, else the last.
-Types, missing values and ranges are the sample's; `grep -rn TODO` finds what a person must decide.
-About 1,000 rows of the sample, at most, are kept with the model, in git: be sure that they may be.
-Exits with 2 and writes nothing where the name is taken or nothing can be learnt from the sample.
+On a terminal, a call without a name asks for all inputs. Without --data, the model starts with a
+made-up example. By default, --target is the column with the model's name, otherwise the last one.
+Types, missing values and ranges come from the sample; `grep -rn TODO` finds what you must decide.
+The model keeps about 1,000 rows of the sample at most, in git: make sure that this is allowed.
+Exits with 2 and writes nothing if the name is taken or a model cannot learn from the sample.
 """
 
 from __future__ import annotations
@@ -36,65 +36,69 @@ KINDS: tuple[Kind, ...] = ("classification", "regression")
 
 
 class NewModelSettings(Settings):
-    """What to start with."""
+    """The inputs of a new model."""
 
     section: ClassVar[str] = "new_model"
 
     name: CliPositionalArg[str] = Field("", description="the model's name, in snake_case")
     kind: Literal["classification", "regression"] | None = Field(
-        None, description="what the label is: a class or a number"
+        None, description="the kind of label: a class or a number"
     )
     data: str = Field(
         "", description="a sample: a file, folder, s3://…, gs://…, abfs://…, or table of a database"
     )
-    target: str = Field("", description="the column that is the label")
+    target: str = Field("", description="the column with the label")
     id: str = Field(
         "",
-        description="the column that identifies what a row is about; where it repeats, its rows "
-        "stay on one side of every split",
+        description="the column that identifies what a row is about; rows with the same value stay "
+        "on one side of every split",
     )
-    dry_run: bool = Field(False, description="show the files, and write none")
+    dry_run: bool = Field(False, description="show the files without writing them")
 
 
 def run(settings: NewModelSettings, context: TaskContext) -> int:
-    """Start a model, or say why not."""
+    """Start a model."""
     from tools.scaffold.new_files import check_name, start
-    from tools.scaffold.questions import ask, model_answers
+    from tools.scaffold.questions import ask, ask_for_model
     from tools.scaffold.template import MODEL
     from tools.workspace.git import find_root
 
     root = find_root()
     if not settings.name:
-        settings = ask(settings, model_answers(settings, root), command="new-model -- churn")
+        settings = ask(settings, ask_for_model(settings, root), command="new-model -- churn")
     check_name(root, MODEL, settings.name)
     sample = _sample(settings)
     dry_run = settings.dry_run
-    if start(root, MODEL, settings.name, sample.rows, sample.answers, dry_run=dry_run):
+    if start(root, MODEL, settings.name, sample.rows, sample.template_data, dry_run=dry_run):
         _report(settings.name, sample)
     return 0
 
 
 def _sample(settings: NewModelSettings) -> Sample:
     from tools.scaffold.example import example_rows
-    from tools.scaffold.sample import choose_target, describe, read_sample
+    from tools.scaffold.sample import choose_target, describe_sample, read_sample
 
     kind = settings.kind
     if kind is None:
-        raise InputError(f"--kind: say what the label is: {' or '.join(KINDS)}.")
+        raise InputError(f"--kind is missing. Expected the kind of label: {' or '.join(KINDS)}.")
     if not settings.data:
         if settings.target or settings.id:
-            raise InputError("--target and --id name columns of a sample: name it with --data.")
+            raise InputError(
+                "--target and --id name columns of a sample. Name the sample with --data."
+            )
         rows = example_rows(kind)
         target = str(rows.columns[-1])
-        return describe(
+        return describe_sample(
             rows, source="the example", kind=kind, target=target, identifier="customer_id"
         )
     rows = read_sample(settings.data)
     target = settings.target or choose_target([str(name) for name in rows.columns], settings.name)
     if kind == "classification" and target in rows:
-        # A class is what stands there: 01 is not 1, and `yes` is no truth value.
+        # Classes are read as strings: 01 is not 1, and `yes` is not true.
         rows = read_sample(settings.data, [target])
-    return describe(rows, source=settings.data, kind=kind, target=target, identifier=settings.id)
+    return describe_sample(
+        rows, source=settings.data, kind=kind, target=target, identifier=settings.id
+    )
 
 
 def _report(name: str, sample: Sample) -> None:
@@ -107,7 +111,7 @@ def _report(name: str, sample: Sample) -> None:
     )
     if sample.unlabelled:
         say(f"Left out: {sample.unlabelled:,} rows without a label.")
-    say_left_out(sample.answers)
+    say_left_out(sample.template_data)
     show(f"grep -rn TODO src/models/{name} src/datasets/{name}.py")
     show(
         f"./pants lint check test src/models/{name}:: src/datasets/{name}.py tests/models/{name}::"

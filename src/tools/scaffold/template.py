@@ -1,7 +1,7 @@
-"""What can be started in this repository, the template of each, and Copier, which renders them.
+"""The templates of models, datasets and feature views, and calls of Copier, which renders them.
 
-Copier takes a template from git: from the last commit that changed it, whose short name the answers
-file of what was started keeps. It runs in a resolve of its own, so Pants starts it.
+Copier reads a template from git, at the last commit that changed it. The answers file of what was
+rendered names that commit. Copier has a separate resolve, so Pants starts it.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from tools.workspace.git import last_commit
 from tools.workspace.pants import call_pants
 
 TEMPLATES = "src/tools/scaffold/templates"
-_SHARED = ("copier.yml", f"{TEMPLATES}/code.jinja")
+_SHARED = ("copier.yml", f"{TEMPLATES}/contract.jinja")
 _COPIER = "3rdparty/python/tools:copier-command"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """How one kind of thing is started; paths are from the root, with the thing's name in them.
+    """A template and the files that it writes; `{name}` in their paths is the new name.
 
     Attributes:
-        name: of the template's folder.
-        kind: what people call it, with its article.
-        example: names that fit, as a message says it.
-        answers: where what the template was given is kept.
+        name: the template's folder.
+        kind: what it starts, with an article.
+        example: example names for error messages.
+        answers: the file that keeps the data of the template.
         owned: the files and folders that it writes.
-        contracts: the names of the contracts among them.
-        also_taken: what must not be there either.
+        contracts: the names of its contracts.
+        also_taken: other files and folders that must not exist yet.
     """
 
     name: str
@@ -48,24 +48,24 @@ class Template:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Where the template itself lies."""
+        """The files and folders of the template."""
         return (*_SHARED, f"{TEMPLATES}/{self.name}")
 
     def answers_file(self, name: str) -> str:
-        """Where something keeps what its template was given."""
+        """The file that keeps the data of the template."""
         return self.answers.format(name=name)
 
     def paths(self, name: str) -> tuple[str, ...]:
-        """The folders and files that the template writes."""
-        return _named(self.owned, name)
+        """The files and folders that the template writes."""
+        return _format(self.owned, name)
 
     def contract_paths(self, name: str) -> tuple[str, ...]:
         """The exported contracts."""
-        return tuple(f"{FOLDER}/{file_name(one)}" for one in _named(self.contracts, name))
+        return tuple(f"{FOLDER}/{file_name(one)}" for one in _format(self.contracts, name))
 
     def taken_paths(self, name: str) -> tuple[str, ...]:
-        """Where nothing may be, for something of that name to be started."""
-        others = _named(self.also_taken, name)
+        """All files and folders that must not exist yet."""
+        others = _format(self.also_taken, name)
         return (*self.paths(name), *self.contract_paths(name), *others)
 
 
@@ -118,49 +118,50 @@ def template_commit(root: Path, template: Template) -> str:
     """The last commit that changed a template.
 
     Raises:
-        InputError: none has it.
+        InputError: no commit contains it.
     """
     commit = last_commit(root, *template.sources)
     if commit is None or last_commit(root, template.sources[-1]) is None:
         raise InputError(
-            f"{root}: no commit has the template, {template.sources[-1]}: it is taken from git. "
-            "Call this inside a clone, on a branch that has it."
+            f"{root}: no commit contains the template {template.sources[-1]}. Copier reads "
+            "templates from git, so call this in a clone, on a branch that contains it."
         )
     return commit
 
 
 def render(
-    root: Path, template: Template, name: str, answers: Mapping[str, Any], destination: Path
+    root: Path, template: Template, name: str, data: Mapping[str, Any], destination: Path
 ) -> None:
-    """Write the files of something new into a folder.
+    """Write the files of a template into a folder.
 
     Raises:
         UserError: Copier fails.
     """
-    with tempfile.TemporaryDirectory(prefix="answers-") as folder:
-        data = Path(folder) / "answers.yml"
-        given = {"template": template.name, "name": name, **answers}
-        data.write_text(yaml.safe_dump(given), encoding="utf-8")
-        options = ("--data-file", str(data), "--answers-file", template.answers_file(name))
-        _copier(root, template, "copy", *options, str(root), str(destination))
+    with tempfile.TemporaryDirectory(prefix="data-") as folder:
+        file = Path(folder) / "data.yml"
+        content = {"template": template.name, "name": name, **data}
+        file.write_text(yaml.safe_dump(content), encoding="utf-8")
+        options = ("--data-file", str(file), "--answers-file", template.answers_file(name))
+        _run_copier(root, template, "copy", *options, str(root), str(destination))
 
 
 def update(root: Path, template: Template, name: str, project: Path) -> None:
-    """Bring the template's changes to the files of something in a git repository of their own.
+    """Apply later changes of a template to files in a separate git repository.
 
-    Where both changed the same lines, the file has both, between conflict markers.
+    If both changed the same lines, the file has both versions between conflict markers.
 
     Raises:
         UserError: Copier fails.
     """
     options = ("--answers-file", template.answers_file(name))
-    _copier(root, template, "update", *options, str(project))
+    _run_copier(root, template, "update", *options, str(project))
 
 
-def _copier(root: Path, template: Template, command: str, *arguments: str) -> None:
-    call = ("run", _COPIER, "--", command, "--defaults", "--quiet")
+def _run_copier(root: Path, template: Template, command: str, *arguments: str) -> None:
+    # Copier asks for trust before it runs the tasks of copier.yml.
+    call = ("run", _COPIER, "--", command, "--trust", "--defaults", "--quiet")
     call_pants(root, [*call, "--vcs-ref", template_commit(root, template), *arguments])
 
 
-def _named(patterns: Iterable[str], name: str) -> tuple[str, ...]:
+def _format(patterns: Iterable[str], name: str) -> tuple[str, ...]:
     return tuple(pattern.format(name=name) for pattern in patterns)

@@ -1,13 +1,13 @@
-"""Bring what has changed in a template since to what was started from it.
+"""Apply later changes of a template to a model, dataset or feature view that was started from it.
 
 Examples:
   ./pants run src/tools:update-from-template -- churn
   ./pants run src/tools:update-from-template -- customer_orders
 
-It is for what `new-model`, `new-dataset` and `new-feature-view` started. What was changed by hand
-stays. Where that and the template changed the same lines, both stand in the file, between the
-conflict markers that git has, and this exits with 1. Exits with 2 and writes nothing where it was
-not started so or is not committed as it is.
+`new-model`, `new-dataset` and `new-feature-view` start from templates. The update keeps what was
+changed by hand. If the template changed the same lines, the file has both versions between git's
+conflict markers, and this exits with 1. Exits with 2 and writes nothing if the name was not started
+from a template or has uncommitted changes.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ class UpdateSettings(Settings):
 
     section: ClassVar[str] = "update_from_template"
 
-    name: CliPositionalArg[str] = Field("", description="of a model, a dataset or a feature view")
+    name: CliPositionalArg[str] = Field("", description="a model, dataset or feature view")
 
 
 def run(settings: UpdateSettings, context: TaskContext) -> int:
-    """Update one thing, and name the files that changed."""
+    """Update the files, and name those that changed."""
     from cli.terminal import say, show
-    from tools.scaffold.template_update import updated
+    from tools.scaffold.template_update import update_files
     from tools.workspace.git import find_root
 
     if not settings.name:
         raise InputError(
-            "Name what to update: e.g. ./pants run src/tools:update-from-template -- churn"
+            "The name is missing. Example: ./pants run src/tools:update-from-template -- churn"
         )
     root = find_root()
-    update = updated(root, settings.name)
+    update = update_files(root, settings.name)
     for path in update.changed:
-        conflict = ": in conflict, see its markers" if path in update.conflicts else ""
+        conflict = ": has conflict markers" if path in update.conflicts else ""
         show(f"{path}{conflict}")
     if not update.changed:
-        say(f"{settings.name}: the template has brought nothing new.")
+        say(f"{settings.name}: the template has no new changes.")
     if f"src/datasets/{settings.name}.py" in update.changed:
-        say("Then: ./pants run src/datasets:contracts -- export")
+        say("Next: ./pants run src/datasets:contracts -- export")
     return 1 if update.conflicts else 0
 
 

@@ -11,10 +11,10 @@ import pandera.pandas as pa
 import pytest
 
 from cli.errors import InputError
-from tools.scaffold.code_names import Names, literal
+from tools.scaffold.code_names import AttributeNames, literal
 from tools.scaffold.example import example_rows
-from tools.scaffold.sample import KEPT_ROWS, Kind, choose_target, describe, read_sample
-from tools.scaffold.sample_checks import LEAST_OF_CLASS
+from tools.scaffold.sample import KEPT_ROWS, Kind, choose_target, describe_sample, read_sample
+from tools.scaffold.sample_checks import MIN_ROWS_PER_CLASS
 
 COUNT = 40
 LABEL = pd.Series(["no", "yes"] * (COUNT // 2), dtype="str")
@@ -26,7 +26,7 @@ def table(**columns: Any) -> pd.DataFrame:
 
 def described(rows: pd.DataFrame, kind: Kind = "classification", **options: str) -> dict[str, Any]:
     target = options.pop("target", "label")
-    return describe(rows, source="s.csv", kind=kind, target=target, **options).answers
+    return describe_sample(rows, source="s.csv", kind=kind, target=target, **options).template_data
 
 
 def column(rows: pd.DataFrame, name: str) -> dict[str, Any]:
@@ -35,12 +35,12 @@ def column(rows: pd.DataFrame, name: str) -> dict[str, Any]:
     return found
 
 
-def test_a_number_has_the_samples_range_and_is_floating_point_where_it_may_be_missing() -> None:
+def test_a_number_has_the_samples_range_and_is_a_float_if_nullable() -> None:
     calls = pd.array([None, *range(1, COUNT)], dtype="Int64")
     common = {"alias": False, "role": "number", "choices": []}
     assert column(table(calls=calls), "calls") == {
         **common,
-        "name": '"calls"',
+        "name": "'calls'",
         "attribute": "calls",
         "type": "float",
         "nullable": True,
@@ -56,9 +56,11 @@ def test_a_number_has_the_samples_range_and_is_floating_point_where_it_may_be_mi
     )
 
 
-def test_the_kept_rows_have_the_dtypes_that_the_contract_says() -> None:
+def test_the_kept_rows_have_the_dtypes_of_the_contract() -> None:
     calls = pd.array([None, *range(1, COUNT)], dtype="Int64")
-    sample = describe(table(calls=calls), source="s.csv", kind="classification", target="label")
+    sample = describe_sample(
+        table(calls=calls), source="s.csv", kind="classification", target="label"
+    )
     assert dict(sample.rows.dtypes.astype("str")) == {
         "usage": "float64",
         "calls": "float64",
@@ -66,7 +68,7 @@ def test_the_kept_rows_have_the_dtypes_that_the_contract_says() -> None:
     }
 
 
-def test_few_texts_are_categories_and_dates_and_truth_values_become_numbers() -> None:
+def test_few_texts_are_categories_and_dates_and_booleans_become_numbers() -> None:
     rows = table(
         plan=pd.Series(["pro", None] * (COUNT // 2), dtype="str"),
         day=pd.date_range("2024-01-01", periods=COUNT, unit="us"),
@@ -75,16 +77,16 @@ def test_few_texts_are_categories_and_dates_and_truth_values_become_numbers() ->
         maybe=pd.array([True, None] * (COUNT // 2), dtype="boolean"),
     )
     plan = column(rows, "plan")
-    assert (plan["type"], plan["nullable"], plan["choices"]) == ("str", True, ['"pro"'])
+    assert (plan["type"], plan["nullable"], plan["choices"]) == ("str", True, ["'pro'"])
     assert column(rows, "day")["type"] == "pd.Timestamp"
-    assert column(rows, "day")["year"] == '"day_year"'
+    assert column(rows, "day")["year"] == "'day_year'"
     assert column(rows, "moment")["type"] == 'Annotated[pd.DatetimeTZDtype, "us", "UTC"]'
     assert column(rows, "active")["type"] == "bool"
-    assert column(rows, "active")["number"] == '"active_number"'
+    assert column(rows, "active")["number"] == "'active_number'"
     assert column(rows, "maybe")["type"] == "pd.BooleanDtype"
 
 
-def test_what_teaches_nothing_is_left_out_with_the_reason() -> None:
+def test_useless_columns_are_left_out_with_the_reason() -> None:
     rows = table(
         same=1,
         empty=pd.Series([None] * COUNT, dtype="str"),
@@ -92,33 +94,33 @@ def test_what_teaches_nothing_is_left_out_with_the_reason() -> None:
         endless=[np.inf, *range(COUNT - 1)],
     ).astype({"comment": "str"})
     answers = described(rows)
-    assert [one["name"] for one in answers["columns"]] == ['"usage"']
+    assert [one["name"] for one in answers["columns"]] == ["'usage'"]
     assert answers["left_out"] == [
-        {"name": '"same"', "reason": "the same value in all rows"},
-        {"name": '"empty"', "reason": "no values"},
-        {"name": '"comment"', "reason": "40 different texts"},
-        {"name": '"endless"', "reason": "infinite values"},
+        {"name": "'same'", "reason": "the same value in all rows"},
+        {"name": "'empty'", "reason": "no values"},
+        {"name": "'comment'", "reason": "40 different texts"},
+        {"name": "'endless'", "reason": "infinite values"},
     ]
 
 
-def test_what_identifies_a_row_is_no_input_and_groups_rows_where_it_repeats() -> None:
+def test_an_identifier_is_not_an_input_and_groups_rows_if_it_repeats() -> None:
     once = described(table(key=range(COUNT)), identifier="key")
     assert once["identifier"] == {
-        "name": '"key"',
+        "name": "'key'",
         "attribute": "key",
         "alias": False,
         "type": "int",
         "unique": True,
     }
-    assert [one["name"] for one in once["columns"]] == ['"usage"']
+    assert [one["name"] for one in once["columns"]] == ["'usage'"]
     twice = described(table(key=np.arange(COUNT) // 2), identifier="key")
     assert not twice["identifier"]["unique"]
 
 
-def test_columns_get_attributes_that_a_contract_can_have() -> None:
-    names = Names()
+def test_columns_get_valid_attributes_of_a_contract() -> None:
+    names = AttributeNames()
     given = ["TotalCharges", "total charges", "class", "validate", "float", "2020", "%", "café"]
-    attributes = [names.attribute(name) for name in given]
+    attributes = [names.add(name) for name in given]
     assert attributes == [
         *("total_charges", "total_charges_2", "class_", "validate_", "float_2"),
         *("column_2020", "column", "cafe"),
@@ -126,69 +128,69 @@ def test_columns_get_attributes_that_a_contract_can_have() -> None:
     assert all(name.isidentifier() and not hasattr(pa.DataFrameModel, name) for name in attributes)
 
 
-def test_an_attribute_leaves_room_for_what_is_computed_from_its_column() -> None:
-    names = Names()
-    assert names.attribute("day_year") == "day_year"
-    assert names.attribute("day", ("year", "month")) == "day_2"
+def test_an_attribute_reserves_the_names_of_computed_columns() -> None:
+    names = AttributeNames()
+    assert names.add("day_year") == "day_year"
+    assert names.add("day", ("year", "month")) == "day_2"
 
 
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("plan", '"plan"'),
+        ("plan", "'plan'"),
         ("it's", '"it\'s"'),
         ('say "hi"', "'say \"hi\"'"),
-        ("both \" and '", '"both \\" and \'"'),
-        ("a\\b\n", '"a\\\\b\\n"'),
-        ("Größe", '"Größe"'),
+        ("both \" and '", "'both \" and \\''"),
+        ("a\\b\n", r"'a\\b\n'"),
+        ("Größe", "'Größe'"),
         # A dash that looks like another, and a letter that looks like a Latin one.
-        ("a \u2013 \u0416", '"a \\u2013 \\u0416"'),
+        ("a \u2013 \u0416", r"'a \u2013 \u0416'"),
     ],
 )
-def test_a_text_in_code_is_that_text(text: str, code: str) -> None:
+def test_a_literal_evaluates_to_its_string(text: str, code: str) -> None:
     assert literal(text) == code
     assert ast.literal_eval(code) == text
 
 
-def test_the_label_is_the_models_namesake_or_the_last_column() -> None:
+def test_the_default_label_has_the_models_name_or_is_the_last_column() -> None:
     assert choose_target(["churn", "plan"], "churn") == "churn"
     assert choose_target(["plan", "left"], "churn") == "left"
 
 
-def test_a_class_is_the_text_that_stands_in_the_file(tmp_path: Path) -> None:
+def test_a_class_is_the_string_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "s.csv"
-    file.write_text("usage,label\n" + "1.5,01\n2.5,true\n" * LEAST_OF_CLASS)
+    file.write_text("usage,label\n" + "1.5,01\n2.5,true\n" * MIN_ROWS_PER_CLASS)
     answers = described(read_sample(str(file), ["label"]))
-    assert [one["name"] for one in answers["classes"]] == ['"01"', '"true"']
+    assert [one["name"] for one in answers["classes"]] == ["'01'", "'true'"]
     numbers = table().assign(label=[0, 1] * (COUNT // 2))
-    assert [one["name"] for one in described(numbers)["classes"]] == ['"0"', '"1"']
+    assert [one["name"] for one in described(numbers)["classes"]] == ["'0'", "'1'"]
 
 
 def test_rows_without_a_label_are_left_out_and_counted() -> None:
     rows = table()
     rows.loc[:4, "label"] = None
-    sample = describe(rows, source="s.csv", kind="classification", target="label")
+    sample = describe_sample(rows, source="s.csv", kind="classification", target="label")
     assert (sample.total, sample.unlabelled, len(sample.rows)) == (COUNT, 5, COUNT - 5)
 
 
-def test_of_a_large_sample_a_part_with_every_class_is_kept_and_the_range_is_of_all() -> None:
+def test_a_part_of_a_large_sample_is_kept_with_every_class_and_the_whole_range() -> None:
     count = 20_000
     label = pd.Series(["rare"] * 12 + ["common"] * (count - 12), dtype="str")
     rows = pd.DataFrame({"usage": np.arange(count, dtype="float64"), "label": label})
-    sample = describe(rows, source="s.csv", kind="classification", target="label")
-    assert sample.rows["label"].value_counts()["rare"] == LEAST_OF_CLASS
-    assert abs(len(sample.rows) - KEPT_ROWS) <= LEAST_OF_CLASS
+    sample = describe_sample(rows, source="s.csv", kind="classification", target="label")
+    assert sample.rows["label"].value_counts()["rare"] == MIN_ROWS_PER_CLASS
+    assert abs(len(sample.rows) - KEPT_ROWS) <= MIN_ROWS_PER_CLASS
     assert sample.rows["usage"].is_monotonic_increasing
-    assert sample.answers["columns"][0]["high"] == "19999.0"
+    assert sample.template_data["columns"][0]["high"] == "19999.0"
 
 
 NUMBERS = table().assign(label=np.arange(COUNT) * 2)
 
 
-def test_a_number_is_the_label_of_a_regression() -> None:
+def test_the_label_of_a_regression_is_a_number() -> None:
     target = described(NUMBERS, "regression")["target"]
     assert (target["low"], target["high"]) == ("0.0", "78.0")
-    assert target["lower"] == '"label_lower"'
+    assert target["lower"] == "'label_lower'"
 
 
 REFUSED: dict[str, tuple[pd.DataFrame, Kind, dict[str, str], str]] = {
@@ -196,13 +198,13 @@ REFUSED: dict[str, tuple[pd.DataFrame, Kind, dict[str, str], str]] = {
         table(),
         "classification",
         {"target": "lable"},
-        "s.csv: --target: there is no column 'lable'; did you mean 'label'?",
+        "s.csv: --target: there is no column 'lable'. Did you mean 'label'?",
     ),
     "no such identifier": (
         table(),
         "classification",
         {"identifier": "zzz"},
-        "s.csv: --id: there is no column 'zzz'; there are usage, label.",
+        "s.csv: --id: there is no column 'zzz'. Columns: usage, label.",
     ),
     "one column for both": (
         table(),
@@ -214,13 +216,14 @@ REFUSED: dict[str, tuple[pd.DataFrame, Kind, dict[str, str], str]] = {
         table().assign(label=pd.Series([None] * COUNT, dtype="str")),
         "classification",
         {},
-        "column 'label' has no values: expected a label in each row to learn from.",
+        "column 'label' has no values. Expected a label in each row to learn from.",
     ),
     "a constant label": (
         table().assign(label="yes"),
         "classification",
         {},
-        "column 'label' is 'yes' in each row that has a label: there is nothing to learn.",
+        "column 'label' is 'yes' in each row that has a label. Expected at least two "
+        "different labels.",
     ),
     "a rare class": (
         table().assign(label=pd.Series(["no"] * (COUNT - 3) + ["yes"] * 3, dtype="str")),
@@ -263,31 +266,31 @@ REFUSED: dict[str, tuple[pd.DataFrame, Kind, dict[str, str], str]] = {
         table(key=[0, 1] * (COUNT // 2)),
         "classification",
         {"identifier": "key"},
-        "--id: column 'key': expected at least 10 different ones, got 2.",
+        "--id: column 'key': expected at least 10 different values, got 2.",
     ),
     "nothing to learn from": (
         table()[["label"]].assign(same=1),
         "classification",
         {},
-        's.csv: no column is left to learn from: "same" has the same value in all rows.',
+        "s.csv: no column is left to learn from: 'same' has the same value in all rows.",
     ),
     "a name that is computed": (
         table(day=pd.date_range("2024-01-01", periods=COUNT, unit="us"), day_year=range(COUNT)),
         "classification",
         {},
-        "column 'day_year': the model computes one of that name. Rename it.",
+        "column 'day_year': the model computes a feature with this name. Rename the column.",
     ),
     "a label that is named as an output": (
         table().rename(columns={"label": "probability_of_label"}),
         "classification",
         {"target": "probability_of_label"},
-        "the model's outputs are named probability_… Rename it.",
+        "names with probability_ are reserved for the model's outputs. Rename the column.",
     ),
     "an index without a name": (
         table().reset_index(names=""),
         "classification",
         {},
-        "s.csv: column 1 has no name; pandas writes an index so. Name it, or leave the index out: "
+        "s.csv: column 1 has no name. Name it. If it is an index that pandas wrote, leave it out: "
         "to_csv(…, index=False).",
     ),
     "a long name": (
@@ -312,13 +315,13 @@ def test_columns_that_differ_by_case_keep_their_names(tmp_path: Path, ending: st
     assert list(read.columns) == ["usage", "age", "Age", "label"]
     columns = described(read)["columns"]
     assert [(one["name"], one["attribute"], one["low"]) for one in columns[1:]] == [
-        ('"age"', "age", "0"),
-        ('"Age"', "age_2", "1"),
+        ("'age'", "age", "0"),
+        ("'Age'", "age_2", "1"),
     ]
 
 
 @pytest.mark.parametrize(("rows", "kind", "options", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_learnt_from_is_refused(
+def test_an_unusable_sample_is_refused(
     rows: pd.DataFrame, kind: Kind, options: dict[str, str], message: str
 ) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
@@ -326,7 +329,7 @@ def test_what_cannot_be_learnt_from_is_refused(
 
 
 @pytest.mark.parametrize("kind", ["classification", "regression"])
-def test_the_example_can_be_learnt_from_and_is_always_the_same(kind: Kind) -> None:
+def test_the_example_is_usable_and_deterministic(kind: Kind) -> None:
     rows = example_rows(kind)
     answers = described(rows, kind, target=str(rows.columns[-1]), identifier="customer_id")
     roles = {one["role"] for one in answers["columns"]}
