@@ -47,8 +47,9 @@ def folders_of_models(files: Iterable[str], within: Iterable[str]) -> tuple[str,
 
 def is_refused(folder: str) -> bool:
     name = folder.rpartition("/")[2]
-    is_identifier = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
-    return not is_identifier
+    # src/tools/workspace/model_names.py has the same rule for tools.
+    is_model_name = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
+    return not is_model_name
 
 
 def message(folders: Iterable[str]) -> str:

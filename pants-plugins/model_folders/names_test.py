@@ -8,6 +8,7 @@ from pants.testutil.rule_runner import RuleRunner
 
 from model_folders import names
 from model_folders.names import ModelFoldersRequest, folders_of_models, is_refused
+from tools.workspace.model_names import is_model_name
 
 HOSTILE = "src/models/a;touch PWN;b $(id)"
 GOOD = ("src/models/iris", "src/models/company_emissions", "tests/models/iris")
@@ -53,5 +54,12 @@ def test_the_folders_are_those_directly_below(runner: RuleRunner) -> None:
 @pytest.mark.parametrize(
     "name", ["a b", "a-b", "1a", "class", "ä", "a\nb", "a\x1b[0m", "$(id)", "a."]
 )
-def test_names_that_are_refused(name: str) -> None:
+def test_names_that_are_refused_here_and_by_tools(name: str) -> None:
     assert is_refused(f"src/models/{name}")
+    assert not is_model_name(name)
+
+
+@pytest.mark.parametrize("name", ["iris", "company_emissions", "Iris", "_x", "a1", "match"])
+def test_names_that_are_fine_here_and_for_tools(name: str) -> None:
+    assert not is_refused(f"src/models/{name}")
+    assert is_model_name(name)

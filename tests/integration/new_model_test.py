@@ -1,4 +1,4 @@
-"""What is started, updated and retired in a repository with a history, and a real Pants for it."""
+"""Start, update and retire models and tables with a real Pants, in a git repository."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ADDRESSES = tuple(
     for folder in ("src/models", "tests/models")
     for model in ("churn", "rent")
 )
-# The folders have tests of other things, which the sandbox has not.
+# Their other tests are not in the sandbox.
 TESTED = ("tests/datasets", "tests/feature_store")
 TABLES = (
     "src/datasets::",
@@ -52,15 +52,15 @@ class Repository:
     root: Path
 
     def run(self, *command: str) -> Result:
-        # A daemon makes each call after the first a quick one; the fixture ends it.
+        # A daemon makes every call after the first one fast. The fixture ends it.
         environment = {"PANTS_PANTSD": "true", "MLFLOW_TRACKING_URI": ""}
         return Result.of(start(*command, cwd=self.root, env=environment), timeout=900)
 
     def pants(self, *arguments: str) -> Result:
         command = ("./pants", "--no-dynamic-ui", "--no-colors", *arguments)
         result = self.run(*command)
-        # Pants 2.17 writes scripts and forks at once; now and then one is still open for writing
-        # when it is started (ETXTBSY). Who sees that calls again.
+        # Pants 2.17 writes scripts and forks at the same time. Sometimes a script is still open for
+        # writing when it starts (ETXTBSY). A second call works.
         return self.run(*command) if PANTS_RACE in result.err else result
 
     def status(self) -> str:
@@ -74,7 +74,7 @@ class Repository:
 
 
 def write_sample(file: Path) -> None:
-    """Text, numbers, dates and missing values, in columns whose names are not all Python's."""
+    """Text, numbers, dates and missing values, in columns of which some are not Python names."""
     draw = random.Random(0)
     columns = ["id", "plan", "Monthly charge (€)", "class", "calls", "since", "active", "said"]
     with file.open("w", newline="", encoding="utf-8") as opened:
@@ -99,7 +99,7 @@ def write_sample(file: Path) -> None:
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
-    """A repository in which two models were started, and committed with what they were made of."""
+    """A git repository with two started models, a dataset and a feature view."""
     root = tmp_path_factory.mktemp("models")
     copy_repository(root)
     for name in CONFIGURATION:
@@ -135,7 +135,7 @@ def repository(started: Repository) -> Iterator[Repository]:
     started.run("git", "clean", "--quiet", "--force", "-d", "src", "tests")
 
 
-def test_all_that_a_change_has_to_pass_is_passed_at_once(repository: Repository) -> None:
+def test_started_files_pass_every_check_of_a_change(repository: Repository) -> None:
     addresses = (*ADDRESSES, *TABLES)
     built = repository.pants("tailor", "--check", "update-build-files", "--check", *addresses)
     assert built.code == 0, built
@@ -159,7 +159,7 @@ def test_all_that_a_change_has_to_pass_is_passed_at_once(repository: Repository)
     assert exported.code == 0, exported
 
 
-def test_the_sample_is_what_it_is_trained_on_and_predicts(repository: Repository) -> None:
+def test_a_model_trains_on_its_sample_and_predicts(repository: Repository) -> None:
     trained = repository.pants("run", "src/models/churn:train")
     assert "churn version 1 is now the champion." in trained.err, trained
     argv = ("--input", "sample.csv", "--output", "predicted.csv")
@@ -168,13 +168,13 @@ def test_the_sample_is_what_it_is_trained_on_and_predicts(repository: Repository
     with (repository.root / "predicted.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == ROWS
-    # What is no input is kept, and the label under another name.
+    # Columns that are not inputs are kept, and the label is kept under another name.
     right = [row["churned"] == row["churned_input"] for row in rows]
     assert sum(right) > 0.75 * ROWS
     assert {row["said"] for row in rows} == {f"remark {number}" for number in range(ROWS)}
 
 
-def test_a_feature_view_is_extracted_at_once(repository: Repository) -> None:
+def test_a_started_feature_view_can_be_extracted(repository: Repository) -> None:
     argv = ("--view", "subscriptions", "--dst", "extracted.csv")
     extracted = repository.pants("run", "src/feature_store:extract", "--", *argv)
     assert extracted.code == 0, extracted
@@ -192,7 +192,7 @@ def test_the_package_predicts(repository: Repository) -> None:
     assert {"models/churn/sample.parquet", "models/churn/model_card.md"} <= files
 
 
-def test_a_name_that_is_taken_leaves_everything_as_it_is(repository: Repository) -> None:
+def test_a_taken_name_changes_nothing(repository: Repository) -> None:
     before = repository.status()
     arguments = ("churn", "--kind", "classification", "--data", "sample.csv")
     again = repository.pants("run", "src/tools:new-model", "--", *arguments)
@@ -212,7 +212,7 @@ def test_a_dry_run_shows_the_files_and_writes_none(repository: Repository) -> No
 
 
 def change_template(repository: Repository) -> None:
-    """A later version of the template: a further scorer, and one sentence more in the card."""
+    """Commit a later version of the template: one more scorer, one more sentence in the card."""
     accuracy = '"accuracy": "accuracy"'
     repository.edit(
         f"{TEMPLATE}/definition.py.jinja", accuracy, f'{accuracy}, "roc_auc": "roc_auc"'
@@ -225,7 +225,7 @@ def change_template(repository: Repository) -> None:
     commit_all(repository.root)
 
 
-def test_an_update_brings_the_templates_changes_and_keeps_those_by_hand(
+def test_an_update_applies_changes_of_the_template_and_keeps_manual_ones(
     repository: Repository,
 ) -> None:
     definition, card = (f"src/models/churn/{name}" for name in ("definition.py", "model_card.md"))
@@ -279,7 +279,7 @@ def test_an_update_leaves_a_conflict_to_a_person(repository: Repository) -> None
     assert '"roc_auc": "roc_auc"' in theirs
 
 
-def test_an_update_is_for_tables_too(repository: Repository) -> None:
+def test_feature_views_are_updated_too(repository: Repository) -> None:
     view = "src/feature_store/views/subscriptions.py"
     template = (
         "src/tools/scaffold/templates/feature_view/src/feature_store/views/{{ name }}.py.jinja"
@@ -300,7 +300,7 @@ def retire(repository: Repository, *arguments: str) -> Result:
     return repository.pants("run", "src/tools:retire-model", "--", *arguments)
 
 
-def test_a_model_that_somebody_needs_is_not_retired(repository: Repository) -> None:
+def test_a_model_with_dependents_is_not_retired(repository: Repository) -> None:
     study = repository.root / "tests/feature_store/study_test.py"
     study.write_text("from models.churn.definition import MODEL\n\nassert MODEL\n")
     (repository.root / "page.md").write_text("Run `./pants run src/models/churn:predict`.\n")
@@ -334,7 +334,7 @@ def test_a_retired_model_leaves_nothing_behind(repository: Repository) -> None:
         assert current.code == 0, current
 
 
-def test_a_model_that_is_started_and_retired_was_never_there(repository: Repository) -> None:
+def test_starting_and_retiring_a_model_leaves_no_trace(repository: Repository) -> None:
     before = repository.status()
     made = repository.pants("run", "src/tools:new-model", "--", "brief", "--kind", "regression")
     assert made.code == 0, made

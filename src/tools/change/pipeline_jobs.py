@@ -19,6 +19,7 @@ from cli.errors import InputError
 from tools.change.affected_artifacts import Change
 from tools.change.affected_rules import MODELS
 from tools.change.target_specs import specs_of
+from tools.workspace.model_names import is_model_name
 from tools.workspace.target_graph import Target, TargetGraph
 
 TEMPLATES = ".ci/jobs.yml"
@@ -204,7 +205,7 @@ def _known_models(graph: TargetGraph) -> frozenset[str]:
     code = (target for target in graph.targets.values() if target.path.startswith("src/"))
     names = frozenset(map(_model, code)) - {""}
     # GitLab would take some of the others for its variables, a shell for commands.
-    refused = sorted(name for name in names if not (name.isascii() and name.isidentifier()))
+    refused = sorted(name for name in names if not is_model_name(name))
     if refused:
         raise InputError(
             f"src/models: {', '.join(map(repr, refused))}: expected names of folders that are "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 import shutil
 import sys
@@ -24,10 +23,11 @@ from data_access_layer.tables.stored_table import plain_batches
 from tools.contracts.contract import Contract, contract_of
 from tools.contracts.contract_files import FOLDER, file_name, to_text
 from tools.scaffold.template import MODEL, Template, render
+from tools.workspace.model_names import is_model_name
 
 SAMPLE = "sample.parquet"
 MAX_NAME_LENGTH = 30
-_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 def check_name(root: Path, template: Template, name: str) -> None:
@@ -36,7 +36,8 @@ def check_name(root: Path, template: Template, name: str) -> None:
     Raises:
         InputError: the name is not valid, or something has it already.
     """
-    if not _NAME.fullmatch(name) or keyword.iskeyword(name) or len(name) > MAX_NAME_LENGTH:
+    valid = is_model_name(name) and _SNAKE_CASE.fullmatch(name)
+    if not valid or len(name) > MAX_NAME_LENGTH:
         raise InputError(
             f"{name!r} is not a valid name for {template.kind}. Expected snake_case such as "
             f"{template.example}, at most {MAX_NAME_LENGTH} characters, and not a Python keyword."
