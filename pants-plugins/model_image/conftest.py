@@ -1,4 +1,4 @@
-"""A program named docker, for tests of how it is called; tests/integration has a real engine."""
+"""A fake `docker` program for tests of its calls; tests/integration uses a real engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pants.engine.rules import rule
 
 from model_image.tools import ImageToolProcess
 
-# It writes down each call, and answers from files: what an engine holds, and what it fails with.
+# Records each call, and answers from files: the engine's images, or the error to fail with.
 PROGRAM = """\
 #!/bin/sh
 if [ "$1" = -v ]; then exit; fi
@@ -28,7 +28,7 @@ esac
 
 
 class DockerProgram:
-    """An executable file, `docker`, in a folder of its own."""
+    """The executable file `docker` in a temporary folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,17 +44,15 @@ class DockerProgram:
 
     @property
     def calls(self) -> list[str]:
-        """The arguments of each call, in the order in which they sort."""
+        """The arguments of each call, sorted."""
         file = self.folder / "calls"
         return sorted(file.read_text().splitlines()) if file.exists() else []
 
-    def holds(self, ref: str, inspected: dict[str, object]) -> None:
-        """Let the engine hold an image."""
+    def add_image(self, ref: str, inspected: dict[str, object]) -> None:
         (self.folder / "images" / ref.replace("/", "_")).write_text(json.dumps([inspected]))
 
-    def fails(self, said: str) -> None:
-        """Let each call fail."""
-        (self.folder / "failure").write_text(said)
+    def fail_with(self, output: str) -> None:
+        (self.folder / "failure").write_text(output)
 
 
 @pytest.fixture
@@ -63,8 +61,8 @@ def docker_program(tmp_path: Path) -> DockerProgram:
 
 
 @rule
-async def tool_by_docker_program(request: ImageToolProcess) -> Process:
-    """In place of the tools, which want installing: the program writes down their calls too."""
+async def run_tool_as_docker(request: ImageToolProcess) -> Process:
+    """Replace the tools, which would have to be installed: the fake records their calls too."""
     program = next(
         argument.partition("=")[2] for argument in request.argv if argument.startswith("--docker=")
     )

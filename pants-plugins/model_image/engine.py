@@ -1,4 +1,4 @@
-"""Talks to the Docker engine: which images are there, and makes those that are not."""
+"""Look up images in the Docker engine, and build those that it lacks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from model_image.failures import EngineError
 from model_image.revision import CHANGES
 from model_image.tools import ImageToolProcess
 
-# What `docker` needs to know of the person who calls it.
+# The variables of the user's environment that `docker` reads.
 ENVIRONMENT = (
     "DOCKER_CERT_PATH",
     "DOCKER_CONFIG",
@@ -29,7 +29,7 @@ ENVIRONMENT = (
     "DOCKER_HOST",
     "DOCKER_TLS_VERIFY",
     "HOME",
-    # Where credential helpers are.
+    # To find credential helpers.
     "PATH",
     "XDG_RUNTIME_DIR",
 )
@@ -38,11 +38,11 @@ REVISION = "org.opencontainers.image.revision"
 
 @dataclass(frozen=True)
 class Docker:
-    """The `docker` program with what it needs."""
+    """The `docker` program and its environment."""
 
     program: str
     env: FrozenDict[str, str]
-    # What `[docker].tools` are found by.
+    # Digests of `[docker].tools`.
     tools: FrozenDict[str, Digest] = FrozenDict()
 
     def process(self, *arguments: str, description: str) -> Process:
@@ -51,7 +51,7 @@ class Docker:
             description=description,
             env=self.env,
             immutable_input_digests=self.tools,
-            # What an engine holds changes behind Pants' back.
+            # The engine's images change without Pants noticing.
             cache_scope=ProcessCacheScope.PER_SESSION,
             level=LogLevel.DEBUG,
         )
@@ -59,7 +59,7 @@ class Docker:
 
 @dataclass(frozen=True)
 class LocalImage:
-    """An image in the engine; `identity` is of what it holds and how it runs, not of its build."""
+    """An image in the engine. `identity` hashes its layers, environment and user, not its build."""
 
     id: str
     refs: tuple[str, ...]
@@ -68,12 +68,12 @@ class LocalImage:
 
     @classmethod
     def from_inspection(cls, inspected: bytes) -> LocalImage:
-        (told,) = json.loads(inspected)
-        config = told["Config"] or {}
-        content = [told["RootFS"]["Layers"], config.get("Env"), config.get("User")]
+        (image,) = json.loads(inspected)
+        config = image["Config"] or {}
+        content = [image["RootFS"]["Layers"], config.get("Env"), config.get("User")]
         return cls(
-            id=told["Id"],
-            refs=tuple(told["RepoTags"] or ()),
+            id=image["Id"],
+            refs=tuple(image["RepoTags"] or ()),
             revision=(config.get("Labels") or {}).get(REVISION, ""),
             identity=hashlib.sha256(json.dumps(content).encode()).hexdigest(),
         )
@@ -91,10 +91,10 @@ class MaybeLocalImage:
 
 @dataclass(frozen=True)
 class ImageBuild:
-    """An image to be made if it is not there.
+    """An image to build unless the engine has it.
 
-    `refs` starts with the name by content. An image of that name is taken as it is, unless it was
-    made of uncommitted changes, and what is asked for is not.
+    `refs` starts with the content tag. An existing image with that tag is used, unless it was
+    built from uncommitted changes and this one is built from a commit.
     """
 
     refs: tuple[str, ...]
@@ -114,7 +114,7 @@ class ImageTagging:
 @rule(desc="Find docker", level=LogLevel.DEBUG)
 async def find_docker(binary: DockerBinary, environment: DockerOptions.EnvironmentAware) -> Docker:
     env = await Get(EnvironmentVars, EnvironmentVarsRequest((*ENVIRONMENT, *environment.env_vars)))
-    # The folder of `[docker].tools` first, then those that the person has.
+    # The folder of `[docker].tools` comes before the user's own folders.
     paths = [path for path in (binary.extra_env.get("PATH"), env.get("PATH")) if path]
     path = {"PATH": os.pathsep.join(paths)} if paths else {}
     return Docker(
@@ -124,11 +124,11 @@ async def find_docker(binary: DockerBinary, environment: DockerOptions.Environme
     )
 
 
-def succeeded(result: FallibleProcessResult, what: str) -> str:
-    """What a process printed.
+def require_success(result: FallibleProcessResult, what: str) -> str:
+    """Return the output of a process.
 
     Raises:
-        EngineError: it failed; says what was tried, why it failed, and what to do.
+        EngineError: The process failed. `what` is the attempted action in the message.
     """
     if result.exit_code:
         raise EngineError(what, (result.stderr or result.stdout).decode(errors="replace"))
@@ -146,12 +146,15 @@ async def look_up_image(request: ImageLookup, docker: Docker) -> MaybeLocalImage
         return MaybeLocalImage(LocalImage.from_inspection(result.stdout))
     if "no such image" in result.stderr.decode(errors="replace").lower():
         return MaybeLocalImage(None)
-    succeeded(result, f"look for {request.ref}")
+    require_success(result, f"look for {request.ref}")
     raise AssertionError("unreachable")
 
 
-def is_settled(image: LocalImage, request: ImageBuild) -> bool:
-    """Whether an image serves a request: what a commit makes is not named after loose changes."""
+def is_usable(image: LocalImage, request: ImageBuild) -> bool:
+    """Whether an existing image satisfies a request.
+
+    A commit's image must not carry the revision of uncommitted changes.
+    """
     return not image.revision.endswith(CHANGES) or request.labels.get(REVISION) == image.revision
 
 
@@ -167,7 +170,7 @@ def build_argv(docker: Docker, request: ImageBuild) -> tuple[str, ...]:
     )
 
 
-async def built(request: ImageBuild, docker: Docker) -> LocalImage:
+async def build_image(request: ImageBuild, docker: Docker) -> LocalImage:
     ref = request.refs[0]
     process = await Get(
         Process,
@@ -182,17 +185,17 @@ async def built(request: ImageBuild, docker: Docker) -> LocalImage:
         ),
     )
     result = await Get(FallibleProcessResult, Process, process)
-    image_id = succeeded(result, f"build {ref}").splitlines()[-1]
+    image_id = require_success(result, f"build {ref}").splitlines()[-1]
     found = await Get(MaybeLocalImage, ImageLookup(image_id))
     assert found.image
     return found.image
 
 
-@rule(desc="Make an image", level=LogLevel.DEBUG)
-async def make_image(request: ImageBuild, docker: Docker) -> LocalImage:
+@rule(desc="Find or build an image", level=LogLevel.DEBUG)
+async def find_or_build_image(request: ImageBuild, docker: Docker) -> LocalImage:
     found = await Get(MaybeLocalImage, ImageLookup(request.refs[0]))
-    if found.image is None or not is_settled(found.image, request):
-        return await built(request, docker)
+    if found.image is None or not is_usable(found.image, request):
+        return await build_image(request, docker)
     missing = [ref for ref in request.refs if ref not in found.image.refs]
     results = await MultiGet(
         Get(
@@ -203,7 +206,7 @@ async def make_image(request: ImageBuild, docker: Docker) -> LocalImage:
         for ref in missing
     )
     for ref, result in zip(missing, results):
-        succeeded(result, f"tag {ref}")
+        require_success(result, f"tag {ref}")
     return found.image
 
 

@@ -11,7 +11,7 @@ from pants.testutil.rule_runner import RuleRunner, engine_error
 from pants.util.frozendict import FrozenDict
 
 from model_image import engine
-from model_image.conftest import DockerProgram, tool_by_docker_program
+from model_image.conftest import DockerProgram, run_tool_as_docker
 from model_image.engine import (
     REVISION,
     Docker,
@@ -20,7 +20,7 @@ from model_image.engine import (
     LocalImage,
     MaybeLocalImage,
     build_argv,
-    is_settled,
+    is_usable,
 )
 from model_image.failures import DISK, ENGINE, EngineError
 
@@ -36,7 +36,7 @@ def rule_runner(docker_program: DockerProgram) -> RuleRunner:
         rules=[
             *engine.rules(),
             *system_binaries.rules(),
-            tool_by_docker_program,
+            run_tool_as_docker,
             QueryRule(Docker, []),
             QueryRule(LocalImage, [ImageBuild]),
             QueryRule(MaybeLocalImage, [ImageLookup]),
@@ -77,7 +77,7 @@ def make(rule_runner: RuleRunner, request: ImageBuild) -> LocalImage:
 
 
 def built(docker_program: DockerProgram, request: ImageBuild) -> str:
-    """The call that makes an image."""
+    """The call that builds an image."""
     docker = Docker(str(docker_program.path), FrozenDict())
     return " ".join(("build", *build_argv(docker, request)))
 
@@ -144,7 +144,7 @@ def test_an_identity_is_of_what_an_image_holds_and_how_it_runs() -> None:
         ("1+changes", "1+changes", True),
         ("1+changes", "1", False),
         ("1+changes", "2+changes", False),
-        # Layers of packages and bases tell no commit.
+        # Layers of packages and bases name no commit.
         ("", "", True),
     ],
 )
@@ -152,7 +152,7 @@ def test_what_a_commit_makes_is_not_named_after_changes(
     there: str, wanted: str, settled: bool
 ) -> None:
     found = image(inspected(*REFS, revision=there))
-    assert is_settled(found, asked_for(revision=wanted)) is settled
+    assert is_usable(found, asked_for(revision=wanted)) is settled
 
 
 def test_the_tool_is_told_all_of_a_build() -> None:
@@ -178,7 +178,7 @@ def test_the_tool_is_told_all_of_a_build() -> None:
 
 def test_what_is_there_is_found(rule_runner: RuleRunner, docker_program: DockerProgram) -> None:
     told = inspected(*REFS)
-    docker_program.holds(CONTENT, told)
+    docker_program.add_image(CONTENT, told)
     found = rule_runner.request(MaybeLocalImage, [ImageLookup(CONTENT)])
     assert found == MaybeLocalImage(image(told))
 
@@ -190,7 +190,7 @@ def test_what_is_not_there_is_no_failure(rule_runner: RuleRunner) -> None:
 
 def test_what_is_there_is_not_built(rule_runner: RuleRunner, docker_program: DockerProgram) -> None:
     told = inspected(*REFS)
-    docker_program.holds(CONTENT, told)
+    docker_program.add_image(CONTENT, told)
     assert make(rule_runner, asked_for()) == image(told)
     assert docker_program.calls == [f"image inspect {CONTENT}"]
 
@@ -199,7 +199,7 @@ def test_what_is_there_gets_the_names_it_lacks(
     rule_runner: RuleRunner, docker_program: DockerProgram
 ) -> None:
     told = inspected(CONTENT, "models/iris:older")
-    docker_program.holds(CONTENT, told)
+    docker_program.add_image(CONTENT, told)
     assert make(rule_runner, asked_for()) == image(told)
     assert docker_program.calls == [
         f"image inspect {CONTENT}",
@@ -213,9 +213,9 @@ def test_what_is_not_there_or_was_made_of_changes_is_built(
     rule_runner: RuleRunner, docker_program: DockerProgram, there: str | None
 ) -> None:
     if there:
-        docker_program.holds(CONTENT, inspected(*REFS, revision=there))
+        docker_program.add_image(CONTENT, inspected(*REFS, revision=there))
     told = inspected(*REFS, id="sha256:made")
-    docker_program.holds("sha256:made", told)
+    docker_program.add_image("sha256:made", told)
     assert make(rule_runner, asked_for()) == image(told)
     assert docker_program.calls == [
         built(docker_program, asked_for()),
@@ -227,19 +227,19 @@ def test_what_is_not_there_or_was_made_of_changes_is_built(
 def test_without_an_engine_one_message(
     rule_runner: RuleRunner, docker_program: DockerProgram
 ) -> None:
-    docker_program.fails(DOWN)
+    docker_program.fail_with(DOWN)
     message = f"Could not look for {CONTENT}:\n{DOWN}{ENGINE}"
     with engine_error(EngineError, contains=message):
         make(rule_runner, asked_for())
     assert docker_program.calls == [f"image inspect {CONTENT}"]
 
 
-def test_a_build_that_fails_is_told(rule_runner: RuleRunner, docker_program: DockerProgram) -> None:
-    # The engine answers, and the build is what fails.
+def test_a_failed_build_is_reported(rule_runner: RuleRunner, docker_program: DockerProgram) -> None:
+    # The engine answers, but the build fails.
     program = docker_program.path.read_text()
-    said = "write /opt/a.so: no space left on device"
+    output = "write /opt/a.so: no space left on device"
     docker_program.path.write_text(
-        program.replace("echo sha256:made", f"echo '{said}' >&2; exit 1")
+        program.replace("echo sha256:made", f"echo '{output}' >&2; exit 1")
     )
-    with engine_error(EngineError, contains=f"Could not build {CONTENT}:\n{said}\n{DISK}"):
+    with engine_error(EngineError, contains=f"Could not build {CONTENT}:\n{output}\n{DISK}"):
         make(rule_runner, asked_for())

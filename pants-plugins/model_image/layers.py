@@ -1,4 +1,4 @@
-"""The layers of an image that are ours to make: third-party packages, and first-party modules."""
+"""The layers that this plugin builds: third-party packages and first-party modules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from pants.engine.fs import (
     DigestSubset,
     FileContent,
     FileEntry,
-    GlobMatchErrorBehavior,
     PathGlobs,
 )
 from pants.engine.process import ProcessResult
@@ -34,9 +33,9 @@ from pants.util.logging import LogLevel
 from model_image.subsystem import ModelImages
 from model_image.target_types import ImageCompletePlatformsField
 from model_image.tasks import ImageTasks
-from model_image.tools import ImageToolProcess, merged
+from model_image.tools import ImageToolProcess, merge_digests
 
-# Layers, and where each lies; docker/image.Dockerfile puts both places on Python's path.
+# Each layer's folder in the image; docker/image.Dockerfile puts both folders on Python's path.
 THIRD_PARTY = "third_party"
 SHARED = "shared"
 OWN = "own"
@@ -45,13 +44,13 @@ PLACES = {
     SHARED: "opt/datascience/first_party",
     OWN: "opt/datascience/first_party",
 }
-# What an image runs that is given no task.
+# The module that an image runs without a task.
 INDEX = Path(__file__).parent / "index"
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A tar file named after the layer, and the SHA-256 of it."""
+    """A tar file named after the layer, and its SHA-256."""
 
     digest: Digest
     name: str
@@ -70,7 +69,7 @@ class ThirdPartyRequest:
 
 @dataclass(frozen=True)
 class ThirdParty:
-    """The third-party layer, and a JSON file that lists the distributions in it."""
+    """The third-party layer, and a JSON file that lists its distributions."""
 
     layer: Layer
     components: Digest
@@ -80,7 +79,7 @@ class ThirdParty:
 
 @dataclass(frozen=True)
 class FirstPartyRequest:
-    """The modules of an image's tasks; `folder` is the image's own, below its source root."""
+    """`folder` is the image's folder, relative to its source root."""
 
     tasks: ImageTasks
     folder: str
@@ -88,7 +87,7 @@ class FirstPartyRequest:
 
 @dataclass(frozen=True)
 class FirstParty:
-    """The modules that others have too, and those that a change of this model changes."""
+    """The modules that other images share, and those below the image's own folder."""
 
     shared: Layer
     own: Layer
@@ -104,8 +103,8 @@ def layer_argv(name: str, *options: str) -> tuple[str, ...]:
     return (f"--folder={name}", f"--place={PLACES[name]}", f"--output={name}.tar", *options)
 
 
-def index_of(modules: Iterable[str]) -> CreateDigest:
-    """What an image runs that is given no task, with the list that it prints."""
+def create_index(modules: Iterable[str]) -> CreateDigest:
+    """The package `tasks`, which prints the list of tasks."""
     files = [
         FileContent(f"tasks/{name}", (INDEX / name).read_bytes())
         for name in ("__init__.py", "__main__.py")
@@ -117,16 +116,15 @@ def platform_argv(platforms: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"--complete-platform={file}" for file in platforms)
 
 
-async def as_layer(result: ProcessResult, name: str) -> Layer:
+async def extract_layer(result: ProcessResult, name: str) -> Layer:
     digest = await Get(Digest, DigestSubset(result.output_digest, PathGlobs([f"{name}.tar"])))
     (entry,) = await Get(DigestEntries, Digest, digest)
     assert isinstance(entry, FileEntry)
     return Layer(digest, name, entry.file_digest.fingerprint)
 
 
-@rule(desc="Make the third-party layer", level=LogLevel.DEBUG)
-async def make_third_party(request: ThirdPartyRequest, images: ModelImages) -> ThirdParty:
-    left_out = f"{images.folder}/left_out.txt"
+@rule(desc="Build the third-party layer", level=LogLevel.DEBUG)
+async def build_third_party(request: ThirdPartyRequest, images: ModelImages) -> ThirdParty:
     platforms = await Get(
         CompletePlatforms, ImageCompletePlatformsField, request.complete_platforms
     )
@@ -138,19 +136,12 @@ async def make_third_party(request: ThirdPartyRequest, images: ModelImages) -> T
                 output_filename=f"{THIRD_PARTY}.pex",
                 internal_only=False,
                 include_source_files=False,
-                # Chosen for the image, whatever this machine is.
+                # The image's platform, which may differ from this machine's.
                 complete_platforms=platforms,
                 layout=PexLayout.PACKED,
             ),
         ),
-        Get(
-            Digest,
-            PathGlobs(
-                [left_out],
-                glob_match_error_behavior=GlobMatchErrorBehavior.error,
-                description_of_origin="the option `[images].folder`",
-            ),
-        ),
+        Get(Digest, PathGlobs, images.required_files(images.left_out)),
     )
     result = await Get(
         ProcessResult,
@@ -159,39 +150,39 @@ async def make_third_party(request: ThirdPartyRequest, images: ModelImages) -> T
             argv=layer_argv(
                 THIRD_PARTY,
                 f"--pex={THIRD_PARTY}.pex",
-                f"--left-out={left_out}",
+                f"--left-out={images.left_out}",
                 f"--components={ThirdParty.COMPONENTS}",
                 *platform_argv(platforms),
             ),
-            description="Make a layer of third-party packages",
-            input_digest=await merged(pex.digest, left_out_digest, platforms.digest),
+            description="Build a layer of third-party packages",
+            input_digest=await merge_digests(pex.digest, left_out_digest, platforms.digest),
             output_files=(f"{THIRD_PARTY}.tar", ThirdParty.COMPONENTS),
         ),
     )
     components = await Get(
         Digest, DigestSubset(result.output_digest, PathGlobs([ThirdParty.COMPONENTS]))
     )
-    return ThirdParty(await as_layer(result, THIRD_PARTY), components)
+    return ThirdParty(await extract_layer(result, THIRD_PARTY), components)
 
 
-@rule(desc="Make a layer of first-party modules", level=LogLevel.DEBUG)
-async def make_modules_layer(request: ModulesLayerRequest) -> Layer:
+@rule(desc="Build a layer of first-party modules", level=LogLevel.DEBUG)
+async def build_modules_layer(request: ModulesLayerRequest) -> Layer:
     result = await Get(
         ProcessResult,
         ImageToolProcess(
             script="layer",
             argv=layer_argv(request.name),
-            description="Make a layer of first-party modules",
+            description="Build a layer of first-party modules",
             input_digest=await Get(Digest, AddPrefix(request.modules, request.name)),
             output_files=(f"{request.name}.tar",),
             level=LogLevel.DEBUG,
         ),
     )
-    return await as_layer(result, request.name)
+    return await extract_layer(result, request.name)
 
 
-@rule(desc="Make the first-party layers", level=LogLevel.DEBUG)
-async def make_first_party(request: FirstPartyRequest) -> FirstParty:
+@rule(desc="Build the first-party layers", level=LogLevel.DEBUG)
+async def build_first_party(request: FirstPartyRequest) -> FirstParty:
     transitive = await Get(TransitiveTargets, TransitiveTargetsRequest(request.tasks.addresses))
     sources = await Get(
         StrippedPythonSourceFiles,
@@ -201,18 +192,18 @@ async def make_first_party(request: FirstPartyRequest) -> FirstParty:
     shared, own, index = await MultiGet(
         Get(Digest, DigestSubset(modules, PathGlobs(["**", f"!{request.folder}/**"]))),
         Get(Digest, DigestSubset(modules, PathGlobs([f"{request.folder}/**"]))),
-        Get(Digest, CreateDigest, index_of(sorted(request.tasks.modules))),
+        Get(Digest, CreateDigest, create_index(sorted(request.tasks.modules))),
     )
     layers = await MultiGet(
         Get(Layer, ModulesLayerRequest(SHARED, shared)),
-        Get(Layer, ModulesLayerRequest(OWN, await merged(own, index))),
+        Get(Layer, ModulesLayerRequest(OWN, await merge_digests(own, index))),
     )
     return FirstParty(*layers)
 
 
 @rule
-async def image_platforms(field: ImageCompletePlatformsField) -> CompletePlatforms:
-    # Pants has this rule for its own field only: rules are found by a value's exact type.
+async def find_platforms(field: ImageCompletePlatformsField) -> CompletePlatforms:
+    # Pants has this rule for its own field only, and selects rules by the exact type.
     return await Get(CompletePlatforms, UnparsedAddressInputs, field.to_unparsed_address_inputs())
 
 

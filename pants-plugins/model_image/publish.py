@@ -27,7 +27,7 @@ from model_image.package import BuiltModelImage
 from model_image.target_types import ImageRegistriesField, ImageSkipPushField, ImageTasksField
 from model_image.tools import ImageToolProcess
 
-# What a registry's own credentials are found by, where it is Amazon's.
+# The variables by which boto3 finds the credentials of Amazon's registry.
 CREDENTIALS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_CA_BUNDLE",
@@ -58,7 +58,7 @@ CREDENTIALS = (
 
 
 class UnsupportedOptionError(ValueError):
-    """An option of `[docker]` that makes no sense for a `model_image`."""
+    """An option of `[docker]` that a `model_image` does not support."""
 
 
 class PublishModelImageRequest(PublishRequest):
@@ -84,7 +84,7 @@ class PublishModelImageFieldSet(PublishFieldSet):
 
 
 def tags_in(registry: DockerRegistryOptions, image: BuiltModelImage) -> tuple[str, ...]:
-    """The tag by content, which decides what is pushed, and those that follow it."""
+    """The content tag, which decides whether to push, and then the others."""
     return (*(ref.rpartition(":")[2] for ref in image.tags), *registry.extra_image_tags)
 
 
@@ -93,12 +93,12 @@ def skipped(image: BuiltModelImage, why: str) -> PublishPackages:
 
 
 def repository_in(registry: DockerRegistryOptions, image: BuiltModelImage, target: Address) -> str:
-    """The image's name in a registry, which may have a pattern of its own for it."""
+    """The image's name in a registry, which may define a pattern for it."""
     scope = f"[docker.registries.{registry.alias}]"
     if registry.use_local_alias:
         raise UnsupportedOptionError(
-            f"{scope}.use_local_alias is not for a model_image, whose local name has no registry "
-            f"that an alias could stand for: {image.repository}. Leave the option out."
+            f"{scope}.use_local_alias is not supported for a model_image: its local name has no "
+            f"registry to replace by an alias ({image.repository}). Remove the option."
         )
     folder = PurePath(target.spec_path)
     context = InterpolationContext.from_dict(
@@ -117,11 +117,11 @@ def repository_in(registry: DockerRegistryOptions, image: BuiltModelImage, targe
     ).lower()
 
 
-async def publishing(
+async def prepare_push(
     image: BuiltModelImage, registry: DockerRegistryOptions, docker: Docker, target: Address
 ) -> PublishPackages:
     if registry.skip_push:
-        return skipped(image, f"(by `skip_push` of the registry {registry.address})")
+        return skipped(image, f"(`skip_push` is set for the registry {registry.address})")
     place = f"{registry.address}/{repository_in(registry, image, target)}"
     content, *others = tags = tags_in(registry, image)
     credentials = await Get(EnvironmentVars, EnvironmentVarsRequest(CREDENTIALS))
@@ -161,13 +161,13 @@ async def publish_model_image(
     published = []
     for image in images:
         if request.field_set.skip_push.value:
-            published.append(skipped(image, "(by its field `skip_push`)"))
+            published.append(skipped(image, "(the target sets `skip_push`)"))
         elif not registries:
-            why = "(no registry: [docker.registries] of pants.toml has none with default = true)"
+            why = "(no registry: [docker.registries] in pants.toml has none with default = true)"
             published.append(skipped(image, why))
         else:
             for registry in registries:
-                published.append(await publishing(image, registry, docker, address))
+                published.append(await prepare_push(image, registry, docker, address))
     return PublishProcesses(published)
 
 

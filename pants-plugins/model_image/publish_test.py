@@ -13,7 +13,7 @@ from pants.engine.rules import QueryRule
 from pants.testutil.rule_runner import RuleRunner, engine_error
 
 from model_image import engine, publish
-from model_image.conftest import DockerProgram, tool_by_docker_program
+from model_image.conftest import DockerProgram, run_tool_as_docker
 from model_image.package import BuiltModelImage
 from model_image.publish import (
     PublishModelImageFieldSet,
@@ -36,8 +36,8 @@ REGISTRIES = {
         "extra_image_tags": ["stable"],
     },
 }
-SKIPPED = "(by its field `skip_push`)"
-NO_REGISTRY = "(no registry: [docker.registries] of pants.toml has none with default = true)"
+SKIPPED = "(the target sets `skip_push`)"
+NO_REGISTRY = "(no registry: [docker.registries] in pants.toml has none with default = true)"
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def rule_runner(docker_program: DockerProgram) -> RuleRunner:
             *engine.rules(),
             *publish.rules(),
             *system_binaries.rules(),
-            tool_by_docker_program,
+            run_tool_as_docker,
             QueryRule(PublishProcesses, [PublishModelImageRequest]),
         ],
         target_types=[ModelImageTarget],
@@ -139,7 +139,7 @@ def test_an_image_may_be_left_out(rule_runner: RuleRunner) -> None:
 def test_a_registry_may_be_left_out(rule_runner: RuleRunner, docker_program: DockerProgram) -> None:
     closed = {"ecr": {**REGISTRIES["ecr"], "skip_push": True}}
     configure(rule_runner, docker_program, closed)
-    assert processes(rule_runner) == skipped(f"(by `skip_push` of the registry {ECR})")
+    assert processes(rule_runner) == skipped(f"(`skip_push` is set for the registry {ECR})")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_pattern_of_names_that_cannot_be_is_named(
 
 def test_a_local_alias_is_refused(rule_runner: RuleRunner, docker_program: DockerProgram) -> None:
     configure(rule_runner, docker_program, {"ecr": {**REGISTRIES["ecr"], "use_local_alias": True}})
-    message = "[docker.registries.ecr].use_local_alias is not for a model_image"
+    message = "[docker.registries.ecr].use_local_alias is not supported for a model_image"
     with engine_error(UnsupportedOptionError, contains=message):
         processes(rule_runner)
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from model_image import (
+    base,
     engine,
     layers,
     package,
     publish,
     revision,
     run,
+    sbom,
     subsystem,
     tailor,
     tasks,
@@ -21,12 +23,14 @@ def target_types():
 
 def rules():
     return (
+        *base.rules(),
         *engine.rules(),
         *layers.rules(),
         *package.rules(),
         *publish.rules(),
         *revision.rules(),
         *run.rules(),
+        *sbom.rules(),
         *subsystem.rules(),
         *tailor.rules(),
         *tasks.rules(),

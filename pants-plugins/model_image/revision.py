@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 CHANGES = "+changes"
 UNKNOWN = "unknown"
-# 1980-01-01: the date of what has none.
+# 1980-01-01, used where the date is unknown.
 EPOCH = 315532800
 
 
@@ -26,10 +26,10 @@ class RevisionRequest:
 
 @dataclass(frozen=True)
 class Revision:
-    """The commit that the working tree is at, and when it was made (seconds since 1970).
+    """The checked-out commit and its time (seconds since 1970).
 
-    `name` ends in `+changes` if the working tree differs: see `modelling.registry.compatibility`.
-    An untracked file may be in an image, too, unless git ignores it.
+    `name` ends in `+changes` if the working tree differs from the commit. Untracked files count,
+    because an image may contain them.
     """
 
     name: str = UNKNOWN
@@ -37,27 +37,27 @@ class Revision:
 
     @property
     def tag(self) -> str | None:
-        """What an image of this revision may be called by; nothing where the commit is not it."""
+        """The commit, or None if it is unknown or the working tree differs from it."""
         return None if self.name == UNKNOWN or self.name.endswith(CHANGES) else self.name
 
     @classmethod
     def parse(cls, shown: str, status: str) -> Revision:
-        """From `git show --format='%H %ct'` and `git status --porcelain`."""
+        """Parse the output of `git show --format='%H %ct'` and `git status --porcelain`."""
         commit, _, created = shown.strip().partition(" ")
         return cls(f"{commit}{CHANGES}" if status.strip() else commit, int(created))
 
 
-def trusting_command(said: str) -> str:
-    """The command that git names where a clone belongs to another user; else nothing."""
-    found = re.search(r"git config .*safe\.directory.*", said)
+def safe_directory_command(output: str) -> str:
+    """The command that git suggests if the clone belongs to another user, or ""."""
+    found = re.search(r"git config .*safe\.directory.*", output)
     return found[0] if found else ""
 
 
-@rule(desc="Ask git for the commit", level=LogLevel.DEBUG)
+@rule(desc="Find the git commit", level=LogLevel.DEBUG)
 async def find_revision(_: RevisionRequest, git: MaybeGitBinary) -> Revision:
     if git.git_binary is None:
         return Revision()
-    # Whether git trusts the folder is written in the home.
+    # The setting `safe.directory` is in the home folder.
     env = await Get(EnvironmentVars, EnvironmentVarsRequest(["HOME", "XDG_CONFIG_HOME"]))
     commands = (
         ("show", "--no-patch", "--no-show-signature", "--format=%H %ct"),
@@ -67,7 +67,7 @@ async def find_revision(_: RevisionRequest, git: MaybeGitBinary) -> Revision:
         Get(
             FallibleProcessResult,
             Process(
-                # Whoever commits just now does not find the index locked by us.
+                # Do not lock the index of a user who is committing.
                 (git.git_binary.path, "--no-optional-locks", "-C", get_buildroot(), *command),
                 description=f"git {command[0]}",
                 env=env,
@@ -77,9 +77,9 @@ async def find_revision(_: RevisionRequest, git: MaybeGitBinary) -> Revision:
         )
         for command in commands
     )
-    if command := trusting_command(shown.stderr.decode(errors="replace")):
+    if command := safe_directory_command(shown.stderr.decode(errors="replace")):
         logger.warning(
-            f"The commit is unknown: git does not trust the clone's owner. To fix that: {command}"
+            f"The commit is unknown: git does not trust the clone's owner. To fix this: {command}"
         )
     if shown.exit_code or status.exit_code:
         return Revision()

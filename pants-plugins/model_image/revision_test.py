@@ -10,11 +10,11 @@ from pants.engine.rules import QueryRule
 from pants.testutil.rule_runner import RuleRunner
 
 from model_image import revision
-from model_image.revision import EPOCH, Revision, RevisionRequest, trusting_command
+from model_image.revision import EPOCH, Revision, RevisionRequest, safe_directory_command
 
 COMMIT = "0f1533d63dfa683562ee107c0bdc563b8cd66b5b"
 CREATED = 1_700_000_000
-# As much of GnuPG as git asks for.
+# The part of GnuPG that git calls.
 SIGNER = """\
 #!/bin/sh
 cat >/dev/null
@@ -38,7 +38,7 @@ def rule_runner() -> RuleRunner:
 
 
 def git(rule_runner: RuleRunner, *arguments: str) -> str:
-    """Call git in the build root, whatever this machine's settings are."""
+    """Call git in the build root, without this machine's settings."""
     who = ("GIT_AUTHOR", "GIT_COMMITTER")
     env = {
         "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -52,7 +52,7 @@ def git(rule_runner: RuleRunner, *arguments: str) -> str:
 
 
 def commit(rule_runner: RuleRunner) -> str:
-    """Make a repository of the build root; returns the commit."""
+    """Make the build root a repository, and return its commit."""
     git(rule_runner, "init", "--quiet")
     git(rule_runner, "add", "src")
     git(rule_runner, "commit", "--quiet", "--message=One")
@@ -92,7 +92,7 @@ def test_to_ask_leaves_the_index_alone(rule_runner: RuleRunner) -> None:
     commit(rule_runner)
     index = Path(rule_runner.build_root, ".git/index")
     before = index.read_bytes()
-    # `git status` would note that this file is what it was.
+    # By default, `git status` would update the index for this file.
     for file in Path(rule_runner.build_root, "src").glob("*.py"):
         os.utime(file, (1, 1))
     find(rule_runner)
@@ -130,11 +130,12 @@ def test_without_a_repository_it_is_unknown(rule_runner: RuleRunner) -> None:
 
 def test_a_clone_of_another_user_is_trusted_by_the_command_that_git_names(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    # git's own switch for its tests: only root could give the files away.
+    # git's own test switch. Changing the owner of the files would need root.
     env = {**os.environ, "LC_ALL": "C", "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
     done = subprocess.run(["git", "-C", tmp_path, "show"], env=env, capture_output=True, text=True)
-    assert trusting_command(done.stderr) == (f"git config --global --add safe.directory {tmp_path}")
-    assert trusting_command("fatal: not a git repository") == ""
+    expected = f"git config --global --add safe.directory {tmp_path}"
+    assert safe_directory_command(done.stderr) == expected
+    assert safe_directory_command("fatal: not a git repository") == ""
 
 
 @pytest.mark.parametrize(

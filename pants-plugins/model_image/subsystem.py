@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pants.backend.python.subsystems.python_tool_base import LockfileRules, PythonToolBase
 from pants.backend.python.target_types import EntryPoint
+from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
 from pants.engine.rules import collect_rules
 from pants.option.option_types import BoolOption, StrListOption, StrOption
 from pants.util.strutil import softwrap
@@ -10,43 +11,43 @@ from pants.util.strutil import softwrap
 class ModelImages(PythonToolBase):
     options_scope = "images"
     name = "images"
-    help = "How `model_image` targets become Docker images."
+    help = "Builds Docker images of `model_image` targets."
 
-    # The scripts that run with it are handed to its interpreter.
+    # Required by Pants, and unused: `PEX_MODULE` selects the script to run.
     default_main = EntryPoint("pex.cli")
-    # It always comes from a resolve, but Pants wants these of every tool.
+    # Required by Pants for every tool, and unused: the version comes from a resolve.
     default_version = "pex"
     default_lockfile_resource = ("pants.backend.python.subsystems", "setuptools.lock")
     lockfile_rules_type = LockfileRules.CUSTOM
-    # Byte code is made by the Python that will run it.
+    # The images' Python, since it compiles the byte code in the layers.
     default_interpreter_constraints = ["CPython==3.13.*"]
     register_interpreter_constraints = True
 
     folder = StrOption(
         default="docker",
-        help="The folder of the Dockerfiles, and of what they and the layers are made with.",
+        help="The folder of the Dockerfiles and of the other files that images are built with.",
     )
     base_image = StrOption(
         default="",
         help=softwrap(
             """
-            The image to build on. By default, what `base/python.Dockerfile` makes of the pinned
-            official Python image; name another, that is there already, where no registry can be
-            reached.
+            The base image. By default, it is built by `base/python.Dockerfile` from the pinned
+            official Python image. If no registry can be reached, name an image that the Docker
+            engine already has.
             """
         ),
     )
     source = StrOption(
         default="",
-        help="Where the source code is: the label `org.opencontainers.image.source`.",
+        help="The URL of the source code, for the label `org.opencontainers.image.source`.",
     )
     licenses = StrOption(
         default="",
-        help="An SPDX expression: the label `org.opencontainers.image.licenses`.",
+        help="An SPDX expression, for the label `org.opencontainers.image.licenses`.",
     )
     models = StrListOption(
         default=["src/models/*/definition.py"],
-        help="Files beside which `tailor` wants a `model_image`.",
+        help="Globs of files. `tailor` adds a `model_image` to each folder that has one of them.",
     )
     tailor = BoolOption(default=True, help="If true, `tailor` adds `model_image` targets.")
 
@@ -56,13 +57,33 @@ class ModelImages(PythonToolBase):
 
     @property
     def base_globs(self) -> tuple[str, ...]:
-        """What the base is made of, unless `base_image` names one."""
+        """The files that the base image is built from, unless `base_image` is set."""
         return (self.base_dockerfile, f"{self.folder}/base/tidy.py")
 
     @property
+    def third_party_dockerfile(self) -> str:
+        return f"{self.folder}/third_party.Dockerfile"
+
+    @property
+    def image_dockerfile(self) -> str:
+        return f"{self.folder}/image.Dockerfile"
+
+    @property
+    def left_out(self) -> str:
+        return f"{self.folder}/left_out.txt"
+
+    @property
     def file_globs(self) -> tuple[str, ...]:
-        """The files that every image is made with."""
-        return (f"{self.folder}/*.Dockerfile", f"{self.folder}/left_out.txt", *self.base_globs)
+        """The files that every image is built with."""
+        return (f"{self.folder}/*.Dockerfile", self.left_out, *self.base_globs)
+
+    def required_files(self, *globs: str) -> PathGlobs:
+        """Globs of files that images are built with. A glob that matches nothing is an error."""
+        return PathGlobs(
+            globs,
+            glob_match_error_behavior=GlobMatchErrorBehavior.error,
+            description_of_origin=f"the option `[{self.options_scope}].folder`",
+        )
 
 
 def rules():

@@ -21,11 +21,11 @@ class PutativeModelImagesRequest(PutativeTargetsRequest):
 
 
 def without_image(
-    files: Iterable[str], *, asked_for: Iterable[str], with_image: Iterable[str]
+    files: Iterable[str], *, requested: Iterable[str], with_image: Iterable[str]
 ) -> Iterator[str]:
-    """The folders of models that lack an image, of those that were asked for."""
+    """The requested folders of models that have no `model_image`."""
     folders = {os.path.dirname(file) for file in files}
-    yield from sorted((folders & set(asked_for)) - set(with_image))
+    yield from sorted((folders & set(requested)) - set(with_image))
 
 
 @rule(desc="Find models without an image", level=LogLevel.DEBUG)
@@ -42,7 +42,7 @@ async def find_models_without_image(
         PutativeTarget.for_target_type(
             ModelImageTarget, path=folder, name=NAME, triggering_sources=[]
         )
-        for folder in without_image(models.files, asked_for=request.dirs, with_image=with_image)
+        for folder in without_image(models.files, requested=request.dirs, with_image=with_image)
     )
 
 

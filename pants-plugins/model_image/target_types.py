@@ -12,7 +12,7 @@ from pants.engine.target import (
 )
 from pants.util.strutil import help_text
 
-# What `tailor` calls it; only one of another name has that in its repository.
+# The name that `tailor` gives. Any other target name becomes part of the image's repository.
 NAME = "image"
 
 
@@ -21,11 +21,11 @@ class ImageTasksField(StringSequenceField):
     default = (":",)
     help = help_text(
         """
-        The `pex_binary` targets whose modules the image runs, as on Pants' command line: addresses,
-        `src::` for all below a folder, `-src/models/churn::` for all but these. Other targets that
-        match, and those of another resolve, are passed over.
+        The `pex_binary` targets whose modules the image runs, written as on Pants' command line:
+        an address, `src::` for all targets below a folder, or `-src/models/churn::` to exclude
+        some. Other kinds of targets, and targets of other resolves, are ignored.
 
-        By default all of this BUILD file. Example: `tasks=["src::"]`.
+        By default, all `pex_binary` targets of this BUILD file. Example: `tasks=["src::"]`.
         """
     )
 
@@ -33,7 +33,7 @@ class ImageTasksField(StringSequenceField):
 class ImageDependenciesField(Dependencies):
     help = help_text(
         """
-        What else the image holds. The tasks, and the Dockerfiles that make the image, are inferred.
+        Further dependencies of the image. Its tasks and its Dockerfiles are inferred.
         """
     )
 
@@ -44,8 +44,8 @@ class ImageRepositoryField(StringField):
         """
         The image's name without registry and tag.
 
-        By default the path below the source root: `src/models/iris:image` makes `models/iris`, and
-        `src/models/iris:training` makes `models/iris/training`.
+        By default, the path below the source root: `models/iris` for `src/models/iris:image`, and
+        `models/iris/training` for `src/models/iris:training`.
         """
     )
 
@@ -55,10 +55,10 @@ class ImageRegistriesField(StringSequenceField):
     default = ("<all default registries>",)
     help = help_text(
         """
-        Where `publish` pushes the image: addresses, or aliases of `[docker.registries]` with an `@`
-        before them.
+        The registries that `publish` pushes the image to: addresses, or `@` and an alias of
+        `[docker.registries]`.
 
-        By default all registries that are configured with `default = true`.
+        By default, all registries that are configured with `default = true`.
         """
     )
 
@@ -66,15 +66,16 @@ class ImageRegistriesField(StringSequenceField):
 class ImageSkipPushField(BoolField):
     alias = "skip_push"
     default = False
-    help = "If true, `publish` leaves this image out."
+    help = "If true, `publish` skips this image."
 
 
 class ImageCompletePlatformsField(PexCompletePlatformsField):
     default = ("3rdparty/python/platforms:linux_x86_64",)
     help = help_text(
         """
-        The platform that the image's third-party packages are chosen for, whatever machine it is
-        built on: the address of a `file` that `pex3 interpreter inspect --markers --tags` wrote.
+        The platform of the image's third-party packages, which may differ from the machine that
+        builds it. The address of a `file` with the output of
+        `pex3 interpreter inspect --markers --tags`.
         """
     )
 
@@ -94,16 +95,16 @@ class ModelImageTarget(Target):
     )
     help = help_text(
         """
-        A Docker image of tasks: a base, the third-party packages that the tasks import, and the
-        first-party modules that they import, each a layer of its own and nothing else.
+        A Docker image that runs tasks. It has separate layers for the base, for the third-party
+        packages that the tasks import, and for the first-party modules that they import.
 
-        A task is run by its module's name: `docker run models/iris models.iris.predict --help`.
-        Without one, the image lists its tasks.
+        Run a task by its module's name: `docker run models/iris models.iris.predict --help`.
+        Without a task, the image lists its tasks.
 
-        The image is tagged by its content, by the git commit (where nothing is uncommitted) and as
-        `latest`. What is there by its content is neither built nor pushed again.
+        The image is tagged by its content, by the git commit (if nothing is uncommitted) and as
+        `latest`. An image whose content tag already exists is neither built nor pushed again.
 
-        For example, beside the `pex_binary` targets of a model:
+        For example, next to the `pex_binary` targets of a model:
 
             model_image(name="image")
         """

@@ -49,7 +49,7 @@ class ImageTasksRequest:
 
 @dataclass(frozen=True)
 class ImageTasks:
-    """The `pex_binary` targets of an image, and the modules that they run, in the same order."""
+    """The `pex_binary` targets of an image, and their modules in the same order."""
 
     addresses: Addresses
     modules: tuple[str, ...]
@@ -68,7 +68,7 @@ class InferImageTasks(InferDependenciesRequest):
 
 
 class NoTasksError(InvalidFieldException):
-    """A `model_image` without a single task."""
+    """A `model_image` has no tasks."""
 
     def __init__(self, request: ImageTasksRequest) -> None:
         super().__init__(
@@ -79,11 +79,11 @@ class NoTasksError(InvalidFieldException):
 
 
 def absolute(spec: str, spec_path: str) -> str:
-    """A spec as it is written at the root: `:predict` and `./more::` start at the BUILD file."""
+    """Make a spec absolute that is relative to a BUILD file, such as `:predict` or `./more::`."""
     if spec.startswith("-"):
         return f"-{absolute(spec[1:], spec_path)}"
     if spec.startswith(":"):
-        # `:` alone is all of the BUILD file, `:name` one target of it.
+        # `:` alone selects all targets of the BUILD file.
         return f"{spec_path}{spec}"
     if spec.startswith("./"):
         return os.path.join(spec_path, spec[2:])
@@ -102,12 +102,12 @@ def module_of(entry_point: ResolvedPexEntryPoint) -> str:
     return entry_point.val.module if entry_point.val else ""
 
 
-async def matching(specs: Iterable[str], address: Address) -> Targets:
+async def find_targets(specs: Iterable[str], address: Address) -> Targets:
     parsed = SpecsParser().parse_specs(
         [absolute(spec, address.spec_path) for spec in specs],
         description_of_origin=f"the `{ImageTasksField.alias}` field of {address}",
     )
-    # What a person filters the command line by is not for this.
+    # Filters on the command line must not change an image's tasks.
     includes = replace(parsed.includes, filter_by_global_options=False)
     return await Get(Targets, Addresses, await Get(Addresses, Specs(includes, parsed.ignores)))
 
@@ -116,7 +116,7 @@ async def matching(specs: Iterable[str], address: Address) -> Targets:
 async def find_tasks(request: ImageTasksRequest, setup: PythonSetup) -> ImageTasks:
     targets = [
         target
-        for target in await matching(request.specs, request.address)
+        for target in await find_targets(request.specs, request.address)
         if is_task(target, resolve=request.resolve, setup=setup)
     ]
     if not targets:
@@ -131,7 +131,7 @@ async def find_tasks(request: ImageTasksRequest, setup: PythonSetup) -> ImageTas
     )
 
 
-@rule(desc="Infer what an image is made of", level=LogLevel.DEBUG)
+@rule(desc="Infer the dependencies of an image", level=LogLevel.DEBUG)
 async def infer_tasks(
     request: InferImageTasks, setup: PythonSetup, images: ModelImages
 ) -> InferredDependencies:

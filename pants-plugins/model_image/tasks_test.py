@@ -92,7 +92,7 @@ def rule_runner() -> RuleRunner:
 def request_for(
     rule_runner: RuleRunner, fields: str = "", *, folder: str = "src/models/iris"
 ) -> ImageTasksRequest:
-    """Of a `model_image` that joins what a folder's BUILD file has."""
+    """The request of a `model_image` that is added to a folder's BUILD file."""
     file = f"{folder}/BUILD"
     build = Path(rule_runner.build_root, file).read_text()
     rule_runner.write_files({file: f"{build}model_image(name='image', {fields})\n"})
@@ -108,7 +108,7 @@ def find(
 
 
 def image_tasks(*tasks: tuple[str, str, str]) -> ImageTasks:
-    """Tasks by folder, name and module."""
+    """Tasks, given by folder, name and module."""
     addresses = (Address(folder, target_name=name) for folder, name, _ in tasks)
     return ImageTasks(Addresses(addresses), tuple(module for *_, module in tasks))
 
@@ -129,10 +129,10 @@ def test_by_default_all_tasks_of_the_build_file(rule_runner: RuleRunner) -> None
         (["src/models/churn:predict"], [CHURN]),
         ([":predict", "src/models/churn:"], [CHURN, PREDICT]),
         (["src/models::"], [CHURN, PREDICT, TRAIN]),
-        # Neither those of another resolve, nor files, nor what no module runs.
+        # Targets of another resolve, files, and binaries without a module are ignored.
         (["src::"], [CHURN, PREDICT, TRAIN]),
         (["::"], [PREDICT, TRAIN]),
-        # The module of a task, and all but some.
+        # A file's address, and an exclusion.
         (["src/models/churn/predict.py"], [CHURN]),
         (["./predict.py"], [PREDICT]),
         (["src/models::", "-src/models/churn::"], [PREDICT, TRAIN]),

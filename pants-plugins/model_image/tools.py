@@ -13,7 +13,7 @@ from pants.util.logging import LogLevel
 
 from model_image.subsystem import ModelImages
 
-# They run on the images' Python with the tools' requirements, not inside Pants.
+# The scripts run on the images' Python with the requirements of `[images]`, not inside Pants.
 PLUGIN = Path(__file__).parent
 SCRIPTS = "model_image.scripts"
 SOURCES = ("failures.py", "publishing/*.py", "scripts/*.py")
@@ -21,14 +21,14 @@ SOURCES = ("failures.py", "publishing/*.py", "scripts/*.py")
 
 @dataclass(frozen=True)
 class ImageTools:
-    """The scripts of this plugin, installed with what they import."""
+    """The scripts of this plugin, installed with their requirements."""
 
     pex: VenvPex
 
 
 @dataclass(frozen=True)
 class ImageToolProcess:
-    """A call of one of the scripts."""
+    """A call of a script."""
 
     script: str
     argv: tuple[str, ...]
@@ -73,7 +73,7 @@ async def set_up_tool(request: ImageToolProcess, tools: ImageTools) -> Process:
     return replace(process, immutable_input_digests=request.immutable_input_digests)
 
 
-async def merged(*digests: Digest) -> Digest:
+async def merge_digests(*digests: Digest) -> Digest:
     return await Get(Digest, MergeDigests(digests))
 
 

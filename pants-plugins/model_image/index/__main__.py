@@ -1,4 +1,4 @@
-"""What an image does that is given no task: it lists its tasks."""
+"""List the tasks of an image. An image runs this module if no task is given."""
 
 import ast
 from importlib.util import find_spec
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def summary(module: str) -> str:
-    """The first line of a module's documentation; the module is read, not imported."""
+    """The first line of a module's docstring, without importing the module."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         return ""
@@ -15,7 +15,7 @@ def summary(module: str) -> str:
 
 
 def main() -> None:
-    """Print each task with what it is for."""
+    """Print each task with its summary."""
     tasks = Path(__file__).with_name("tasks.txt").read_text().split()
     width = max(map(len, tasks))
     print("usage: docker run IMAGE TASK [OPTIONS]\n\ntasks:")

@@ -1,4 +1,4 @@
-"""What Amazon's registry asks for beside a push: a repository, and a login for half a day."""
+"""What Amazon's registry needs before a push: a repository, and a login that lasts 12 hours."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from model_image.publishing.place import ECR, Place, PublishError
 
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
-LOG_IN = "aws sso login, or set AWS_PROFILE or new keys."
+LOG_IN = "Run `aws sso login`, or set AWS_PROFILE or new keys."
 RIGHTS = (
     "The role needs ecr:GetAuthorizationToken, ecr:DescribeRepositories, ecr:CreateRepository, and "
-    "what a push needs."
+    "the permissions to push."
 )
 
 
@@ -35,12 +35,12 @@ class Ecr:
             retries={"mode": "standard"},
             use_fips_endpoint=bool(found["fips"]),
         )
-        with self._told("sign in to AWS"):
+        with self._explain_errors("sign in to AWS"):
             self.client: Any = boto3.client("ecr", region_name=found["region"], config=config)
 
-    def make_repository(self) -> None:
-        """Make the repository where there is none."""
-        with self._told(f"make the repository {self.place.repository}"):
+    def ensure_repository(self) -> None:
+        """Create the repository if it does not exist."""
+        with self._explain_errors(f"create the repository {self.place.repository}"):
             try:
                 self.client.describe_repositories(
                     registryId=self._account, repositoryNames=[self.place.repository]
@@ -53,42 +53,42 @@ class Ecr:
             self.client.create_repository(
                 registryId=self._account,
                 repositoryName=self.place.repository,
-                # `latest` moves; that commits' tags do not is seen to by publish.py.
+                # `latest` moves. publish.py refuses to move a commit's tag.
                 imageTagMutability="MUTABLE",
                 imageScanningConfiguration={"scanOnPush": True},
             )
         except self.client.exceptions.RepositoryAlreadyExistsException:
-            # Somebody else was quicker.
+            # Another process created it in the meantime.
             return
         print(f"created        {self.place.host}/{self.place.repository}", flush=True)
 
     def login(self) -> tuple[str, str]:
-        """The user and password of the next twelve hours."""
-        with self._told(f"log in to {self.place.host}"):
-            (told,) = self.client.get_authorization_token()["authorizationData"]
-        user, _, password = base64.b64decode(told["authorizationToken"]).decode().partition(":")
+        """Get a user and a password, valid for twelve hours."""
+        with self._explain_errors(f"log in to {self.place.host}"):
+            (data,) = self.client.get_authorization_token()["authorizationData"]
+        user, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
         return user, password
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _explain_errors(self, what: str) -> Iterator[None]:
         try:
             yield
         except ClientError as error:
-            raise self._refused(what, error.response["Error"]["Code"]) from error
+            raise self._aws_error(what, error.response["Error"]["Code"]) from error
         except (EndpointConnectionError, HTTPClientError) as error:
             raise self.place.error(what, str(error), self.place.unreachable) from error
         except BotoCoreError as error:
-            # No credentials, half of them, an unknown profile, a session that is over.
-            todo = f"There are no AWS credentials that serve: {LOG_IN}"
+            # No or incomplete credentials, an unknown profile, or an expired session.
+            todo = f"No valid AWS credentials were found. {LOG_IN}"
             raise self.place.error(what, str(error), todo) from error
 
-    def _refused(self, what: str, code: str) -> PublishError:
+    def _aws_error(self, what: str, code: str) -> PublishError:
         if code in EXPIRED:
-            todo = f"The AWS credentials have expired: {LOG_IN}"
+            todo = f"The AWS credentials have expired. {LOG_IN}"
         elif code.startswith("AccessDenied"):
             todo = RIGHTS
         elif code.startswith(("Unrecognized", "Invalid", "SignatureDoesNotMatch")):
-            todo = f"AWS does not know these credentials: {LOG_IN}"
+            todo = f"AWS does not recognize these credentials. {LOG_IN}"
         else:
             todo = self.place.broken
-        return self.place.error(what, f"AWS says {code}.", todo)
+        return self.place.error(what, f"AWS returned {code}.", todo)

@@ -1,4 +1,4 @@
-"""Amazon's registry as moto has it; what moto cannot answer is put in by hand."""
+"""Amazon's registry as moto emulates it; errors that moto cannot return are stubbed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, SECRET)
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
-    # A session remembers credentials.
+    # A session caches credentials.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
@@ -38,9 +38,9 @@ def amazon() -> Iterator[None]:
 
 @pytest.mark.usefixtures("amazon")
 def test_a_repository_is_made_once(capsys: pytest.CaptureFixture[str]) -> None:
-    Ecr(PLACE).make_repository()
+    Ecr(PLACE).ensure_repository()
     assert capsys.readouterr().out == f"created        {AMAZON}/models/iris\n"
-    Ecr(PLACE).make_repository()
+    Ecr(PLACE).ensure_repository()
     assert capsys.readouterr().out == ""
     (made,) = boto3.client("ecr", "eu-west-1").describe_repositories()["repositories"]
     assert made["repositoryName"] == "models/iris"
@@ -60,17 +60,17 @@ def test_somebody_else_may_be_quicker(capsys: pytest.CaptureFixture[str]) -> Non
     with Stubber(ecr.client) as answers:
         answers.add_client_error("describe_repositories", "RepositoryNotFoundException")
         answers.add_client_error("create_repository", "RepositoryAlreadyExistsException")
-        ecr.make_repository()
+        ecr.ensure_repository()
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        ("ExpiredTokenException", "The AWS credentials have expired: aws sso login"),
-        ("UnrecognizedClientException", "AWS does not know these credentials: aws sso login"),
+        ("ExpiredTokenException", "The AWS credentials have expired. Run `aws sso login`"),
+        ("UnrecognizedClientException", "AWS does not recognize these credentials. Run `aws"),
         ("AccessDeniedException", "ecr:CreateRepository"),
-        ("ServerException", f"{AMAZON} is in trouble: try again later"),
+        ("ServerException", f"{AMAZON} has an internal error. Try again later"),
     ],
 )
 def test_what_amazon_refuses_is_one_message(code: str, told: str) -> None:
@@ -80,7 +80,7 @@ def test_what_amazon_refuses_is_one_message(code: str, told: str) -> None:
         with pytest.raises(PublishError) as raised:
             ecr.login()
     lines = str(raised.value).splitlines()
-    assert lines[:2] == [f"Could not log in to {AMAZON}:", f"AWS says {code}."]
+    assert lines[:2] == [f"Could not log in to {AMAZON}:", f"AWS returned {code}."]
     assert told in lines[2]
     assert SECRET not in str(raised.value)
 
@@ -91,9 +91,9 @@ def test_without_credentials_the_message_says_how_to_get_some(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    # Should there be any after all, nobody outside is asked.
+    # Make sure that no request leaves this machine.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(PublishError, match=f"There are no AWS credentials that serve: {LOG_IN}"):
+    with pytest.raises(PublishError, match=f"No valid AWS credentials were found. {LOG_IN}"):
         Ecr(PLACE).login()
 
 

@@ -1,4 +1,4 @@
-"""The Docker engine, through its client: how it talks to a registry, and what it pushes."""
+"""The Docker engine, called through its client: how it connects to a registry, and pushes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 from model_image.failures import ENGINE
 from model_image.publishing.place import Place
 
-# An older client exits with 0 where it found no engine.
+# Older clients exit with 0 if they find no engine.
 REGISTRIES = "{{if .ServerErrors}}{{json .ServerErrors}}{{else}}{{json .RegistryConfig}}{{end}}"
 
 
 def is_insecure(host: str, config: Mapping[str, Any]) -> bool:
-    """Whether an engine talks to a registry without a certificate (`insecure-registries`)."""
+    """Whether the engine's `insecure-registries` contain a registry."""
     index = (config.get("IndexConfigs") or {}).get(host)
     if index is not None:
         return not index.get("Secure", True)
@@ -33,20 +33,21 @@ def is_insecure(host: str, config: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class Engine:
-    """What the docker program talks to, on behalf of one place."""
+    """The engine of a docker program, used for one repository."""
 
     docker: str
     place: Place
 
     def is_insecure(self) -> bool:
-        said = self._call("ask the engine for its registries", "info", "--format", REGISTRIES)
-        config = json.loads(said) if said.strip() else []
+        what = "read the engine's registry settings"
+        output = self._call(what, "info", "--format", REGISTRIES)
+        config = json.loads(output) if output.strip() else []
         if not isinstance(config, dict):
-            raise self.place.error("ask the engine for its registries", "\n".join(config), ENGINE)
+            raise self.place.error(what, "\n".join(config), ENGINE)
         return is_insecure(self.place.host, config)
 
     def push(self, image: str, tag: str) -> None:
-        """Send an image; on a terminal docker shows how far it is."""
+        """Push an image. On a terminal, docker shows its progress."""
         ref = self.place.ref(tag)
         self._call(f"tag {ref}", "tag", image, ref)
         if sys.stdout.isatty():
@@ -56,7 +57,7 @@ class Engine:
             self._call(f"push {ref}", "push", "--quiet", ref)
 
     def _call(self, what: str, *arguments: str, shown: bool = False) -> str:
-        """What docker printed, unless it was shown."""
+        """Return docker's output, or "" if it was shown."""
         try:
             done = subprocess.run(
                 [self.docker, *arguments],

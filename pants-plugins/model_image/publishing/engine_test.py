@@ -4,7 +4,7 @@ import pytest
 
 from model_image.publishing.engine import is_insecure
 
-# What an engine says that was started with `--insecure-registry=registry.example.com:5000` and
+# The output of an engine started with `--insecure-registry=registry.example.com:5000` and
 # `--insecure-registry=10.1.0.0/16`.
 CONFIG = {
     "IndexConfigs": {

@@ -1,4 +1,4 @@
-"""Who docker is to a registry, and a login that leaves no trace."""
+"""Docker's login to a registry, and a temporary login."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from oras.auth import TokenAuth, auth_backends
 
 from model_image.publishing.place import Place, PublishError
 
-# Docker Hub's logins have this name, for reasons of history.
+# Docker stores logins to Docker Hub under this historical name.
 HUB = dict.fromkeys(("docker.io", "index.docker.io"), "https://index.docker.io/v1/")
-# Of a helper for passwords that does not work oras tells; of all else we do.
+# Keep only oras' warnings about broken credential helpers. This package reports everything else.
 logging.getLogger("oras.logger").addFilter(lambda record: record.levelno == logging.WARNING)
 
 
@@ -28,25 +28,24 @@ def config_folder() -> Path:
 
 
 def read_config() -> dict[str, Any]:
-    """Docker's settings; empty where there are none."""
+    """Read Docker's settings; {} if there are none."""
     file = config_folder() / "config.json"
     try:
         config = json.loads(file.read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise PublishError(f"{file} cannot be read as JSON ({error}): mend it.") from error
+        raise PublishError(f"{file}: expected JSON ({error}). Fix the file.") from error
     if not isinstance(config, dict):
-        raise PublishError(f"{file}: expected a JSON object: mend it.")
+        raise PublishError(f"{file}: expected a JSON object. Fix the file.")
     return config
 
 
 class DockerLogin(TokenAuth):  # type: ignore[misc]  # oras ships no types
-    """Answers what a registry asks for as docker does.
+    """Authenticates at a registry as docker does.
 
-    oras itself looks into the home's folder alone, whatever DOCKER_CONFIG says; takes the name in a
-    `Basic` challenge for an address, and sends the password there; and keeps the token of a reading
-    request for a writing one.
+    oras itself ignores DOCKER_CONFIG, sends the password to the name in a `Basic` challenge as if
+    it were an address, and reuses a read token for a write request.
     """
 
     host: str
@@ -55,7 +54,7 @@ class DockerLogin(TokenAuth):  # type: ignore[misc]  # oras ships no types
     def authenticate_request(
         self, original: requests.Response, headers: dict[str, str], refresh: bool = False
     ) -> tuple[dict[str, str], bool]:
-        """The headers for another try, and whether there is to be one."""
+        """Return the headers for a retry, and whether to retry."""
         if not self._auth_config:
             self._look_up()
         challenge = original.headers.get("Www-Authenticate", "")
@@ -66,7 +65,7 @@ class DockerLogin(TokenAuth):  # type: ignore[misc]  # oras ships no types
             return answer
         login = getattr(self, "_basic_auth", None)
         if login:
-            # For later requests, too, so that none has to be sent twice.
+            # Later requests send the login at once, so that none is sent twice.
             self.session.headers["Authorization"] = f"Basic {login}"
         return headers, bool(login)
 
@@ -75,10 +74,10 @@ class DockerLogin(TokenAuth):  # type: ignore[misc]  # oras ships no types
         self._auth_config = {"auths": {}, **read_config()}
         self._load_auth(key)
         user = base64.b64decode(getattr(self, "_basic_auth", "")).partition(b":")[0]
-        # In words of `docker login`, and of the helpers that keep passwords.
+        # `identitytoken` in the settings, or `<token>` from a credential helper.
         if user == b"<token>" or self._auth_config["auths"].get(key, {}).get("identitytoken"):
             raise PublishError(
-                f"For {self.host} docker keeps an identity token, which docker alone can use. Log "
+                f"docker stores an identity token for {self.host}, which only docker can use. Log "
                 f"in with a password: docker login --username USER --password-stdin {self.host}"
             )
 
@@ -87,11 +86,11 @@ auth_backends["docker"] = DockerLogin
 
 
 @contextmanager
-def logged_in(place: Place, user: str, password: str) -> Iterator[None]:
-    """Let docker, and whoever else reads its settings, know this login for as long as this lasts.
+def temporary_login(place: Place, user: str, password: str) -> Iterator[None]:
+    """Use this login in docker, and in other programs that read its settings, within the block.
 
-    The user's stores of passwords are left out: docker would ask them, and they keep what they are
-    told.
+    The user's credential helpers are removed from the settings, because docker would store the
+    login in them.
     """
     own = config_folder().absolute()
     config = read_config()
@@ -103,7 +102,7 @@ def logged_in(place: Place, user: str, password: str) -> Iterator[None]:
         file = Path(name) / "config.json"
         file.touch(mode=0o600)
         file.write_text(json.dumps({**config, "auths": {place.host: {"auth": login}}}))
-        # How to find the engine, if `docker context use` was told.
+        # docker finds the engine by these after `docker context use`.
         if (own / "contexts").is_dir():
             (Path(name) / "contexts").symlink_to(own / "contexts")
         os.environ["DOCKER_CONFIG"] = name

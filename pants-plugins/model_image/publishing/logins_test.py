@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model_image.publishing.logins import logged_in, read_config
+from model_image.publishing.logins import temporary_login, read_config
 from model_image.publishing.place import Place, PublishError
 
 AMAZON = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -30,7 +30,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_login_of_our_own_is_the_only_one_and_in_no_store(own: Path) -> None:
     before = (own / "config.json").read_bytes()
-    with logged_in(PLACE, "AWS", "token"):
+    with temporary_login(PLACE, "AWS", "token"):
         folder = Path(os.environ["DOCKER_CONFIG"])
         assert folder != own
         login = base64.b64encode(b"AWS:token").decode()
@@ -47,7 +47,7 @@ def test_a_login_of_our_own_is_the_only_one_and_in_no_store(own: Path) -> None:
 def test_settings_are_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOCKER_CONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    with logged_in(PLACE, "AWS", "token"):
+    with temporary_login(PLACE, "AWS", "token"):
         assert list(read_config()) == ["auths"]
     assert "DOCKER_CONFIG" not in os.environ
     assert read_config() == {}
@@ -56,5 +56,5 @@ def test_settings_are_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_damaged_settings_are_named(own: Path, text: str) -> None:
     (own / "config.json").write_text(text)
-    with pytest.raises(PublishError, match="config.json.*: mend it"):
+    with pytest.raises(PublishError, match="config.json.*Fix the file"):
         read_config()

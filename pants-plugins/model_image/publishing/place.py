@@ -1,4 +1,4 @@
-"""Where an image goes, and what to do when it does not get there."""
+"""The repository to push an image to, and the messages for a failed push."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from model_image.failures import ENGINE_REMEDIES, UNREACHABLE, explain, remedy
 ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr(?P<fips>-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
 )
-GONE = "The image has been removed since it was built: publish again, which builds it."
+GONE = "The image has been removed since it was built. Publish again, which builds it."
 
 
 class PublishError(Exception):
-    """Publishing failed; the message says why and what to do."""
+    """Publishing failed. The message says why, and how to fix it."""
 
 
 @dataclass(frozen=True)
@@ -38,30 +38,30 @@ class Place:
 
     @property
     def misplaced(self) -> str:
-        return f"Is {self.host} the registry, as [docker.registries] of pants.toml says?"
+        return f"Check that {self.host} in [docker.registries] of pants.toml is a registry."
 
     @property
     def unreachable(self) -> str:
         return (
-            f"{self.host} cannot be reached. Is its address in [docker.registries] of pants.toml "
-            "right, is it running, and is its certificate known here (REQUESTS_CA_BUNDLE, and the "
-            "engine's)?"
+            f"{self.host} cannot be reached. Check its address in [docker.registries] of "
+            "pants.toml, that it is running, and that this machine (REQUESTS_CA_BUNDLE) and the "
+            "Docker engine trust its certificate."
         )
 
     @property
     def denied(self) -> str:
         return (
-            f"{self.host} does not let you push to {self.repository}, or the login has expired: "
-            f"docker login {self.host}, as one who may."
+            f"{self.host} denied access to {self.repository}, or the login has expired. Log in as "
+            f"a user with permission to push: docker login {self.host}"
         )
 
     @property
     def broken(self) -> str:
-        return f"{self.host} is in trouble: try again later, or tell who runs it."
+        return f"{self.host} has an internal error. Try again later, or contact its administrator."
 
     @property
     def remedies(self) -> dict[str, tuple[str, ...]]:
-        """Parts of what docker says of a push, as in `failures.py`."""
+        """Each remedy with parts of docker's output, as in `failures.py`."""
         return {
             **ENGINE_REMEDIES,
             GONE: ("no such image", "does not exist locally"),
@@ -77,6 +77,6 @@ class Place:
             self.broken: ("500 ", "502 ", "503 ", "504 ", "internal server error", "unknown:"),
         }
 
-    def error(self, what: str, said: str, todo: str = "") -> PublishError:
-        """What was tried, the end of what was said of it, and what to do."""
-        return PublishError(explain(what, said, todo or remedy(said, self.remedies)))
+    def error(self, what: str, output: str, todo: str = "") -> PublishError:
+        """An error with the attempted action, the end of its output, and how to fix it."""
+        return PublishError(explain(what, output, todo or remedy(output, self.remedies)))

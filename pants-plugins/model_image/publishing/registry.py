@@ -1,7 +1,7 @@
-"""What a registry has under a tag, and one more tag for the same bytes.
+"""Read the manifest of a tag in a registry, and add tags to a manifest.
 
-docker cannot do this: it pulls the image and writes a manifest of its own when it pushes it, which
-has another digest where another builder (BuildKit, containerd, buildah) wrote the first.
+docker cannot add a tag: it has to pull the image, and pushes a new manifest. That manifest has a
+different digest if another builder (BuildKit, containerd, buildah) wrote the first one.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from model_image.publishing import logins
 from model_image.publishing.place import Place
 
 SECONDS = 30
-# Where an engine looks for the certificate of a registry that nobody else knows.
+# Where the Docker engine looks for a registry's own certificate authority.
 CERTIFICATES = Path("/etc/docker/certs.d")
 HUB = "registry-1.docker.io"
-# A proxy before it says so when a registry is busy or just being started.
+# The status codes of a registry that is busy, or of a proxy before one that is starting.
 TRIES = Retry(
     3,
     connect=0,
@@ -44,7 +44,7 @@ TRIES = Retry(
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a tag names, byte for byte: the digest is the digest of these bytes."""
+    """The exact bytes of a manifest, since its digest is computed from them."""
 
     media_type: str
     body: bytes
@@ -54,22 +54,22 @@ class Manifest:
         return f"sha256:{hashlib.sha256(self.body).hexdigest()}"
 
     def is_of(self, image: str) -> bool:
-        """Whether it describes an image of the engine, whose ID is one of the two digests."""
+        """Whether `image` is the ID of this image; engines use either of the two digests."""
         config = json.loads(self.body).get("config") or {}
         return image in (self.digest, config.get("digest"))
 
 
-class Patient(HTTPAdapter):
-    """Waits, but not forever, which is what oras does."""
+class TimeoutAdapter(HTTPAdapter):
+    """Adds a timeout, since oras has none."""
 
     def send(self, *arguments: Any, **options: Any) -> requests.Response:
         return super().send(*arguments, **{**options, "timeout": SECONDS})
 
 
 class Registry(OrasRegistry):  # type: ignore[misc]  # oras ships no types
-    """One repository of a registry; `insecure` as for the engine: any certificate, or none."""
+    """One repository of a registry; `insecure` accepts any certificate, or none."""
 
-    # Without oras' retries, which make two minutes of a wrong password.
+    # Without oras' retries, which take two minutes for a wrong password.
     do_request = inspect.unwrap(OrasRegistry.do_request)
 
     def __init__(self, place: Place, *, insecure: bool) -> None:
@@ -78,12 +78,12 @@ class Registry(OrasRegistry):  # type: ignore[misc]  # oras ships no types
         super().__init__(place.host, tls_verify=verify, auth_backend="docker")
         self.auth.host = place.host
         self.place = place
-        # An entry of ~/.netrc would take the place of docker's login.
+        # An entry of ~/.netrc would replace docker's login.
         self.session.auth = lambda request: request
         for scheme in ("https://", "http://"):
-            self.session.mount(scheme, Patient(max_retries=TRIES))
+            self.session.mount(scheme, TimeoutAdapter(max_retries=TRIES))
         if insecure:
-            # In this machine or network, where no proxy has a way to.
+            # It is in the local network, which a proxy cannot reach.
             self.session.trust_env = False
             self.prefix = self._scheme()
 
@@ -95,64 +95,64 @@ class Registry(OrasRegistry):  # type: ignore[misc]  # oras ships no types
         return "https"
 
     def find(self, tag: str) -> Manifest | None:
-        """What the tag names, if there is such a tag, and such a repository."""
+        """The tag's manifest, or None if the tag or the repository does not exist."""
         accept = ", ".join(default_manifest_accepted_media_types)
-        answer = self._ask("GET", tag, {"Accept": accept})
-        if answer is None:
+        response = self._request("GET", tag, {"Accept": accept})
+        if response is None:
             return None
-        media_type = answer.headers.get("Content-Type", "").partition(";")[0]
+        media_type = response.headers.get("Content-Type", "").partition(";")[0]
         if media_type not in default_manifest_accepted_media_types:
-            said = f"{media_type or 'nothing'!r} was answered, which is no manifest."
-            raise self.place.error(f"ask for {self.place.ref(tag)}", said, self.place.misplaced)
-        return Manifest(media_type, answer.content)
+            reason = f"Expected a manifest, got {media_type or 'nothing'!r}."
+            raise self.place.error(f"look up {self.place.ref(tag)}", reason, self.place.misplaced)
+        return Manifest(media_type, response.content)
 
     def put(self, tag: str, manifest: Manifest) -> None:
-        """Let the tag name what the registry already has."""
+        """Set the tag to a manifest that the registry already has."""
         headers = {"Content-Type": manifest.media_type}
-        if self._ask("PUT", tag, headers, manifest.body) is None:
+        if self._request("PUT", tag, headers, manifest.body) is None:
             what = f"set {self.place.ref(tag)}"
-            raise self.place.error(what, "what it is to name has been removed", "Publish again.")
+            raise self.place.error(what, "its image has been removed", "Publish again.")
 
-    def _ask(
+    def _request(
         self, method: str, tag: str, headers: dict[str, str], body: bytes | None = None
     ) -> requests.Response | None:
-        """The registry's answer, None if there is no such thing."""
+        """Send a request; None if the registry responds with 404."""
         host = HUB if self.place.host in logins.HUB else self.place.host
         url = f"{self.prefix}://{host}/v2/{self.place.repository}/manifests/{tag}"
-        what = f"{'set' if method == 'PUT' else 'ask for'} {self.place.ref(tag)}"
-        with self._told(what):
-            answer: requests.Response = self.do_request(url, method, data=body, headers=headers)
-        if answer.status_code == 404:
+        what = f"{'set' if method == 'PUT' else 'look up'} {self.place.ref(tag)}"
+        with self._explain_errors(what):
+            response: requests.Response = self.do_request(url, method, data=body, headers=headers)
+        if response.status_code == 404:
             return None
-        if not answer.ok:
-            said = said_by(answer)
-            raise self.place.error(what, said, self._todo(answer.status_code, said))
-        return answer
+        if not response.ok:
+            reason = error_text(response)
+            raise self.place.error(what, reason, self._todo(response.status_code, reason))
+        return response
 
-    def _todo(self, status: int, said: str) -> str:
+    def _todo(self, status: int, reason: str) -> str:
         if status in (401, 403):
             return self.place.denied
         if status >= 500 or status == 429:
-            return remedy(said, ENGINE_REMEDIES) or self.place.broken
+            return remedy(reason, ENGINE_REMEDIES) or self.place.broken
         return self.place.misplaced
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _explain_errors(self, what: str) -> Iterator[None]:
         try:
             yield
         except requests.RequestException as error:
             reason = getattr(error.args[0] if error.args else error, "reason", None) or error
             raise self.place.error(what, str(reason), self.place.unreachable) from error
         except ValueError as error:
-            # There is no login, or none that its service of tokens knows.
+            # There is no login, or the token service rejected it.
             raise self.place.error(what, "authentication required", self.place.denied) from error
 
 
-def said_by(answer: requests.Response) -> str:
-    """The status, and the first of the errors that a registry tells."""
+def error_text(response: requests.Response) -> str:
+    """The status, and the first error in the response of a registry."""
     try:
-        first = answer.json()["errors"][0]
-        told = f": {first['code']} {first.get('message', '')}"
+        first = response.json()["errors"][0]
+        error = f": {first['code']} {first.get('message', '')}"
     except (ValueError, KeyError, IndexError, TypeError):
-        told = ""
-    return f"HTTP {answer.status_code} {answer.reason}{told}"
+        error = ""
+    return f"HTTP {response.status_code} {response.reason}{error}"

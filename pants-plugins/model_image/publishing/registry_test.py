@@ -1,4 +1,4 @@
-"""A registry with a service of tokens, and one in trouble; tests/integration has the real one."""
+"""Fake registries with a token service, or with failures; tests/integration has a real one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BODY = b'{ "schemaVersion": 2,\n  "config": {"digest": "sha256:1"} }\n'
 
 
 class TokenRegistry(BaseHTTPRequestHandler):
-    """Keeps manifests; what is done with them wants a token, and that wants a login."""
+    """Stores manifests. Each request needs a token, and each token needs a login."""
 
     manifests: dict[str, tuple[str, bytes]]
     asked: list[str]
@@ -154,8 +154,8 @@ def test_a_registrys_own_trouble_is_told(
         Registry(place, insecure=True).find("latest")
     assert f"HTTP {status}" in str(raised.value)
     assert "UNAVAILABLE not now" in str(raised.value)
-    assert f"{place.host} is in trouble: try again later" in str(raised.value)
-    # One that passes is waited for.
+    assert f"{place.host} has an internal error. Try again later" in str(raised.value)
+    # A temporary failure is retried.
     tries = [line for line in TokenRegistry.asked if line.endswith("/manifests/latest")]
     assert len(tries) == (4 if status == 503 else 1)
 
@@ -168,7 +168,7 @@ def test_a_registrys_full_disk_is_told(place: Place) -> None:
 
 def test_a_page_of_the_web_is_no_manifest(place: Place) -> None:
     TokenRegistry.manifests["/v2/models/iris/manifests/latest"] = ("text/html", b"<html>")
-    with pytest.raises(PublishError, match="'text/html' was answered, which is no manifest."):
+    with pytest.raises(PublishError, match="Expected a manifest, got 'text/html'."):
         Registry(place, insecure=True).find("latest")
 
 
@@ -181,13 +181,13 @@ def test_an_identity_token_is_not_sent_as_a_password(
     else:
         told = {"auth": base64.b64encode(b"user:").decode(), "identitytoken": "abc"}
         (tmp_path / "config.json").write_text(json.dumps({"auths": {place.host: told}}))
-    with pytest.raises(PublishError, match="docker keeps an identity token"):
+    with pytest.raises(PublishError, match="docker stores an identity token"):
         Registry(place, insecure=True).find("latest")
 
 
 def test_what_is_no_registry_is_asked_about(place: Place) -> None:
     TokenRegistry.status = 418
-    with pytest.raises(PublishError, match=f"Is {place.host} the registry, as "):
+    with pytest.raises(PublishError, match=f"Check that {place.host} in "):
         Registry(place, insecure=True).find("latest")
 
 

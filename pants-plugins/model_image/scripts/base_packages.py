@@ -1,7 +1,6 @@
-"""Lists a base image's Debian packages, as JSON: name, version, architecture and distribution.
+"""List a base image's Debian packages as JSON: name, version, architecture and distribution.
 
-Reads what dpkg keeps of them in the image; nothing in the image is run. Where dpkg keeps nothing,
-the list is empty.
+Reads dpkg's files in the image, without running the image. If there are none, the list is empty.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from debian.deb822 import Deb822
 
 from model_image.scripts.docker_client import DockerError, docker
 
-# dpkg's own list, and that of images that were made without dpkg: a file for each package.
+# dpkg's list is one file. Images that were built without dpkg have a file for each package.
 DPKG = "/var/lib/dpkg"
 STATUS, STATUS_FOLDER = "status", "status.d"
 INSTALLED = "install ok installed"
@@ -30,8 +29,8 @@ NOT_THERE = ("could not find the file", "no such container:path")
 
 
 @contextmanager
-def container_of(program: str, image: str) -> Iterator[str]:
-    # It needs a command, which is not run.
+def temporary_container(program: str, image: str) -> Iterator[str]:
+    # `docker create` requires a command, which is never run.
     container = docker(program, "create", image, "nothing").decode().strip()
     try:
         yield container
@@ -39,8 +38,8 @@ def container_of(program: str, image: str) -> Iterator[str]:
         docker(program, "rm", container)
 
 
-def files_of(program: str, container: str, path: str) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """The files at a path in a container, named from it."""
+def read_files(program: str, container: str, path: str) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """Read the files at a path in a container; their names start with the path's last part."""
     try:
         archive = docker(program, "cp", f"{container}:{path}", "-")
     except DockerError as error:
@@ -60,24 +59,24 @@ def is_status(path: PurePosixPath) -> bool:
 
 
 def distribution(os_release: Iterable[bytes]) -> str:
-    """As a package's URL names it, such as debian-13."""
+    """The distribution as in a package's URL, such as debian-13."""
     lines = (line for text in os_release for line in text.decode().splitlines())
-    told = dict(word.split("=", 1) for line in lines for word in shlex.split(line, comments=True))
-    return "-".join(part for part in (told.get("ID"), told.get("VERSION_ID")) if part)
+    values = dict(word.split("=", 1) for line in lines for word in shlex.split(line, comments=True))
+    return "-".join(part for part in (values.get("ID"), values.get("VERSION_ID")) if part)
 
 
 def packages(files: Iterable[bytes], distro: str) -> list[dict[str, str]]:
-    """The installed packages, by name."""
+    """The installed packages, sorted by name."""
     found = [
         {
-            "name": told["Package"],
-            "version": told["Version"],
-            "architecture": told["Architecture"],
+            "name": paragraph["Package"],
+            "version": paragraph["Version"],
+            "architecture": paragraph["Architecture"],
             "distribution": distro,
         }
         for file in files
-        for told in Deb822.iter_paragraphs(file, use_apt_pkg=False)
-        if told.get("Status", INSTALLED) == INSTALLED
+        for paragraph in Deb822.iter_paragraphs(file, use_apt_pkg=False)
+        if paragraph.get("Status", INSTALLED) == INSTALLED
     ]
     return sorted(found, key=itemgetter("name", "architecture"))
 
@@ -89,9 +88,9 @@ def main() -> None:
     parser.add_argument("image")
     options = parser.parse_args()
     try:
-        with container_of(options.docker, options.image) as container:
-            files = dict(files_of(options.docker, container, DPKG))
-            os_release = dict(files_of(options.docker, container, OS_RELEASE))
+        with temporary_container(options.docker, options.image) as container:
+            files = dict(read_files(options.docker, container, DPKG))
+            os_release = dict(read_files(options.docker, container, OS_RELEASE))
     except DockerError as error:
         sys.exit(str(error))
     status = (text for path, text in files.items() if is_status(path))

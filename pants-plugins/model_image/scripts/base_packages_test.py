@@ -24,7 +24,7 @@ Version: 20250419
 Description: Common CA certificates
  Contains the certificate authorities shipped with Mozilla's browser.
 """
-# Where dpkg has never been, a file for each package has no status.
+# In an image built without dpkg, the file of a package has no status.
 BASE_FILES = b"Package: base-files\nVersion: 13.8\nArchitecture: amd64\n"
 
 

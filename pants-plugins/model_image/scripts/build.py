@@ -1,7 +1,7 @@
-"""Builds an image that is the same, digest and all, wherever and whenever it is built.
+"""Build an image reproducibly: the same inputs give the same digest.
 
-`docker build` gives layers their bytes. Engines older than BuildKit 0.11 put the time of the build
-and the name of a container into what describes them; that is written anew, the layers stay.
+`docker build` creates the layers. Engines older than BuildKit 0.11 write the time of the build and
+the name of a container into the image's configuration. In that case the configuration is replaced.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import Any
 
 from model_image.scripts.docker_client import DockerError, docker
 
-# What an image's description says of how it runs; the rest is about the build.
+# The keys of an image's configuration that affect how it runs. The others describe the build.
 RUN_CONFIG = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Labels", "User", "Volumes", "WorkingDir")
 
 
 def build(program: str, *, dockerfile: str, context: str, options: Sequence[str]) -> str:
-    """The ID of what `docker build` makes."""
+    """Run `docker build`, and return the image's ID."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "id"
         docker(
@@ -44,8 +44,8 @@ def timestamp(created: int) -> str:
     return datetime.fromtimestamp(created, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def described(inspected: Mapping[str, Any], created: int) -> bytes:
-    """An image's description (OCI image configuration), without anything about its build."""
+def image_config(inspected: Mapping[str, Any], created: int) -> bytes:
+    """An image's OCI image configuration, without details of its build."""
     layers = inspected["RootFS"]["Layers"]
     when = timestamp(created)
     config = {key: inspected["Config"].get(key) for key in RUN_CONFIG}
@@ -63,7 +63,7 @@ def described(inspected: Mapping[str, Any], created: int) -> bytes:
 
 
 def archive(config: bytes, layers: Sequence[str], refs: Sequence[str]) -> bytes:
-    """What `docker load` reads; it has the layers already, so that they need not be in it."""
+    """The input of `docker load`, without the layers, which the engine already has."""
     name = f"{hashlib.sha256(config).hexdigest()}.json"
     manifest = [
         {
@@ -81,40 +81,39 @@ def archive(config: bytes, layers: Sequence[str], refs: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
-def made_timeless(program: str, image: str, *, created: int, refs: Sequence[str]) -> str:
-    """Name an image, described without what is about its build; returns its ID."""
+def tag_reproducibly(program: str, image: str, *, created: int, refs: Sequence[str]) -> str:
+    """Tag the image, without the details of its build, and return its ID."""
     (inspected,) = json.loads(docker(program, "image", "inspect", image))
     if inspected["Created"].startswith(timestamp(created).rstrip("Z")):
-        # BuildKit kept to SOURCE_DATE_EPOCH.
+        # BuildKit respected SOURCE_DATE_EPOCH.
         for ref in refs:
             docker(program, "tag", image, ref)
         return image
-    config = described(inspected, created)
+    config = image_config(inspected, created)
     layers = inspected["RootFS"]["Layers"]
     docker(program, "load", "--quiet", stdin=archive(config, layers, refs))
-    # Nothing names the image that it was made of.
+    # The original image has no tag.
     docker(program, "rmi", image)
     return f"sha256:{hashlib.sha256(config).hexdigest()}"
 
 
-def made_before(program: str, ref: str, labels: Sequence[str]) -> str | None:
-    """The ID of the image of that name, if it bears these labels.
+def find_built(program: str, ref: str, labels: Sequence[str]) -> str | None:
+    """The ID of the image with that name, if it has these labels.
 
-    Pants may ask again for what it asked for in an earlier session, before it looks whether that is
-    still wanted.
+    Pants may repeat a process of an earlier session before it checks whether its result is needed.
     """
     try:
         (inspected,) = json.loads(docker(program, "image", "inspect", ref))
     except DockerError:
         return None
     wanted = dict(label.split("=", 1) for label in labels)
-    # It has those of its base, too.
+    # The image also has the labels of its base.
     fits = wanted.items() <= (inspected["Config"]["Labels"] or {}).items()
     return str(inspected["Id"]) if fits else None
 
 
 def main() -> None:
-    """Build, name, and print the ID."""
+    """Build and tag an image, and print its ID."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--docker", required=True, help="the docker program")
     parser.add_argument("--ref", action="append", required=True, help="a name for the image")
@@ -128,8 +127,8 @@ def main() -> None:
     arguments = [f"--build-arg={argument}" for argument in options.build_arg]
     labels = [f"--label={label}" for label in options.label]
     try:
-        if before := made_before(options.docker, options.ref[0], options.label):
-            print(before)
+        if built := find_built(options.docker, options.ref[0], options.label):
+            print(built)
             return
         image = build(
             options.docker,
@@ -137,7 +136,7 @@ def main() -> None:
             context=options.context,
             options=[*arguments, epoch, *labels],
         )
-        print(made_timeless(options.docker, image, created=options.created, refs=options.ref))
+        print(tag_reproducibly(options.docker, image, created=options.created, refs=options.ref))
     except DockerError as error:
         sys.exit(str(error))
 

@@ -15,9 +15,9 @@ import pytest
 from model_image.scripts.build import (
     archive,
     build,
-    described,
-    made_before,
-    made_timeless,
+    image_config,
+    find_built,
+    tag_reproducibly,
     timestamp,
 )
 from model_image.scripts.docker_client import DockerError, docker
@@ -26,7 +26,7 @@ CREATED = 1_700_000_000
 WHEN = "2023-11-14T22:13:20Z"
 LAYERS = ["sha256:aa", "sha256:bb"]
 REFS = ["models/iris:content-1", "models/iris:latest"]
-# What `docker image inspect` tells: 20.10, shortened.
+# The output of `docker image inspect` 20.10, shortened.
 INSPECTED: dict[str, Any] = {
     "Id": "sha256:built",
     "RepoTags": [],
@@ -48,7 +48,7 @@ INSPECTED: dict[str, Any] = {
     },
     "RootFS": {"Type": "layers", "Layers": LAYERS},
 }
-# It writes down its calls with what it is given, and answers `image inspect` and `build`.
+# Records its calls and their input, and answers `image inspect` and `build`.
 PROGRAM = """\
 #!/bin/sh
 echo "$*" >>"{folder}/calls"
@@ -65,7 +65,7 @@ if [ -f "{folder}/failure" ]; then cat "{folder}/failure" >&2; exit 125; fi
 
 
 class DockerProgram:
-    """A program in place of docker: what is tested is how it is called."""
+    """A fake docker program that records its calls."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -95,7 +95,7 @@ def test_a_moment_is_written_in_utc() -> None:
 
 
 def test_a_description_tells_how_an_image_runs_and_nothing_of_its_build() -> None:
-    assert json.loads(described(INSPECTED, CREATED)) == {
+    assert json.loads(image_config(INSPECTED, CREATED)) == {
         "architecture": "amd64",
         "os": "linux",
         "created": WHEN,
@@ -120,11 +120,11 @@ def test_two_builds_of_the_same_are_described_alike() -> None:
         "Container": "9a",
         "Config": {**dict(reversed(INSPECTED["Config"].items())), "Hostname": "9a"},
     }
-    assert described(again, CREATED) == described(INSPECTED, CREATED)
+    assert image_config(again, CREATED) == image_config(INSPECTED, CREATED)
 
 
 def test_an_archive_names_its_description_layers_and_refs() -> None:
-    config = described(INSPECTED, CREATED)
+    config = image_config(INSPECTED, CREATED)
     name = f"{hashlib.sha256(config).hexdigest()}.json"
     with tarfile.open(fileobj=io.BytesIO(archive(config, LAYERS, REFS))) as file:
         held = {member.name: file.extractfile(member) for member in file}
@@ -154,8 +154,8 @@ def test_what_is_built_is_told_by_its_id(program: DockerProgram) -> None:
 
 
 def test_an_image_with_the_time_of_its_build_is_described_anew(program: DockerProgram) -> None:
-    config = described(INSPECTED, CREATED)
-    image = made_timeless(str(program.path), "sha256:built", created=CREATED, refs=REFS)
+    config = image_config(INSPECTED, CREATED)
+    image = tag_reproducibly(str(program.path), "sha256:built", created=CREATED, refs=REFS)
     assert image == f"sha256:{hashlib.sha256(config).hexdigest()}"
     assert program.calls == ["image inspect sha256:built", "load --quiet", "rmi sha256:built"]
     assert (program.folder / "loaded").read_bytes() == archive(config, LAYERS, REFS)
@@ -163,7 +163,7 @@ def test_an_image_with_the_time_of_its_build_is_described_anew(program: DockerPr
 
 def test_an_image_of_a_newer_engine_stays_as_it_is(program: DockerProgram) -> None:
     program.tells({**INSPECTED, "Created": WHEN})
-    assert made_timeless(str(program.path), "sha256:built", created=CREATED, refs=REFS) == (
+    assert tag_reproducibly(str(program.path), "sha256:built", created=CREATED, refs=REFS) == (
         "sha256:built"
     )
     assert program.calls == [
@@ -179,20 +179,20 @@ def test_an_image_of_a_newer_engine_stays_as_it_is(program: DockerProgram) -> No
         (["title=models/iris"], "sha256:built"),
         (["title=models/iris", "revision=1"], None),
         (["title=other"], None),
-        # What else it bears comes from its base.
+        # The other labels come from its base.
         ([], "sha256:built"),
     ],
 )
-def test_what_bears_the_same_labels_was_made_before(
+def test_what_bears_the_same_labels_was_find_built(
     program: DockerProgram, labels: list[str], expected: str | None
 ) -> None:
-    assert made_before(str(program.path), "a:1", labels) == expected
+    assert find_built(str(program.path), "a:1", labels) == expected
     assert program.calls == ["image inspect a:1"]
 
 
-def test_what_is_not_there_was_not_made_before(program: DockerProgram) -> None:
+def test_what_is_not_there_was_not_find_built(program: DockerProgram) -> None:
     program.fails("Error: No such image: a:1")
-    assert made_before(str(program.path), "a:1", []) is None
+    assert find_built(str(program.path), "a:1", []) is None
 
 
 def test_what_docker_says_is_the_error(program: DockerProgram) -> None:
@@ -209,7 +209,7 @@ def run(program: DockerProgram, *options: str) -> subprocess.CompletedProcess[st
 
 def test_the_command_builds_names_and_prints_the_id(program: DockerProgram) -> None:
     done = run(program, "--ref=a:1", "--build-arg=BASE=b", "--label=title=two words")
-    config = described(INSPECTED, CREATED)
+    config = image_config(INSPECTED, CREATED)
     assert done.stderr == ""
     assert done.stdout == f"sha256:{hashlib.sha256(config).hexdigest()}\n"
     assert (program.folder / "loaded").read_bytes() == archive(config, LAYERS, ["a:1"])
@@ -219,7 +219,7 @@ def test_the_command_builds_names_and_prints_the_id(program: DockerProgram) -> N
     )
 
 
-def test_the_command_does_not_build_what_it_made_before(program: DockerProgram) -> None:
+def test_the_command_does_not_build_what_it_find_built(program: DockerProgram) -> None:
     done = run(program, "--ref=a:1", "--label=title=models/iris")
     assert (done.returncode, done.stdout) == (0, "sha256:built\n")
     assert program.calls == ["image inspect a:1"]

@@ -1,4 +1,4 @@
-"""The docker program, called by the scripts."""
+"""Call the docker program."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 
 
 class DockerError(Exception):
-    """A docker command failed; what it printed is the message."""
+    """A docker command failed. The message is its output."""
 
 
 def docker(program: str, *arguments: str, stdin: bytes | None = None) -> bytes:

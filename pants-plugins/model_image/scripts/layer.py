@@ -1,7 +1,7 @@
-"""Makes one layer of an image: a tar file that is the same, byte for byte, wherever it is made.
+"""Build one layer of an image: a reproducible tar file.
 
-Files are sorted, belong to root, and bear one date; byte code names its source's place in the image
-and is valid by that source's hash, so that Python neither checks nor writes it there.
+Files are sorted, belong to root, and have a fixed date. Byte code contains its source's path in the
+image and is validated by hash, so Python neither checks nor writes it in the image.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-# The earliest that every archive format can hold: a date that says nothing.
+# 1980-01-01, the earliest date that every archive format supports.
 EPOCH = 315532800
 LONGEST_LICENCE = 80
-# Folders within folders that are looked through for modules.
+# How deep to search folders for modules.
 DEEPEST = 100
 
 
 def unpack(pex: Path, folder: Path, complete_platforms: Sequence[str]) -> None:
-    """Lay the distributions of a PEX into a folder, as `pip install --target` would."""
+    """Install the distributions of a PEX into a folder, like `pip install --target`."""
     command = [sys.executable, "-m", "pex.cli", "venv", "create", "--layout=flat", "--scope=deps"]
     command += [f"--pex-repository={pex}", f"--dest-dir={folder}", "--pex-root=.pex-root"]
-    # Without copies, files would be links into PEX' own cache.
+    # Without copies, files would be links into Pex's cache.
     command += ["--site-packages-copies", "--disable-cache", "--collisions-ok"]
     for file in complete_platforms:
         command += ["--complete-platform", file]
@@ -39,13 +39,13 @@ def unpack(pex: Path, folder: Path, complete_platforms: Sequence[str]) -> None:
 
 
 def patterns(text: str) -> list[str]:
-    """The globs of a list: a line each, `#` starts a comment."""
+    """The globs in a text, one per line; `#` starts a comment."""
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [line for line in lines if line]
 
 
 def leave_out(folder: Path, globs: Iterable[str]) -> None:
-    """Remove what matches, files and whole folders."""
+    """Remove files and whole folders that match."""
     for glob in globs:
         for path in sorted(folder.glob(glob)):
             if path.is_dir() and not path.is_symlink():
@@ -55,12 +55,12 @@ def leave_out(folder: Path, globs: Iterable[str]) -> None:
 
 
 def compile_all(folder: Path, place: str) -> None:
-    """Compile each module; a file that is no Python of this version stays as it is."""
+    """Compile each module, and skip files that do not parse in this version of Python."""
     command = [sys.executable, "-m", "compileall", "-qq", "-j", "1", "-r", str(DEEPEST)]
     command += ["--invalidation-mode", "unchecked-hash"]
     command += ["-s", str(folder), "-p", f"/{place}", str(folder)]
-    # Constant sets are written in the order of their hashes, which Python draws at each start; and
-    # whether two are one depends on the strings that it has met: one process, in one order.
+    # Byte code stores constant sets in the order of their hashes, so the hash seed is fixed. Python
+    # also merges equal sets depending on the strings it has seen, so there is only one process.
     subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": "0"}, stdout=sys.stderr)
 
 
@@ -68,13 +68,13 @@ def describe(folder: Path) -> list[dict[str, str]]:
     """Name, version and licence of each distribution in a folder."""
     found = []
     for distribution in metadata.distributions(path=[str(folder)]):
-        told = distribution.metadata
-        licence = told.get("License-Expression") or told.get("License") or ""
+        fields = distribution.metadata
+        licence = fields.get("License-Expression") or fields.get("License") or ""
         found.append(
             {
                 "name": canonicalize_name(distribution.name),
                 "version": distribution.version,
-                # Some put the whole text there.
+                # Some packages put the whole text of the licence here.
                 "licence": licence if len(licence) <= LONGEST_LICENCE else "",
             }
         )
@@ -82,7 +82,7 @@ def describe(folder: Path) -> list[dict[str, str]]:
 
 
 def members(folder: Path, place: str) -> Iterator[tuple[str, Path | None]]:
-    """Names in the archive with what they hold, parents first; None for a folder above ours."""
+    """Names in the archive with their files, parents first; None for folders above `place`."""
     parts = place.split("/")
     for depth in range(1, len(parts)):
         yield "/".join(parts[:depth]), None
@@ -91,8 +91,8 @@ def members(folder: Path, place: str) -> Iterator[tuple[str, Path | None]]:
         yield f"{place}/{path.relative_to(folder).as_posix()}", path
 
 
-def as_anybody(name: str, path: Path | None) -> tarfile.TarInfo:
-    """A member that tells nothing of who made it, where or when."""
+def anonymous_member(name: str, path: Path | None) -> tarfile.TarInfo:
+    """A member without owner, and with a fixed date and fixed permissions."""
     info = tarfile.TarInfo(name)
     info.mtime = EPOCH
     if path is None or (path.is_dir() and not path.is_symlink()):
@@ -106,11 +106,11 @@ def as_anybody(name: str, path: Path | None) -> tarfile.TarInfo:
 
 
 def pack(folder: Path, place: str, output: Path) -> None:
-    """Write a folder as a tar file in which it lies at `place`."""
+    """Write a folder as a tar file that extracts to `place`."""
     partial = output.with_name(f"{output.name}.partial")
     with tarfile.open(partial, "w", format=tarfile.PAX_FORMAT) as archive:
         for name, path in members(folder, place):
-            info = as_anybody(name, path)
+            info = anonymous_member(name, path)
             if path is not None and info.isreg():
                 with path.open("rb") as content:
                     archive.addfile(info, content)
@@ -120,14 +120,14 @@ def pack(folder: Path, place: str, output: Path) -> None:
 
 
 def main() -> None:
-    """Make a layer from a PEX' distributions or from a folder."""
+    """Build a layer from the distributions of a PEX or from a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pex", type=Path, help="a PEX whose distributions make the layer")
+    parser.add_argument("--pex", type=Path, help="a PEX with the layer's distributions")
     parser.add_argument("--complete-platform", action="append", default=[])
-    parser.add_argument("--left-out", type=Path, help="a list of globs of what the layer lacks")
-    parser.add_argument("--folder", type=Path, required=True, help="what makes the layer")
-    parser.add_argument("--place", required=True, help="where it lies in the image, without a /")
-    parser.add_argument("--components", type=Path, help="a file for the distributions' names")
+    parser.add_argument("--left-out", type=Path, help="a file of globs to leave out")
+    parser.add_argument("--folder", type=Path, required=True, help="the layer's content")
+    parser.add_argument("--place", required=True, help="its path in the image, without the first /")
+    parser.add_argument("--components", type=Path, help="the file to list the distributions in")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     if options.pex:
@@ -137,7 +137,7 @@ def main() -> None:
     if options.components:
         options.components.write_text(json.dumps(describe(options.folder), indent=2))
     compile_all(options.folder, options.place)
-    # Once more: byte code that is not wanted is only there now.
+    # Again, because some globs match byte code.
     leave_out(options.folder, globs)
     pack(options.folder, options.place, options.output)
 

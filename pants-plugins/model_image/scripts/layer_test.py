@@ -14,7 +14,7 @@ import pytest
 from model_image.scripts.layer import compile_all, describe, leave_out, pack, patterns, unpack
 
 PLACE = "opt/datascience/first_party"
-# Python orders a constant set by its hashes, and merges two that happen to be in one order.
+# Python orders a constant set by its hashes, and merges two sets with the same order.
 SETS = """\
 def one(x):
     return x in {"amg", "arpack", "lobpcg", "dense", "umfpack", "cg"}
@@ -149,7 +149,7 @@ def test_byte_code_does_not_depend_on_the_hash_seed(
         made.append(code.read_bytes())
     assert made[0] == made[1]
     assert f"/{PLACE}/sets.py".encode() in made[0]
-    # PEP 552: valid by the hash of the source, which nobody compares.
+    # PEP 552: validated by the hash of the source, which is never checked.
     assert int.from_bytes(made[0][4:8], "little") == 0b01
 
 
@@ -176,7 +176,7 @@ def test_distributions_are_told_with_their_licences(tmp_path: Path) -> None:
 
 
 def wheel(folder: Path, name: str) -> Path:
-    """A package with a command, made without a build backend."""
+    """A wheel with a command, written without a build backend."""
     told = f"{name}-1.dist-info"
     files = {
         f"{name}/__init__.py": '"""Demonstrates."""\n',
@@ -194,7 +194,7 @@ def wheel(folder: Path, name: str) -> Path:
 
 
 def python(*arguments: str | Path) -> str:
-    """What a program prints."""
+    """Run Python, and return its output."""
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -203,11 +203,11 @@ def python(*arguments: str | Path) -> str:
 def packed_pex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PEX_ROOT", str(tmp_path / "pex_root"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    # What a layer is made in is the working folder.
+    # The script writes to the working folder.
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     made = tmp_path / "demo.pex"
-    # No pip, so no index: PEX takes the wheel as it is.
+    # Without pip, and so without a package index: Pex installs the wheel directly.
     given = f"--pre-resolved-dists={wheel(tmp_path, 'demo')}"
     python("-m", "pex", "demo", given, "--layout=packed", f"--output-file={made}")
     return made

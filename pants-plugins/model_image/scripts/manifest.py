@@ -1,6 +1,6 @@
-"""Prints the digest of what a registry has under a tag or a digest; nothing where it has none.
+"""Print the digest of a tag (or digest) in a registry; print nothing if it does not exist.
 
-Writes nothing anywhere, and makes no repository.
+Changes nothing, and creates no repository.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from model_image.publishing.engine import Engine, is_insecure
-from model_image.publishing.logins import logged_in
+from model_image.publishing.logins import temporary_login
 from model_image.publishing.place import ECR, Place, PublishError
 from model_image.publishing.registry import Registry
 
-# Where there is no engine to ask: this machine's own, as every engine has it.
+# Used without an engine: the registries of this machine, which every engine treats as insecure.
 OWN_MACHINE = {"InsecureRegistryCIDRs": ["127.0.0.0/8", "::1/128"]}
 
 
-def insecure(docker: str, place: Place) -> bool:
+def is_insecure_place(docker: str, place: Place) -> bool:
     try:
         return Engine(docker, place).is_insecure()
     except PublishError:
@@ -29,19 +29,19 @@ def insecure(docker: str, place: Place) -> bool:
 
 @contextmanager
 def credentials(place: Place) -> Iterator[None]:
-    """Docker as the caller has it; for Amazon's registry, logged in for as long as this lasts."""
+    """Use the caller's logins, except for Amazon's registry, which gets a temporary login."""
     if not ECR.fullmatch(place.host):
         yield
         return
-    # Only who asks Amazon waits for boto3.
+    # Importing boto3 is slow, and only Amazon's registry needs it.
     from model_image.publishing.ecr import Ecr
 
-    with logged_in(place, *Ecr(place).login()):
+    with temporary_login(place, *Ecr(place).login()):
         yield
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Look, and return the exit code."""
+    """Print the digest, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     docker = shutil.which("docker") or "docker"
     parser.add_argument("--docker", default=docker, help="the docker program")
@@ -50,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         with credentials(options.place):
-            registry = Registry(options.place, insecure=insecure(options.docker, options.place))
+            insecure = is_insecure_place(options.docker, options.place)
+            registry = Registry(options.place, insecure=insecure)
             manifest = registry.find(options.tag)
     except PublishError as error:
         print(error, file=sys.stderr)

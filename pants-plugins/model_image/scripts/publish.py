@@ -1,7 +1,7 @@
-"""Pushes an image to a registry by its content: what is there is not pushed again.
+"""Push an image to a registry, unless the registry already has the same content.
 
-The tag by content decides. Where the registry has it, other tags are put on the manifest that it
-has, so that a commit without a change of the image names the same digest as the commit before.
+If the registry has the content tag, the other tags are set on its manifest. So a commit that does
+not change the image gets the same digest as the commit before.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from model_image.publishing.engine import Engine
-from model_image.publishing.logins import logged_in
+from model_image.publishing.logins import temporary_login
 from model_image.publishing.place import ECR, Place, PublishError
 from model_image.publishing.registry import Manifest, Registry
 
-# As git writes them, of either of its hashes.
+# A git commit, by SHA-1 or SHA-256.
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 def publish(engine: Engine, image: str, content: str, tags: Sequence[str]) -> None:
-    """Push the content if it is not there, then let each tag name what is there.
+    """Push the content if the registry lacks it, then set each tag.
 
     Raises:
-        PublishError: the registry did not take it, or a commit's tag names another image.
+        PublishError: The push failed, or a commit's tag already names another image.
     """
     place = engine.place
     registry = Registry(place, insecure=engine.is_insecure())
@@ -40,38 +40,38 @@ def publish(engine: Engine, image: str, content: str, tags: Sequence[str]) -> No
     else:
         others = {tag: there for tag, there in before.items() if there and not there.is_of(image)}
         refuse_moves(place, others, image)
-        manifest = pushed(engine, registry, image, content)
+        manifest = push_content(engine, registry, image, content)
         refuse_moves(place, before, manifest.digest)
         report("pushed", place, content, manifest)
     for tag, there in before.items():
-        report(put(registry, tag, there, manifest), place, tag, manifest)
+        report(set_tag(registry, tag, there, manifest), place, tag, manifest)
 
 
 def refuse_moves(place: Place, before: Mapping[str, Manifest | None], becomes: str) -> None:
-    """See to it that what a commit names stays; `becomes` is what the tags are to name."""
+    """Raise if a commit's tag would move to `becomes`, which is a digest or an image's ID."""
     for tag, there in before.items():
         if there and there.digest != becomes and COMMIT.fullmatch(tag):
             raise PublishError(
-                f"{place.ref(tag)} is {there.digest} already and would become {becomes}: what a "
-                "commit names does not change. Commit your change and publish that, or have a "
-                "wrong tag deleted in the registry. No tag was set."
+                f"{place.ref(tag)} already names {there.digest} and would move to {becomes}. A "
+                "commit's tag must not change. Commit your change and publish that commit, or "
+                "delete a wrong tag in the registry. No tag was set."
             )
 
 
-def pushed(engine: Engine, registry: Registry, image: str, content: str) -> Manifest:
+def push_content(engine: Engine, registry: Registry, image: str, content: str) -> Manifest:
     engine.push(image, content)
     manifest = registry.find(content)
     if manifest is None:
         ref = engine.place.ref(content)
         raise PublishError(
-            f"{ref} was pushed and is not there. Does the engine reach another registry than this "
-            "program, by a proxy or a mirror? `docker info` names the engine's."
+            f"{ref} was pushed, but the registry does not have it. Check whether the engine uses "
+            "another registry than this program, through a proxy or a mirror: run `docker info`."
         )
     return manifest
 
 
-def put(registry: Registry, tag: str, there: Manifest | None, manifest: Manifest) -> str:
-    """Let a tag name the manifest; what had to be done."""
+def set_tag(registry: Registry, tag: str, there: Manifest | None, manifest: Manifest) -> str:
+    """Set a tag to the manifest, and return what was done."""
     if there and there.digest == manifest.digest:
         return "already there"
     registry.put(tag, manifest)
@@ -84,22 +84,22 @@ def report(done: str, place: Place, tag: str, manifest: Manifest) -> None:
 
 @contextmanager
 def credentials(place: Place) -> Iterator[None]:
-    """Docker as the caller has it; for Amazon's registry, logged in for as long as this lasts."""
+    """Use the caller's logins, except for Amazon's registry, which gets a temporary login."""
     if not ECR.fullmatch(place.host):
         yield
         return
-    # Only who publishes to Amazon waits for boto3.
+    # Importing boto3 is slow, and only Amazon's registry needs it.
     from model_image.publishing.ecr import Ecr
 
     ecr = Ecr(place)
-    ecr.make_repository()
-    with logged_in(place, *ecr.login()):
+    ecr.ensure_repository()
+    with temporary_login(place, *ecr.login()):
         yield
 
 
 def _leave(number: int, frame: object) -> NoReturn:
-    """Leave as an exception does, so that no credentials stay behind."""
-    # A second one, of an impatient runner, must not cut that short.
+    """Exit by an exception, which removes the temporary credentials."""
+    # A second signal must not interrupt that.
     signal.signal(number, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
@@ -125,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
-        # This machine's disk is full, say.
+        # For example, this machine's disk is full.
         print(options.place.error("publish", str(error)), file=sys.stderr)
         return 1
     except KeyboardInterrupt:

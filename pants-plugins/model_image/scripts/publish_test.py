@@ -1,4 +1,4 @@
-"""A login that the program makes goes with it; tests/integration has a real registry."""
+"""The program removes its temporary login, and refuses to move tags; see also tests/integration."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ PASSWORD = "correct-horse-planted"  # pragma: allowlist secret
 PLACE = Place("registry.example.com", "models/iris")
 COMMIT = "0f1533d63dfa683562ee107c0bdc563b8cd66b5b"  # pragma: allowlist secret
 HERE, THERE = Manifest("", b"here"), Manifest("", b"there")
-# Logged in as at Amazon's registry, and in the middle of a push.
+# Logged in as to Amazon's registry, and in the middle of a push.
 PROGRAM = """
 import os, sys, time
-from model_image.publishing.logins import logged_in
+from model_image.publishing.logins import temporary_login
 from model_image.scripts import publish
 
 def push(*_):
@@ -31,7 +31,7 @@ def push(*_):
     time.sleep(60)
 
 password = sys.stdin.read()
-publish.credentials = lambda place: logged_in(place, "AWS", password)
+publish.credentials = lambda place: temporary_login(place, "AWS", password)
 publish.publish = push
 sys.exit(publish.main(["--image=a", "--content-tag=b", "registry.example.com/models/iris"]))
 """
@@ -67,7 +67,7 @@ def test_a_commit_stays_what_it_is() -> None:
     with pytest.raises(PublishError) as raised:
         refuse_moves(PLACE, {"latest": THERE, COMMIT: THERE}, HERE.digest)
     told = str(raised.value)
-    assert told.startswith(f"{PLACE.ref(COMMIT)} is {THERE.digest} already and would become ")
+    assert told.startswith(f"{PLACE.ref(COMMIT)} is {THERE.digest} and would move to ")
     assert HERE.digest in told
     assert "No tag was set." in told
 
@@ -83,7 +83,7 @@ def test_a_full_disk_is_one_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def write(*_: object) -> None:
-        # The device is always full.
+        # /dev/full fails every write.
         Path("/dev/full").write_text("a")
 
     monkeypatch.setattr("model_image.scripts.publish.publish", write)

@@ -1,4 +1,4 @@
-"""Writes an image's bill of materials, CycloneDX 1.6 as JSON: the same bytes for the same image."""
+"""Write an image's bill of materials as reproducible CycloneDX 1.6 JSON."""
 
 from __future__ import annotations
 
@@ -38,27 +38,27 @@ def debian_package(name: str, version: str, architecture: str, distribution: str
     return library(PackageURL("deb", "debian", name, version, qualifiers))
 
 
-def bill(
+def create_bom(
     image: Component,
     base: Component,
     base_packages: Iterable[Mapping[str, str]],
     packages: Iterable[Mapping[str, str]],
     created: int,
 ) -> Bom:
-    """What an image is made of, and what its base is made of."""
+    """The components of an image and of its base."""
     bom = Bom(serial_number=uuid5(NAMESPACE_URL, f"{image.name}:{image.version}"))
     bom.metadata.timestamp = datetime.fromtimestamp(created, tz=UTC)
     bom.metadata.component = image
-    parts = [base, *(package(**told) for told in packages)]
-    base_parts = [debian_package(**told) for told in base_packages]
-    bom.components.update(parts, base_parts)
-    bom.register_dependency(image, parts)
-    bom.register_dependency(base, base_parts)
+    image_components = [base, *(package(**fields) for fields in packages)]
+    base_components = [debian_package(**fields) for fields in base_packages]
+    bom.components.update(image_components, base_components)
+    bom.register_dependency(image, image_components)
+    bom.register_dependency(base, base_components)
     return bom
 
 
 def main() -> None:
-    """Write the bill of an image from the list of its packages."""
+    """Write the bill of materials from the lists of packages."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True)
     parser.add_argument("--version", required=True)
@@ -86,7 +86,7 @@ def main() -> None:
     base_packages, packages = (
         json.loads(file.read_text()) for file in (options.base_packages, options.components)
     )
-    bom = bill(image, base, base_packages, packages, options.created)
+    bom = create_bom(image, base, base_packages, packages, options.created)
     options.output.write_text(JsonV1Dot6(bom).output_as_string(indent=2))
 
 
