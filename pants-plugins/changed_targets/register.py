@@ -4,5 +4,5 @@ from changed_targets import rules as changed_targets_rules
 
 
 def rules():
-    changed_targets_rules.take_over()
+    changed_targets_rules.replace_rule()
     return ()

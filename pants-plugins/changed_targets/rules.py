@@ -1,9 +1,9 @@
-"""`--changed-dependents` names what depends on a change, and not its siblings.
+"""Remove target generators from `--changed-dependents`.
 
-Pants 2.17 leaves the generator of a dependent (`tests/integration:tests`) in its answer, since a
-generator depends on what it generates. A goal takes it for all that it generates: `test` then runs
-each test of a folder of which one depends on the change. Only generators of the changed files
-themselves are left out (https://github.com/pantsbuild/pants/issues/15313).
+A generator (`tests/integration:tests`) depends on the targets it generates, so Pants 2.17 lists the
+generator of each dependent. A goal expands it to all its targets: `test` then runs every test of a
+folder if one of them depends on the change. Pants removes only the generators of the changed files
+(https://github.com/pantsbuild/pants/issues/15313).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ async def find_changed_owners(
         Owners,
         OwnersRequest(
             request.sources,
-            # What is filtered out may have dependents that are not.
+            # A filtered target may have dependents that pass the filter.
             filter_by_global_options=no_dependents,
             match_if_owning_build_file_included_in_sources=True,
         ),
@@ -43,7 +43,7 @@ async def find_changed_owners(
             include_roots=False,
         ),
     )
-    # Unexpanded: a generator that is an owner, as where a file of its is gone, stays what it is.
+    # Unexpanded: a generator that owns a deleted file stays a generator.
     targets = await Get(UnexpandedTargets, Addresses(FrozenOrderedSet((*owners, *dependents))))
     return ChangedAddresses(
         target.address
@@ -53,6 +53,6 @@ async def find_changed_owners(
     )
 
 
-def take_over() -> None:
-    """Pants collects the rules of a module by the module's names, after backends are loaded."""
+def replace_rule() -> None:
+    """Replace Pants' rule in its module; Pants collects a module's rules after loading backends."""
     changed.find_changed_owners = find_changed_owners

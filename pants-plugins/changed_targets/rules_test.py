@@ -28,7 +28,7 @@ FILES = {
 
 @pytest.fixture
 def rule_runner() -> RuleRunner:
-    rules.take_over()
+    rules.replace_rule()
     runner = RuleRunner(
         rules=[
             *changed.rules(),
@@ -68,10 +68,10 @@ def test_direct_dependents_are_those_of_the_file(rule_runner: RuleRunner) -> Non
     }
 
 
-def test_without_dependents_only_the_owner_is_touched(rule_runner: RuleRunner) -> None:
+def test_without_dependents_only_the_owner_is_changed(rule_runner: RuleRunner) -> None:
     only = touched(rule_runner, "src/app/used.py", dependents=DependentsOption.NONE)
     assert only == {"src/app/used.py"}
 
 
-def test_a_deleted_file_touches_what_it_was_generated_by(rule_runner: RuleRunner) -> None:
+def test_a_deleted_file_touches_its_generator(rule_runner: RuleRunner) -> None:
     assert Address("src/app").spec in touched(rule_runner, "src/app/gone.py")

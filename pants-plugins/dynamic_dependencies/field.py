@@ -9,12 +9,12 @@ class DynamicDependenciesField(StringSequenceField):
     alias = "dynamic_dependencies"
     help = help_text(
         """
-        Globs, from the build root, of the modules that this binary imports by name at run time
-        (`importlib.import_module`), which import inference cannot see.
+        Globs, relative to the build root, of the modules that this binary imports by name at run
+        time (`importlib.import_module`). Import inference cannot find these.
 
-        Each Python source of the binary's resolve that matches becomes a dependency, so that a new
-        module needs no change here. A glob that starts with `!` takes files away from the others. A
-        glob that matches nothing is an error.
+        Each Python source that matches and is in the binary's resolve becomes a dependency, so a
+        new module needs no change here. A glob that starts with `!` excludes files. A glob that
+        matches nothing is an error.
 
         Example: `dynamic_dependencies=["src/models/*/predict.py", "!src/models/template/*"]`.
         """

@@ -36,19 +36,19 @@ class InferDynamicDependencies(InferDependenciesRequest):
 
 
 class UnmatchedGlobError(InvalidFieldException):
-    """A glob of `dynamic_dependencies` has no module to offer."""
+    """A glob of `dynamic_dependencies` matches no module."""
 
     def __init__(self, address: Address, glob: str, expected: str) -> None:
         self.address = address
         self.glob = glob
         super().__init__(
             f"The glob {glob!r} in the `{DynamicDependenciesField.alias}` field of {address} "
-            f"matches no {expected}. Globs start at the build root."
+            f"matches no {expected}. Globs are relative to the build root."
         )
 
 
 def with_exclusions(globs: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Each glob that adds files, with the globs that take some of them away."""
+    """Each glob that includes files, with all globs that exclude files."""
     globs = tuple(globs)
     excludes = tuple(glob for glob in globs if glob.startswith("!"))
     return {glob: (glob, *excludes) for glob in globs if glob not in excludes}
@@ -69,7 +69,7 @@ async def infer_dynamic_dependencies(
     field_set = request.field_set
     globs = with_exclusions(field_set.modules.value or ())
     if not globs:
-        # Most binaries: no reason to look at every target.
+        # Most binaries have none, and need not load all targets.
         return InferredDependencies(())
     paths = await MultiGet(Get(Paths, PathGlobs(group)) for group in globs.values())
     for glob, matched in zip(globs, paths):

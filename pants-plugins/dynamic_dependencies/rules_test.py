@@ -86,7 +86,7 @@ def test_a_new_module_needs_no_edit(rule_runner: RuleRunner) -> None:
     )
 
 
-def test_a_glob_may_take_files_away(rule_runner: RuleRunner) -> None:
+def test_a_glob_can_exclude_files(rule_runner: RuleRunner) -> None:
     assert infer(rule_runner, "src/models/*/predict.py", "!src/models/churn/*") == sources(
         "src/models/iris/predict.py"
     )
@@ -113,7 +113,7 @@ def test_without_the_field_nothing_is_inferred(rule_runner: RuleRunner) -> None:
 def test_a_glob_without_modules_is_named(rule_runner: RuleRunner, glob: str, expected: str) -> None:
     message = (
         f"The glob {glob!r} in the `dynamic_dependencies` field of src:bin matches no {expected}. "
-        "Globs start at the build root."
+        "Globs are relative to the build root."
     )
     with engine_error(UnmatchedGlobError, contains=message):
         infer(rule_runner, "src/models/*/predict.py", glob)

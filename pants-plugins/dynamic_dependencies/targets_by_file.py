@@ -14,8 +14,8 @@ from pants.util.logging import LogLevel
 class PythonTargetsByFile(FrozenDict[str, tuple]):
     """The targets of each Python source, by its path from the build root.
 
-    Pants' own `Owners` holds each file of a request against each target below the files' folders:
-    with a glob over all models, that grows with the square of their number.
+    Pants' own `Owners` compares each file of a request with each target below the files' folders.
+    For a glob over all models, that time grows with the square of their number.
     """
 
 

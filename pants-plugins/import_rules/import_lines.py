@@ -30,7 +30,7 @@ class ImportLinesRequest:
 
 @dataclass(frozen=True)
 class ImportLines:
-    """Where a target imports its dependencies, as `<file>:<line>: imports <name>`."""
+    """The lines that import each dependency of a target, as `<file>:<line>: imports <name>`."""
 
     lines: FrozenDict[Address, tuple[str, ...]]
 
@@ -54,7 +54,7 @@ async def find_import_lines(request: ImportLinesRequest, python_setup: PythonSet
     )
     if not PythonImportDependenciesInferenceFieldSet.is_applicable(wrapped.target):
         return ImportLines(FrozenDict())
-    # As Pants infers dependencies: the first two results are there already.
+    # The same requests as in Pants' dependency inference: the first two results are memoized.
     field_set = PythonImportDependenciesInferenceFieldSet.create(wrapped.target)
     constraints = InterpreterConstraints.create_from_compatibility_fields(
         [field_set.interpreter_constraints], python_setup

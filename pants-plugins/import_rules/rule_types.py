@@ -1,4 +1,4 @@
-"""Pants' visibility rules, whose comments say why a dependency is denied."""
+"""Pants' visibility rules, extended by reasons: the comments in a rule set."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from pants.engine.internals.target_adaptor import TargetAdaptor
 
 
 def reasons_of(rules: Iterable[str]) -> tuple[str, ...]:
-    """For each rule that is not a comment, the comment it stands under, or "".
+    """For each rule that is not a comment, the comment above it, or "".
 
-    A comment covers the `!` and `?` rules that follow it, up to the next comment or allowing rule;
-    lines of comments that follow each other are one comment.
+    A comment covers the `!` and `?` rules that follow it, up to the next comment or allowing rule.
+    Adjacent comment lines are one comment.
     """
     reasons = []
     comment: list[str] = []
@@ -49,7 +49,7 @@ class ExplainedRuleSet(VisibilityRuleSet):
 
     @classmethod
     def explain(cls, ruleset: VisibilityRuleSet, arg: Any) -> ExplainedRuleSet:
-        """The rule set that Pants made of `arg`, together with the comments in it."""
+        """The rule set that Pants parsed from `arg`, with the comments in it."""
         return cls(
             ruleset.build_file, ruleset.selectors, ruleset.rules, reasons_of(flatten(arg[1:], str))
         )
@@ -135,7 +135,7 @@ class ExplainedRulesParserState(BuildFileVisibilityRulesParserState):
         self, build_file: str, *args: Any, extend: bool = False, **kwargs: Any
     ) -> None:
         super().set_dependency_rules(build_file, *args, extend=extend, **kwargs)
-        # What is left after this file's own rule sets is the parent's, and explained.
+        # The rest are the parent's rule sets, which have their reasons already.
         given = [arg for arg in args if arg]
         own = map(ExplainedRuleSet.explain, self.rulesets, given)
         self.rulesets = [*own, *self.rulesets[len(given) :]]

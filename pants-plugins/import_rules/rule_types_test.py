@@ -12,11 +12,11 @@ from import_rules.rule_types import ExplainedRuleSet, VisibilityRuleSet, reasons
         (("# why", "!*"), ("why",)),
         # One comment may take lines, and cover rules.
         (
-            ("# models stand alone:", "#  move it", "!/a", "?/b"),
-            ("models stand alone: move it",) * 2,
+            ("# models are independent:", "#  move it", "!/a", "?/b"),
+            ("models are independent: move it",) * 2,
         ),
         (("# first", "!/a", "# second", "!/b"), ("first", "second")),
-        # What is allowed needs no reason, and ends the comment.
+        # An allowing rule has no reason, and ends the comment.
         (("# own folder", "./**", "!*"), ("", "")),
         (("# why", "!/a", "/b", "!*"), ("why", "", "")),
         (("# why", "", "!*"), ("why",)),

@@ -104,7 +104,7 @@ def test_a_denial_says_where_and_why(rule_runner: RuleRunner) -> None:
     ).rstrip("\n")
 
 
-def test_the_side_that_is_depended_on_may_say_why(rule_runner: RuleRunner) -> None:
+def test_the_dependency_can_give_the_reason(rule_runner: RuleRunner) -> None:
     rule_runner.write_files(
         {
             "src/models/churn/BUILD": dedent(
@@ -152,7 +152,7 @@ def test_rules_of_the_parent_keep_their_reasons(rule_runner: RuleRunner) -> None
     assert violation(rule_runner).splitlines()[-1].strip() == "why"
 
 
-def test_what_is_allowed_passes(rule_runner: RuleRunner) -> None:
+def test_allowed_imports_pass(rule_runner: RuleRunner) -> None:
     rule_runner.write_files(
         {
             "src/models/iris/BUILD": dedent(

@@ -79,7 +79,7 @@ def test_dependencies_are_those_that_pants_infers(
     assert dependencies(ours, path) == dependencies(pants, path)
 
 
-def test_those_with_content_are_of_the_modules_own_resolve(ours: RuleRunner) -> None:
+def test_init_files_are_in_the_modules_own_resolve(ours: RuleRunner) -> None:
     assert dependencies(ours, "src/app/deep/module.py") == [
         "src/app/__init__.py",
         "src/app/deep/__init__.py",
@@ -88,7 +88,7 @@ def test_those_with_content_are_of_the_modules_own_resolve(ours: RuleRunner) -> 
     assert dependencies(ours, "src/app/deep/other/module.py") == ["src/app/deep/other/__init__.py"]
 
 
-def test_one_that_gets_content_is_depended_on() -> None:
+def test_a_file_that_gets_content_becomes_a_dependency() -> None:
     fresh = runner("--python-infer-init-files=never", own=True)
     assert "src/app/blank/__init__.py" not in dependencies(fresh, "src/app/blank/module.py")
     fresh.write_files({"src/app/blank/__init__.py": "version = 5"})

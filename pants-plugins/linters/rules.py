@@ -62,7 +62,10 @@ class FileToolRun:
 
 @dataclass(frozen=True)
 class SurroundingsRequest:
-    """Besides the files given: what these globs match, whole, and all else by name if asked for."""
+    """Files that a tool needs besides those it lints.
+
+    The files that match `globs` get their content. With `names`, all others are empty files.
+    """
 
     given: tuple[str, ...]
     whole: tuple[str, ...]
@@ -74,7 +77,7 @@ class Surroundings:
     digest: Digest
 
 
-@rule(desc="Find what a linter looks into", level=LogLevel.DEBUG)
+@rule(desc="Find the files around those to lint", level=LogLevel.DEBUG)
 async def find_surroundings(request: SurroundingsRequest) -> Surroundings:
     named, whole = await MultiGet(
         Get(Paths, PathGlobs(["**"] if request.names else [])),
@@ -201,7 +204,7 @@ def rules_of(tool: type[FileTool]) -> Iterable:
         yield from fmt_rules(fmt_request(tool))
 
 
-# Each command asks for the backends' rules, of a daemon, too.
+# Cached, because each command collects the rules of all backends, even in a daemon.
 @memoized
 def rules():
     return (

@@ -39,7 +39,7 @@ FORMATTERS = tuple(tool for tool in TOOLS if tool.fmt_command is not None)
 
 
 def pex_cli_options() -> tuple[str, ...]:
-    """The pin of the repository's own pants.toml."""
+    """The version that the repository's pants.toml pins."""
     section = r'\[pex-cli\]\nversion = "(.*?)"\nknown_versions = (\[.*?\n\])'
     found = re.search(section, (ROOT / "pants.toml").read_text(), re.DOTALL)
     assert found
@@ -47,7 +47,7 @@ def pex_cli_options() -> tuple[str, ...]:
 
 
 class Repository:
-    """Files, and what a tool says of them."""
+    """Files, and the results of a tool on them."""
 
     def __init__(self) -> None:
         requests = (
@@ -66,7 +66,7 @@ class Repository:
         )
 
     def clear(self) -> None:
-        """Leave no file and no option of another test; a new `RuleRunner` takes seconds."""
+        """Remove the files and options of other tests; a new `RuleRunner` takes seconds."""
         root = Path(self.runner.build_root)
         paths = [path for path in root.rglob("*") if ".pants.d" not in path.parts]
         for path in paths:
@@ -102,7 +102,7 @@ class Repository:
         return self.runner.request(LintResult, [batch])
 
     def fmt(self, tool: type[FileTool], *files: str) -> dict[str, str]:
-        """The files that the formatter changes, and writes them."""
+        """Write the files that the formatter changes, and return them."""
         request = fmt_request(tool)
         (partition,) = self.runner.request(Partitions, [request.PartitionRequest(files)])
         snapshot = self.runner.request(Snapshot, [PathGlobs(partition.elements)])
@@ -129,7 +129,7 @@ def repository(shared: Repository) -> Repository:
     return shared
 
 
-# Of each language a file without fault, one with a fault, and how the fault is named.
+# For each tool: a correct file, a faulty file, and the text that locates the fault.
 GOOD_AND_BAD = {
     ShellCheck: ("a.sh", "#!/bin/sh\necho hello\n", "#!/bin/sh\necho $1\n", "In a.sh line 2:"),
     Hadolint: (
@@ -148,7 +148,7 @@ GOOD_AND_BAD = {
         "a.py:3: Secret Keyword",
     ),
 }
-# Of each language a file as one may type it, and as it is to be.
+# For each tool: a file before and after formatting.
 TYPED = {
     Shfmt: ("a.sh", "if true;  then\n    echo a\nfi\n", "if true; then\n\techo a\nfi\n"),
     Sqlfluff: ("a.sql", "SELECT  1 AS one\n", "SELECT 1 AS one\n"),
@@ -178,21 +178,21 @@ def test_a_fault_is_named_by_file_and_line(repository: Repository, tool: type[Fi
 
 
 @pytest.mark.parametrize("tool", FORMATTERS, ids=lambda tool: tool.options_scope)
-def test_what_is_formatted_stays_as_it_is(repository: Repository, tool: type[FileTool]) -> None:
+def test_formatted_files_do_not_change(repository: Repository, tool: type[FileTool]) -> None:
     file, typed, formatted = TYPED[tool]
     repository.write(**SQL, **{file: typed})
     assert repository.fmt(tool, file) == {file: formatted}
     assert repository.fmt(tool, file) == {}
 
 
-def test_only_the_given_files_are_looked_at(repository: Repository) -> None:
+def test_only_the_given_files_are_linted(repository: Repository) -> None:
     bad = GOOD_AND_BAD[ShellCheck][2]
     repository.write(**{"given.sh": "#!/bin/sh\necho hello\n", "other.sh": bad})
     assert repository.lint(ShellCheck, "given.sh").exit_code == 0
     assert repository.fmt(Shfmt, "given.sh") == {}
 
 
-def test_globs_say_which_files_a_tool_gets(repository: Repository) -> None:
+def test_globs_select_the_files_of_a_tool(repository: Repository) -> None:
     files = ("a.sh", "b/c.bash", "b/made.sh", "run", "b/run", "a.py")
     request = lint_request(ShellCheck)
     repository.configure("--shellcheck-include=+['run']", "--shellcheck-exclude=b/made.*")
@@ -202,7 +202,7 @@ def test_globs_say_which_files_a_tool_gets(repository: Repository) -> None:
     assert repository.runner.request(Partitions, [request.PartitionRequest(files)]) == Partitions()
 
 
-def test_arguments_are_for_the_linter(repository: Repository) -> None:
+def test_arguments_are_passed_to_the_linter_only(repository: Repository) -> None:
     repository.configure("--tombi-args=--no-such-option")
     repository.write(**{"a.toml": "a=1\n"})
     assert "--no-such-option" in repository.lint(Tombi, "a.toml").stderr
@@ -217,7 +217,7 @@ def test_a_sourced_script_is_followed(repository: Repository) -> None:
             "x/names.sh": "#!/bin/bash\nname=a\n",
         }
     )
-    # It is not given, so that nobody hears that `name` is unused in it.
+    # x/names.sh itself is not linted, so its unused `name` is not reported.
     result = repository.lint(ShellCheck, "x/main.sh")
     assert (result.exit_code, result.stdout) == (0, "")
 
@@ -232,7 +232,7 @@ def test_a_formatter_is_configured_by_the_file_in_the_root(repository: Repositor
     assert repository.fmt(Shfmt, "x/a.sh") == {"x/a.sh": "if true; then\n  echo a\nfi\n"}
 
 
-def test_what_cannot_be_read_is_no_success_of_a_formatter(repository: Repository) -> None:
+def test_a_file_that_cannot_be_read_fails_the_formatter(repository: Repository) -> None:
     repository.write(**{"a.sh": "if true\n"})
     with engine_error(ProcessExecutionFailure, contains="a.sh:1:1:"):
         repository.fmt(Shfmt, "a.sh")
@@ -254,7 +254,7 @@ def test_links_break_by_changes_of_other_files(repository: Repository) -> None:
     assert "'the-second' not found in" in result.stdout
 
 
-def test_a_link_to_no_file_is_named(repository: Repository) -> None:
+def test_a_broken_link_is_reported(repository: Repository) -> None:
     repository.write(**{"docs/a.md": "# A\n\n[code](../src/gone.py)\n"})
     result = repository.lint(Rumdl, "docs/a.md")
     assert (result.exit_code, result.stdout.count("\n")) == (1, 3)
@@ -263,7 +263,7 @@ def test_a_link_to_no_file_is_named(repository: Repository) -> None:
 
 
 def baseline(*, line: int) -> str:
-    """A baseline that knows the planted secret in a.py, as the repository's is configured."""
+    """A baseline with the planted secret in a.py, configured like the repository's."""
     content = json.loads((ROOT / ".secrets.baseline").read_text())
     digest = hashlib.sha1(PLANTED.encode()).hexdigest()
     known = {"type": "Secret Keyword", "filename": "a.py", "hashed_secret": digest}

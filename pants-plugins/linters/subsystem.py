@@ -14,33 +14,33 @@ DEFAULT_RESOLVE = "linters"
 
 
 class FileTool(PythonToolBase):
-    """A tool of files that need no target: Pants gives it the files that its globs match.
+    """A linter or formatter that runs on all files that its globs match, without targets.
 
-    What a subclass says is all there is to a tool; `tools.py` is the table of them.
+    `tools.py` has a subclass for each tool.
     """
 
-    # The wheel's name, in the resolve.
+    # The name of its wheel in the resolve.
     package: ClassVar[str]
     default_include: ClassVar[tuple[str, ...]]
-    # Its configuration, in the root or in any folder above a file.
+    # Its configuration files, in the root or in any folder above a file.
     config_names: ClassVar[tuple[str, ...]] = ()
-    # What comes before the files; None: it does not lint, or does not format.
+    # The arguments before the files. None: the tool does not lint, or does not format.
     lint_command: ClassVar[tuple[str, ...] | None] = None
     fmt_command: ClassVar[tuple[str, ...] | None] = None
-    # It looks into other files of its kind: a script sources one.
+    # It reads other files of its kind, such as a script that another one sources.
     looks_into_others: ClassVar[bool] = False
-    # It lints all files of its kind where one is given: a change of one breaks a link in another.
+    # It lints all files of its kind if any file is given: a change can break a link in another one.
     lints_all: ClassVar[bool] = False
-    # It asks whether a file is there, of whatever kind: it sees all names, as empty files.
+    # It checks whether files of any kind exist, so it gets all of them as empty files.
     asks_for_names: ClassVar[bool] = False
-    # One of `scripts/`, which `default_main` names, to run with the package.
+    # A script in `scripts/` to run with the package; `default_main` names it.
     script: ClassVar[str | None] = None
 
-    # A tool always comes from a resolve, but Pants wants these of every tool.
+    # Required by Pants for every tool, and unused: the version comes from a resolve.
     default_version = "of the resolve"
     default_lockfile_resource = ("linters", "linters.lock")
     lockfile_rules_type = LockfileRules.CUSTOM
-    # Left alone, these are the resolve's.
+    # By default, those of the resolve.
     register_interpreter_constraints = True
 
     skip = SkipOption("fmt", "lint")
@@ -48,17 +48,15 @@ class FileTool(PythonToolBase):
         default=lambda cls: list(cls.default_include),
         help="Globs of the files to work on, relative to the build root, e.g. `**/*.sh`.",
     )
-    exclude = StrListOption(
-        help="Globs of files to leave alone all the same, e.g. `src/generated/**`."
-    )
+    exclude = StrListOption(help="Globs of files to skip, e.g. `src/generated/**`.")
     config_discovery = BoolOption(
         default=True,
         advanced=True,
-        help="If true, the tool sees its configuration files, from the build root down to a file.",
+        help="If true, use the configuration files in the folders from the build root to a file.",
     )
 
     def pex_requirements(self, *, extra_requirements: Iterable[str] = ()) -> PexRequirements:
-        """Its own package alone, of the resolve `linters`, unless options say otherwise."""
+        """Only its own package of the resolve `linters`, unless options override this."""
         return PexRequirements(
             (*(self.requirements or (self.package,)), *extra_requirements),
             from_superset=Resolve(
@@ -69,7 +67,7 @@ class FileTool(PythonToolBase):
 
     @classmethod
     def title(cls, command: tuple[str, ...]) -> str:
-        """The tool as its results name it, with the subcommand where it has some."""
+        """The tool's name in results, with its subcommand if it has one."""
         words = [word for word in command[:1] if not word.startswith("-")]
         return " ".join((cls.options_scope, *words))
 
@@ -86,9 +84,9 @@ class FileTool(PythonToolBase):
         )
 
     def command_line(self, command: tuple[str, ...], files: Iterable[str]) -> tuple[str, ...]:
-        """`args` are for the linter of a tool that is both."""
+        """`args` are added for the linter only, if the tool also formats."""
         takes_args = command == self.lint_command or self.lint_command is None
         return (*command, *(self.args if takes_args else ()), *files)
 
-    # Each subclass says which, with an example.
+    # Each subclass adds an example.
     args: Any

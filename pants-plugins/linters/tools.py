@@ -1,4 +1,4 @@
-"""Which tool works on which files, and how it is called: one class per tool, nothing else."""
+"""One class per tool: the files it runs on, and its command line."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ class Rumdl(FileTool):
     options_scope = "rumdl"
     name = "rumdl"
     help = (
-        "The linter and formatter of Markdown (https://rumdl.dev). It follows relative links, and "
-        "their anchors in other Markdown files, and so lints all of them where one is given; it "
-        "opens no URL."
+        "The linter and formatter of Markdown (https://rumdl.dev). It checks relative links and "
+        "anchors in other Markdown files, so if any file is given, all Markdown files are linted. "
+        "It opens no URLs."
     )
 
     package = "rumdl"
@@ -116,8 +116,8 @@ class DetectSecrets(FileTool):
     options_scope = "detect-secrets"
     name = "detect-secrets"
     help = (
-        "The search for secrets in every file (https://github.com/Yelp/detect-secrets). It passes "
-        "over a line with the comment `pragma: allowlist secret`, and what the baseline knows."
+        "Searches every file for secrets (https://github.com/Yelp/detect-secrets). It ignores "
+        "lines with the comment `pragma: allowlist secret` and the secrets in the baseline."
     )
 
     package = "detect-secrets"
@@ -125,7 +125,7 @@ class DetectSecrets(FileTool):
     script = "new_secrets.py"
     default_include = ("**",)
     config_names = (".secrets.baseline",)
-    # To verify a secret would be to use it.
+    # Verifying a secret would mean using it.
     lint_command = ("--no-verify",)
     args = ArgsListOption(example="--baseline=.secrets.baseline")
 

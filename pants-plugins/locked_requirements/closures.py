@@ -1,4 +1,4 @@
-"""What a requirement needs, read off a Pex lockfile: no Pants rules, no files."""
+"""Compute the packages that a requirement needs from a Pex lockfile. No Pants rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from pants.backend.python.pip_requirement import PipRequirement
 from pants.backend.python.util_rules.pex_requirements import strip_comments_from_pex_json_lockfile
 
-# One extra of one project; the extra "" stands for the project itself.
+# One extra of one project; the extra "" is the project itself.
 Node = tuple[str, str]
 
 _DIST = re.compile(
@@ -31,7 +31,7 @@ def _canonical(name: str) -> str:
 
 @dataclass(frozen=True)
 class Pin:
-    """One locked version; `needs` says what each extra pulls in ("": what every user gets)."""
+    """One locked version; `needs` are the dependencies by extra ("": those of every user)."""
 
     version: str
     digest: str
@@ -47,7 +47,7 @@ class Lock:
 
 
 def parse_lock(content: bytes) -> Lock:
-    """A project may have several pins, for different interpreters: all of them count."""
+    """Parse a lockfile. A project may have several pins, for different interpreters."""
     locked = json.loads(strip_comments_from_pex_json_lockfile(content))
     pins: dict[str, tuple[Pin, ...]] = {}
     for resolve in locked["locked_resolves"]:
@@ -71,7 +71,7 @@ def _parse_dist(dist: str) -> Iterator[tuple[str, tuple[Node, ...]]]:
     match = _DIST.match(dist)
     if match is None:
         raise ValueError(f"Not a requirement: {dist!r}")
-    # Of a marker only `extra ==` counts: what some machine may install, every machine depends on.
+    # All markers but `extra ==` are ignored: a closure has the packages of all platforms.
     asked_by = {_canonical(extra) for extra in _EXTRA.findall(match["marker"] or "")} or {""}
     nodes = _nodes(match["name"], (match["extras"] or "").split(","))
     for extra in asked_by:
@@ -110,25 +110,25 @@ def closure_of(requirements: Iterable[PipRequirement], lock: Lock) -> tuple[str,
 
 
 def missing_from(lock: Lock, requirement: PipRequirement) -> str | None:
-    """Why the lockfile does not answer the requirement, or None if it does."""
+    """Why the lockfile does not satisfy the requirement, or None if it does."""
     parsed = requirement.as_pkg_resources_requirement()
     versions = lock.versions(requirement.project_name)
     if any(version in parsed for version in versions):
         return None
     if versions:
         return f"the lockfile has {', '.join(versions)}"
-    # A locked resolve leaves out what its interpreters can never install.
+    # Pex does not lock packages that the resolve's interpreters can never install.
     return None if parsed.marker else "it is not in the lockfile"
 
 
 def render_closure(requirements: Iterable[PipRequirement], *, resolve: str, lock: Lock) -> str:
-    """The content of a closure file: it changes when the requirement's users have to be tested."""
+    """The content of a closure file. It changes when the requirement's users must be tested."""
     requirements = tuple(requirements)
-    # Not the launcher's own name for the command: everyone has to write the same bytes.
+    # Not the name of the launcher that was called: every user must write the same bytes.
     header = (
         *sorted({str(requirement) for requirement in requirements}),
         "",
-        f"What it needs in the resolve `{resolve}`; tells Pants whom a new lockfile touches.",
+        f"Everything it needs in the resolve `{resolve}`. A change here affects its users.",
         "`pants fmt` writes this file from the lockfile: do not edit.",
     )
     lines = (*(f"# {line}".rstrip() for line in header), "", *closure_of(requirements, lock))

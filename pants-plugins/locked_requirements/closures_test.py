@@ -53,12 +53,12 @@ def test_a_cycle_ends() -> None:
     [
         ("dask", ["click==8", "dask==1"]),
         ("dask[array]", ["click==8", "dask==1", "numpy==2"]),
-        # An extra that asks for another extra of the same project.
+        # An extra that requires another extra of the same project.
         ("dask[Complete_All]", ["click==8", "dask==1", "numpy==2", "pandas==3"]),
         ("dask[unknown]", ["click==8", "dask==1"]),
     ],
 )
-def test_extras_count_where_they_are_asked_for(requirement: str, expected: list[str]) -> None:
+def test_extras_count_if_requested(requirement: str, expected: list[str]) -> None:
     pins = {
         "dask==1": [
             "click",
@@ -98,7 +98,7 @@ def test_every_version_of_a_project_counts() -> None:
         ("pandas>=3", None),
         ("pandas==3.2", "the lockfile has 3.1"),
         ("polars", "it is not in the lockfile"),
-        # Pex leaves out what the resolve's interpreters can never install.
+        # Pex does not lock packages that the resolve's interpreters can never install.
         ("tomli; python_version < '3.11'", None),
     ],
 )
@@ -107,21 +107,21 @@ def test_missing_from_says_why(requirement: str, expected: str | None) -> None:
     assert missing_from(lock, PipRequirement.parse(requirement)) == expected
 
 
-def test_the_file_holds_the_requirement_as_asked_for_and_the_digest_of_its_artifacts() -> None:
+def test_the_file_has_the_requirement_and_the_digest_of_its_artifacts() -> None:
     lock = parse_lock(lock_bytes(("pandas==3.1", [])))
     digest = hashlib.sha256(b"sha256:pandas==3.1").hexdigest()[:16]
     requirement = PipRequirement.parse("pandas[excel]==3.1")
     assert render_closure([requirement], resolve="default", lock=lock) == (
         "# pandas[excel]==3.1\n"
         "#\n"
-        "# What it needs in the resolve `default`; tells Pants whom a new lockfile touches.\n"
+        "# Everything it needs in the resolve `default`. A change here affects its users.\n"
         "# `pants fmt` writes this file from the lockfile: do not edit.\n"
         "\n"
         f"pandas==3.1  sha256:{digest}\n"
     )
 
 
-def test_three_hundred_packages_take_no_time() -> None:
+def test_three_hundred_packages_are_fast() -> None:
     pins = [
         (f"p{n}==1", [f"p{m}>=1; python_version > '3'" for m in range(n, n + 10)])
         for n in range(300)
@@ -131,5 +131,5 @@ def test_three_hundred_packages_take_no_time() -> None:
     lock = parse_lock(content)
     for n in range(0, 300, 5):
         render_closure([PipRequirement.parse(f"p{n}")], resolve="default", lock=lock)
-    # About 0.05 s; the bound only catches another order of growth.
+    # This takes about 0.05 s. The limit only catches a higher complexity.
     assert time.perf_counter() - start < 1

@@ -172,7 +172,7 @@ def test_modules_and_overrides_are_as_in_python_requirements(rule_runner: RuleRu
         )
 
 
-def test_an_override_of_nothing_is_refused(rule_runner: RuleRunner) -> None:
+def test_an_unused_override_is_refused(rule_runner: RuleRunner) -> None:
     rule_runner.write_files(
         {
             "3p/BUILD": "locked_requirements(source='data.txt', overrides={'rich': {'tags': []}})",
@@ -183,7 +183,7 @@ def test_an_override_of_nothing_is_refused(rule_runner: RuleRunner) -> None:
         rule_runner.request(AllTargets, [])
 
 
-def test_a_line_that_is_no_requirement_is_named(rule_runner: RuleRunner) -> None:
+def test_an_invalid_requirement_is_reported(rule_runner: RuleRunner) -> None:
     write(rule_runner, data="# Tables.\n\nnot a requirement\n")
     with engine_error(ValueError, contains="'not a requirement' in 3p/data.txt at line 3"):
         rule_runner.request(AllTargets, [])
@@ -273,17 +273,17 @@ def test_a_missing_lockfile_is_named(rule_runner: RuleRunner) -> None:
         {"3p/BUILD": "locked_requirements(source='data.txt')", "3p/data.txt": DATA}
     )
     expected = (
-        "3p/locks/default.lock is missing, and 3p/closures/default is written from it. "
+        "3p/locks/default.lock is missing. 3p/closures/default is generated from it. "
         "Run `pants generate-lockfiles --resolve=default`, then `pants fmt`."
     )
     with engine_error(LockfileMissingError, contains=expected):
         run_fmt(rule_runner)
 
 
-def test_all_that_is_not_locked_is_named_with_file_and_line(rule_runner: RuleRunner) -> None:
+def test_all_unlocked_requirements_are_reported_with_file_and_line(rule_runner: RuleRunner) -> None:
     write(rule_runner, data="pandas==3.2\n\n# Faster.\npolars\nsix\n")
     expected = (
-        "3p/locks/default.lock does not answer these requirements:\n\n"
+        "3p/locks/default.lock does not satisfy these requirements:\n\n"
         "  * 3p/data.txt:1: pandas==3.2 (the lockfile has 3.1)\n"
         "  * 3p/data.txt:4: polars (it is not in the lockfile)\n\n"
         "Run `pants generate-lockfiles --resolve=default`, then `pants fmt`."

@@ -26,7 +26,7 @@ from pants.util.strutil import help_text
 
 @dataclass(frozen=True)
 class ClosureFolder:
-    """Where the closures of one resolve lie, for all generators of one BUILD file."""
+    """The folder of one resolve's closures, for all generators of one BUILD file."""
 
     spec_path: str
     resolve: str
@@ -57,15 +57,15 @@ class LockedRequirementsTargetGenerator(TargetGenerator):
     alias = "locked_requirements"
     help = help_text(
         """
-        Generate a `python_requirement` for each line of a requirements.txt-style file, as
-        `python_requirements` does, but so that a change of the lockfile touches only the users of
-        what moved.
+        Generate a `python_requirement` for each line of a requirements.txt-style file, like
+        `python_requirements`. In contrast to that, a change of the lockfile affects only the users
+        of the packages that changed.
 
-        Each requirement depends on a small committed file, `closures/<resolve>/<requirement>.txt`
-        beside the BUILD file, and on nothing else: neither on the requirements file nor on the
-        lockfile (set `[python].enable_lockfile_targets = false`). The file names all that the
-        requirement needs, as the lockfile pins it. `fmt` writes the files, `lint` fails where one
-        does not fit the lockfile.
+        Each requirement depends only on a small committed file next to the BUILD file,
+        `closures/<resolve>/<requirement>.txt`. It depends neither on the requirements file nor on
+        the lockfile (set `[python].enable_lockfile_targets = false`). The file lists all packages
+        that the requirement needs, with their locked versions. `fmt` writes the files. `lint`
+        fails if a file does not match the lockfile.
 
         For example, in `3rdparty/python/BUILD`:
 
@@ -75,7 +75,7 @@ class LockedRequirementsTargetGenerator(TargetGenerator):
                 module_mapping={"mlflow-skinny": ["mlflow"]},
             )
 
-        After a change of `data.txt`: `generate-lockfiles --resolve=<resolve>`, then
+        After you change `data.txt`, run `generate-lockfiles --resolve=<resolve>`, then
         `fmt 3rdparty/python::`.
         """
     )
@@ -102,7 +102,7 @@ class ClosureResolveField(StringField):
 class RequirementClosureSourceField(SingleSourceField):
     uses_source_roots = False
     required = True
-    # `fmt` makes the file, so a missing one is neither an error nor worth a warning.
+    # `fmt` creates the file, so a missing one is neither an error nor a warning.
     expected_num_files = range(2)  # type: ignore[assignment]
 
     def path_globs(self, _: UnmatchedBuildFileGlobs) -> PathGlobs:  # type: ignore[misc]
@@ -124,7 +124,7 @@ class RequirementClosureTarget(Target):
         RequirementClosureLinesField,
         ClosureResolveField,
     )
-    help = "A private helper target: the file a requirement depends on in place of its lockfile."
+    help = "A private helper target: the file a requirement depends on instead of its lockfile."
 
 
 class ClosureInputsSourcesField(MultipleSourcesField):
@@ -141,6 +141,6 @@ class ClosureInputsTarget(Target):
     help = help_text(
         """
         A private helper target that owns the requirements file and the lockfile. Nothing depends on
-        it; because of it, `lint --changed-since` checks the closures after a change of either.
+        it, but it makes `lint --changed-since` check the closures after a change of either file.
         """
     )

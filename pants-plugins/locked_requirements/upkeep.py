@@ -39,7 +39,7 @@ class RequirementClosures(Subsystem):
 
 
 class LockedRequirementsError(Exception):
-    """The lockfile cannot say what a requirement needs."""
+    """The closures cannot be computed from the lockfile."""
 
 
 class LockfileMissingError(LockedRequirementsError):
@@ -77,7 +77,7 @@ class FindLeftoverClosuresRequest(LintTargetsRequest):
 
 @dataclass(frozen=True)
 class DeclaredClosures:
-    """The closure files that a folder should hold, each with the lines of its requirement."""
+    """The closure files that a folder should have, each with the lines of its requirement."""
 
     lines: FrozenDict[str, tuple[str, ...]]
 
@@ -103,7 +103,7 @@ def check_locked(lines: Iterable[str], lock: Lock, *, lockfile: str, resolve: st
     misses = [f"{line} ({reason})" for line, reason in reasons.items() if reason]
     if misses:
         raise RequirementsNotLockedError(
-            f"{lockfile} does not answer these requirements:\n\n{bullet_list(misses)}\n\n"
+            f"{lockfile} does not satisfy these requirements:\n\n{bullet_list(misses)}\n\n"
             f"Run `pants generate-lockfiles --resolve={resolve}`, then `pants fmt`."
         )
 
@@ -121,7 +121,7 @@ def render_closures(
 
 @rule
 async def find_declared_closures(folder: ClosureFolder) -> DeclaredClosures:
-    # All generators of the BUILD file, whichever `fmt` was called for: two may name one project.
+    # All generators of the BUILD file, not only those of `fmt`: two may name the same project.
     targets = await Get(
         Targets,
         RawSpecsWithoutFileOwners(
@@ -149,7 +149,7 @@ async def compute_closures(folder: ClosureFolder, python_setup: PythonSetup) -> 
     )
     if not files:
         raise LockfileMissingError(
-            f"{lockfile} is missing, and {folder.description} is written from it. "
+            f"{lockfile} is missing. {folder.description} is generated from it. "
             f"Run `pants generate-lockfiles --resolve={folder.resolve}`, then `pants fmt`."
         )
     lock = parse_lock(files[0].content)
@@ -187,11 +187,11 @@ async def partition_leftovers(
 ) -> Partitions:
     if subsystem.skip:
         return Partitions()
-    # The folder is what is looked at, so it stands for its many field sets.
+    # The whole folder is checked, so one field set represents all of them.
     return Partitions(Partition((folder,), folder) for folder in folders_of(request.field_sets))
 
 
-@rule(desc="Look for closures that no requirement has", level=LogLevel.DEBUG)
+@rule(desc="Find closures without a requirement", level=LogLevel.DEBUG)
 async def find_leftovers(
     request: FindLeftoverClosuresRequest.Batch[ClosureFolder, Any],
 ) -> LintResult:
@@ -201,7 +201,7 @@ async def find_leftovers(
         Get(Paths, PathGlobs([folder.path("*")])),
     )
     leftovers = sorted(set(found.files) - set(declared.lines))
-    message = f"No requirement has these closures: git rm {' '.join(leftovers)}"
+    message = f"No requirement has these closures. Remove them: git rm {' '.join(leftovers)}"
     return LintResult(
         exit_code=1 if leftovers else 0,
         stdout=message if leftovers else "",

@@ -1,4 +1,4 @@
-"""Notebooks with the outputs that they have today: executed as `test` does, and cached with it."""
+"""Execute the notebooks of a site, as `test` does, and with the same cached results."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ EXECUTED = "executed"
 
 @dataclass(frozen=True)
 class NotebooksRequest:
-    """Files of which some may be notebooks."""
+    """Files, some of which may be notebooks."""
 
     files: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ExecutedNotebooks:
-    """Each notebook after it ran, below `executed`, at its own path."""
+    """The executed notebooks, at their own paths below `executed`."""
 
     digest: Digest
 
@@ -40,16 +40,16 @@ class ExecutedNotebook:
 
 
 class NotebookError(Exception):
-    """A notebook that a site shows could not be executed."""
+    """A notebook of a site could not be executed."""
 
 
 @rule(desc="Run a notebook for a site", level=LogLevel.DEBUG)
 async def run_notebook(field_set: NotebookTestFieldSet) -> ExecutedNotebook:
     result = await Get(FallibleProcessResult, NotebookProcessRequest(field_set))
     if result.exit_code:
-        said = (result.stdout + result.stderr).decode(errors="replace").strip()
+        output = (result.stdout + result.stderr).decode(errors="replace").strip()
         raise NotebookError(
-            f"{said}\nThe site shows {field_set.source.file_path} with its outputs: mend it "
+            f"{output}\nThe site shows {field_set.source.file_path} with its outputs. Fix it "
             f"(./pants test {field_set.address}), or set `skip_execute=True` to show it as it is."
         )
     executed = await Get(

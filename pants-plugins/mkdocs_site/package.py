@@ -27,7 +27,6 @@ from pants.engine.target import (
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
-from mkdocs_site import repository
 from mkdocs_site.notebooks import EXECUTED, ExecutedNotebooks, NotebooksRequest
 from mkdocs_site.repository import Repository, RepositoryRequest
 from mkdocs_site.target_types import (
@@ -51,7 +50,7 @@ class MkdocsSiteFieldSet(PackageFieldSet):
 
 @dataclass(frozen=True)
 class SiteGenerator:
-    """mkdocs, installed with the hooks and plugins of a site; `sources` are ours."""
+    """mkdocs with the plugins of a site; `sources` are the site's hooks."""
 
     pex: VenvPex
     sources: Digest
@@ -77,7 +76,7 @@ async def install_generator(request: SiteDependenciesField) -> SiteGenerator:
         ),
         Get(TransitiveTargets, TransitiveTargetsRequest(addresses)),
     )
-    # mkdocs loads hooks from files at their places, not as modules.
+    # mkdocs loads hooks by path, not as modules.
     files = await Get(
         SourceFiles,
         SourceFilesRequest(target.get(SourcesField) for target in transitive.closure),
@@ -87,7 +86,7 @@ async def install_generator(request: SiteDependenciesField) -> SiteGenerator:
 
 @rule(desc="Build a site with mkdocs", level=LogLevel.DEBUG)
 async def package_site(field_set: MkdocsSiteFieldSet) -> BuiltPackage:
-    generator, sources, read, told = await MultiGet(
+    generator, sources, read, repository = await MultiGet(
         Get(SiteGenerator, SiteDependenciesField, field_set.dependencies),
         Get(SourceFiles, SourceFilesRequest([field_set.sources])),
         Get(Snapshot, PathGlobs(field_set.reads.value or ())),
@@ -100,7 +99,7 @@ async def package_site(field_set: MkdocsSiteFieldSet) -> BuiltPackage:
     )
     digests = (
         generator.sources,
-        told.digest,
+        repository.digest,
         executed.digest,
         *(snapshot.digest for snapshot in shown),
     )
@@ -120,9 +119,9 @@ async def package_site(field_set: MkdocsSiteFieldSet) -> BuiltPackage:
             extra_env={
                 "DOCS_TARGETS": repository.FILE,
                 "DOCS_EXECUTED": EXECUTED,
-                # Advertising, which would be all that a good build says.
+                # Turns off an advertisement, which would be the only output of a successful build.
                 "NO_MKDOCS_2_WARNING": "1",
-                # mkdocs writes no dates but this one: the same sources make the same bytes.
+                # The only date that mkdocs writes. A fixed one makes the site reproducible.
                 "SOURCE_DATE_EPOCH": "315532800",
             },
             level=LogLevel.INFO,

@@ -1,4 +1,4 @@
-"""What a site may tell of the repository."""
+"""The repository's targets, for the hooks of a site."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RepositoryRequest:
 
 @dataclass(frozen=True)
 class Repository:
-    """A JSON file named `targets.json`: a part of what `./pants peek ::` prints."""
+    """The JSON file `targets.json`, with a part of the output of `./pants peek ::`."""
 
     digest: Digest
 
@@ -65,7 +65,7 @@ def as_peek(target: Target, dependencies: Iterable[str] = ()) -> Mapping[str, ob
     }
 
 
-@rule(desc="Tell a site which targets there are", level=LogLevel.DEBUG)
+@rule(desc="Describe the repository's targets for a site", level=LogLevel.DEBUG)
 async def describe_repository(
     _: RepositoryRequest, targets: AllTargets, unexpanded: AllUnexpandedTargets
 ) -> Repository:
@@ -76,9 +76,9 @@ async def describe_repository(
     found = {target.address: as_peek(target) for target in (*unexpanded, *targets)}
     for target, addresses in zip(modules, dependencies):
         found[target.address] = as_peek(target, (address.spec for address in addresses))
-    told = json.dumps([found[address] for address in sorted(found)], indent=1)
+    content = json.dumps([found[address] for address in sorted(found)], indent=1)
     return Repository(
-        await Get(Digest, CreateDigest([FileContent(FILE, told.encode())])),
+        await Get(Digest, CreateDigest([FileContent(FILE, content.encode())])),
     )
 
 
@@ -89,12 +89,12 @@ def owns(target: Target, files: frozenset[str]) -> bool:
     return bool(matcher.matches(tuple(files)))
 
 
-# Pants' own `Owners` holds each file against each target: of a site that reads all
-# sources, the square of their number.
-@rule(desc="Infer what a site shows", level=LogLevel.DEBUG)
+# Pants' own `Owners` compares each file with each target. For a site that reads all sources, that
+# time grows with the square of their number.
+@rule(desc="Infer the dependencies of a site", level=LogLevel.DEBUG)
 async def infer_reads(request: InferSiteReads, targets: AllTargets) -> InferredDependencies:
     field_set = request.field_set
-    # Some of the pages may be notebooks, which are targets of their own.
+    # Some pages may be notebooks, which have their own targets.
     sources, read = await MultiGet(
         Get(SourcesPaths, SourcesPathsRequest(field_set.sources)),
         Get(Paths, PathGlobs(field_set.reads.value or ())),

@@ -16,7 +16,7 @@ class SiteSourcesField(MultipleSourcesField):
     uses_source_roots = False
     help = help_text(
         """
-        `mkdocs.yml`, and all files of the pages. Example:
+        `mkdocs.yml`, and the files of all pages. Example:
         `sources=["mkdocs.yml", "pages/**/*"]`.
         """
     )
@@ -25,8 +25,8 @@ class SiteSourcesField(MultipleSourcesField):
 class SiteDependenciesField(Dependencies):
     help = help_text(
         """
-        The Python that makes the site: a module of ours (hooks) that depends on the packages of
-        mkdocs and its plugins. All of its resolve. What the site reads is inferred.
+        The Python code that builds the site: a module with hooks that depends on mkdocs and its
+        plugins. All of it must be in the same resolve. The files in `reads` are inferred.
         """
     )
 
@@ -35,8 +35,9 @@ class SiteReadsField(StringSequenceField):
     alias = "reads"
     help = help_text(
         """
-        Files outside the site's folder that its pages show, as globs from the build root: sources
-        of a reference, snippets, notebooks. A change of one of them is a change of the site.
+        Files outside the site's folder that its pages show: sources of a reference, snippets,
+        notebooks. Globs are relative to the build root. A change of one of these files changes
+        the site.
 
         Example: `reads=["src/**/*.py", "README.md"]`.
         """
@@ -54,15 +55,15 @@ class MkdocsSiteTarget(Target):
     )
     help = help_text(
         """
-        A static site that mkdocs makes: `package` writes its folder into `dist/`, and fails where
-        `mkdocs build --strict` does, for example on a link that leads nowhere.
+        A static site that is built by mkdocs. `package` writes it to a folder in `dist/`, and
+        fails if `mkdocs build --strict` fails, for example because of a broken link.
 
-        A notebook among what it shows is executed first, as `test` does; one that fails fails the
-        site. With `skip_execute=True` it is shown as it is.
+        Notebooks on its pages are executed first, as by `test`. If one fails, the site fails.
+        With `skip_execute=True`, a notebook is shown as it is.
 
-        Hooks find in the variable `DOCS_TARGETS` a JSON file with the address, dependencies and
-        sources of every target, as `./pants peek ::` prints them; and in `DOCS_EXECUTED` the folder
-        of the notebooks that were executed.
+        Hooks get two environment variables. `DOCS_TARGETS` is the path of a JSON file with the
+        address, dependencies and sources of every target, as `./pants peek ::` prints them.
+        `DOCS_EXECUTED` is the folder of the executed notebooks.
 
         For example:
 

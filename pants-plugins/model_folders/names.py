@@ -1,4 +1,4 @@
-"""The name of a model's folder is a Python identifier: commands, jobs and paths are made of it."""
+"""Lint names of models' folders: commands, jobs and paths need them to be Python identifiers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ModelFolders(Subsystem):
     skip = SkipOption("lint")
     within = StrListOption(
         default=["src/models", "tests/models"],
-        help="The folders in which each folder is a model's.",
+        help="The folders whose subfolders are models.",
     )
 
 
@@ -34,7 +34,7 @@ class ModelFoldersRequest(LintFilesRequest):
 
 
 def folders_of_models(files: Iterable[str], within: Iterable[str]) -> tuple[str, ...]:
-    """The folders directly below those of `within` that hold some of the files."""
+    """The direct subfolders of `within` that contain any of the files."""
     depths = [PurePath(folder).parts for folder in within]
     found = set()
     for file in files:
@@ -53,10 +53,10 @@ def is_refused(folder: str) -> bool:
 
 
 def message(folders: Iterable[str]) -> str:
-    # A name may hold what a terminal acts on.
+    # A name may contain control characters for a terminal.
     return "".join(
-        f"{ascii(folder)}: the name of a model's folder has to be a Python identifier: "
-        "a to z, 0 to 9 and _. Rename the folder.\n"
+        f"{ascii(folder)}: the name of a model's folder must be a Python identifier "
+        "(a to z, 0 to 9 and _). Rename the folder.\n"
         for folder in folders
     )
 

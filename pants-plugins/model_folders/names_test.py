@@ -32,12 +32,12 @@ def linted(runner: RuleRunner, *files: str) -> LintResult:
     return runner.request(LintResult, [batch])
 
 
-def test_a_folder_that_is_no_identifier_is_refused(runner: RuleRunner) -> None:
+def test_a_folder_whose_name_is_not_an_identifier_is_refused(runner: RuleRunner) -> None:
     result = linted(runner, f"{HOSTILE}/dag.toml", *(f"{folder}/train.py" for folder in GOOD))
     assert result.exit_code == 1
     assert result.stdout == (
-        f"'{HOSTILE}': the name of a model's folder has to be a Python identifier: "
-        "a to z, 0 to 9 and _. Rename the folder.\n"
+        f"'{HOSTILE}': the name of a model's folder must be a Python identifier "
+        "(a to z, 0 to 9 and _). Rename the folder.\n"
     )
 
 

@@ -62,8 +62,8 @@ def inspected(
     }
 
 
-def image(told: dict[str, object]) -> LocalImage:
-    return LocalImage.from_inspection(json.dumps([told]).encode())
+def image(details: dict[str, object]) -> LocalImage:
+    return LocalImage.from_inspection(json.dumps([details]).encode())
 
 
 def asked_for(*, revision: str = "0f1533d") -> ImageBuild:
@@ -82,17 +82,15 @@ def built(docker_program: DockerProgram, request: ImageBuild) -> str:
     return " ".join(("build", *build_argv(docker, request)))
 
 
-def test_docker_is_found_with_what_it_needs(
+def test_docker_is_found_with_its_environment(
     rule_runner: RuleRunner, docker_program: DockerProgram
 ) -> None:
-    told = {"DOCKER_HOST": "unix:///there", **docker_program.environment, "TOKEN": "1"}
-    rule_runner.set_options(["--docker-env-vars=['TOKEN']"], env={**told, "OTHER": "1"})
-    assert rule_runner.request(Docker, []) == Docker(str(docker_program.path), FrozenDict(told))
+    details = {"DOCKER_HOST": "unix:///there", **docker_program.environment, "TOKEN": "1"}
+    rule_runner.set_options(["--docker-env-vars=['TOKEN']"], env={**details, "OTHER": "1"})
+    assert rule_runner.request(Docker, []) == Docker(str(docker_program.path), FrozenDict(details))
 
 
-def test_the_tools_that_docker_is_given_are_found(
-    rule_runner: RuleRunner, docker_program: DockerProgram
-) -> None:
+def test_dockers_tools_are_found(rule_runner: RuleRunner, docker_program: DockerProgram) -> None:
     helper = docker_program.path.parent / "docker-credential-helper"
     helper.write_text("#!/bin/sh\n")
     helper.chmod(0o755)
@@ -107,7 +105,7 @@ def test_the_tools_that_docker_is_given_are_found(
     assert shim == "docker-credential-helper"
 
 
-def test_an_image_is_read_from_what_docker_tells() -> None:
+def test_an_image_is_read_from_an_inspection() -> None:
     content = [["sha256:1", "sha256:2"], ["A=1"], "10001"]
     assert image(inspected(*REFS)) == LocalImage(
         id="sha256:there",
@@ -123,7 +121,7 @@ def test_an_image_may_have_neither_names_nor_settings() -> None:
     assert (found.id, found.refs, found.revision) == ("sha256:there", (), "")
 
 
-def test_an_identity_is_of_what_an_image_holds_and_how_it_runs() -> None:
+def test_an_identity_depends_on_layers_environment_and_user() -> None:
     identity = image(inspected(*REFS)).identity
     assert image(inspected("other:name", id="sha256:2", revision="1")).identity == identity
     others = (
@@ -148,14 +146,14 @@ def test_an_identity_is_of_what_an_image_holds_and_how_it_runs() -> None:
         ("", "", True),
     ],
 )
-def test_what_a_commit_makes_is_not_named_after_changes(
+def test_a_commit_does_not_reuse_an_image_with_changes(
     there: str, wanted: str, settled: bool
 ) -> None:
     found = image(inspected(*REFS, revision=there))
     assert is_usable(found, asked_for(revision=wanted)) is settled
 
 
-def test_the_tool_is_told_all_of_a_build() -> None:
+def test_the_tool_gets_all_arguments_of_a_build() -> None:
     request = ImageBuild(
         ("a:1", "a:2"),
         "docker/image.Dockerfile",
@@ -176,31 +174,33 @@ def test_the_tool_is_told_all_of_a_build() -> None:
     )
 
 
-def test_what_is_there_is_found(rule_runner: RuleRunner, docker_program: DockerProgram) -> None:
-    told = inspected(*REFS)
-    docker_program.add_image(CONTENT, told)
+def test_an_existing_image_is_found(rule_runner: RuleRunner, docker_program: DockerProgram) -> None:
+    details = inspected(*REFS)
+    docker_program.add_image(CONTENT, details)
     found = rule_runner.request(MaybeLocalImage, [ImageLookup(CONTENT)])
-    assert found == MaybeLocalImage(image(told))
+    assert found == MaybeLocalImage(image(details))
 
 
-def test_what_is_not_there_is_no_failure(rule_runner: RuleRunner) -> None:
+def test_a_missing_image_is_not_an_error(rule_runner: RuleRunner) -> None:
     found = rule_runner.request(MaybeLocalImage, [ImageLookup(CONTENT)])
     assert found == MaybeLocalImage(None)
 
 
-def test_what_is_there_is_not_built(rule_runner: RuleRunner, docker_program: DockerProgram) -> None:
-    told = inspected(*REFS)
-    docker_program.add_image(CONTENT, told)
-    assert make(rule_runner, asked_for()) == image(told)
+def test_an_existing_image_is_not_built(
+    rule_runner: RuleRunner, docker_program: DockerProgram
+) -> None:
+    details = inspected(*REFS)
+    docker_program.add_image(CONTENT, details)
+    assert make(rule_runner, asked_for()) == image(details)
     assert docker_program.calls == [f"image inspect {CONTENT}"]
 
 
-def test_what_is_there_gets_the_names_it_lacks(
+def test_an_existing_image_gets_missing_tags(
     rule_runner: RuleRunner, docker_program: DockerProgram
 ) -> None:
-    told = inspected(CONTENT, "models/iris:older")
-    docker_program.add_image(CONTENT, told)
-    assert make(rule_runner, asked_for()) == image(told)
+    details = inspected(CONTENT, "models/iris:older")
+    docker_program.add_image(CONTENT, details)
+    assert make(rule_runner, asked_for()) == image(details)
     assert docker_program.calls == [
         f"image inspect {CONTENT}",
         f"tag sha256:there {COMMIT}",
@@ -209,14 +209,14 @@ def test_what_is_there_gets_the_names_it_lacks(
 
 
 @pytest.mark.parametrize("there", [None, "0f1533d+changes"])
-def test_what_is_not_there_or_was_made_of_changes_is_built(
+def test_missing_images_and_images_with_changes_are_built(
     rule_runner: RuleRunner, docker_program: DockerProgram, there: str | None
 ) -> None:
     if there:
         docker_program.add_image(CONTENT, inspected(*REFS, revision=there))
-    told = inspected(*REFS, id="sha256:made")
-    docker_program.add_image("sha256:made", told)
-    assert make(rule_runner, asked_for()) == image(told)
+    details = inspected(*REFS, id="sha256:made")
+    docker_program.add_image("sha256:made", details)
+    assert make(rule_runner, asked_for()) == image(details)
     assert docker_program.calls == [
         built(docker_program, asked_for()),
         f"image inspect {CONTENT}",
@@ -224,7 +224,7 @@ def test_what_is_not_there_or_was_made_of_changes_is_built(
     ]
 
 
-def test_without_an_engine_one_message(
+def test_a_missing_engine_is_one_message(
     rule_runner: RuleRunner, docker_program: DockerProgram
 ) -> None:
     docker_program.fail_with(DOWN)

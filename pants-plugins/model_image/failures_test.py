@@ -20,7 +20,7 @@ UNKNOWN_HOST = "dial tcp: lookup engine.example.com on 10.0.0.2:53: no such host
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("output", "expected"),
     [
         (
             # 20.10
@@ -91,34 +91,36 @@ UNKNOWN_HOST = "dial tcp: lookup engine.example.com on 10.0.0.2:53: no such host
         ("", ""),
     ],
 )
-def test_a_known_message_has_a_remedy(said: str, expected: str) -> None:
-    assert remedy(said) == expected
+def test_a_known_message_has_a_remedy(output: str, expected: str) -> None:
+    assert remedy(output) == expected
 
 
-def test_an_error_says_at_what_why_and_what_to_do() -> None:
-    said = "Cannot connect to the Docker daemon at tcp://127.0.0.1:9. Is the docker daemon running?"
-    error = EngineError("look for models/iris:latest", f"[]\n{said}\n")
+def test_an_error_says_what_failed_why_and_how_to_fix_it() -> None:
+    output = (
+        "Cannot connect to the Docker daemon at tcp://127.0.0.1:9. Is the docker daemon running?"
+    )
+    error = EngineError("look for models/iris:latest", f"[]\n{output}\n")
     assert (error.what, error.remedy) == ("look for models/iris:latest", ENGINE)
-    assert str(error) == f"Could not look for models/iris:latest:\n[]\n{said}\n{ENGINE}"
+    assert str(error) == f"Could not look for models/iris:latest:\n[]\n{output}\n{ENGINE}"
 
 
-def test_an_unknown_message_is_told_without_a_remedy() -> None:
+def test_an_unknown_message_has_no_remedy() -> None:
     error = EngineError("build a:b", "dockerfile parse error line 3: unknown instruction: ADDD\n")
     assert str(error) == (
         "Could not build a:b:\ndockerfile parse error line 3: unknown instruction: ADDD"
     )
 
 
-def test_a_part_that_there_is_not_is_no_empty_line() -> None:
+def test_a_missing_part_leaves_no_empty_line() -> None:
     assert explain("push a:b", "", "Try again.") == "Could not push a:b:\nTry again."
 
 
-def test_without_a_message_what_was_tried_is_told() -> None:
+def test_without_output_the_message_has_only_the_action() -> None:
     assert str(EngineError("build a:b", "")) == "Could not build a:b:"
 
 
-def test_the_last_lines_are_told_without_what_is_said_at_every_build() -> None:
-    said = dedent(
+def test_the_last_lines_are_shown_without_noise() -> None:
+    output = dedent(
         """\
         DEPRECATED: The legacy builder is deprecated and will be removed in a future release.
                     Install the buildx component to build images with BuildKit:
@@ -129,11 +131,11 @@ def test_the_last_lines_are_told_without_what_is_said_at_every_build() -> None:
           base name (${BASE}) should not be blank
         """
     )
-    assert last_lines(said, 2) == (
+    assert last_lines(output, 2) == (
         "Step 2/3 : FROM ${BASE}\nbase name (${BASE}) should not be blank"
     )
 
 
-def test_where_there_is_nothing_else_what_is_always_said_is_told() -> None:
-    said = "DEPRECATED: The legacy builder is deprecated and will be removed in a future release."
-    assert last_lines(said) == said
+def test_noise_is_shown_if_there_is_nothing_else() -> None:
+    output = "DEPRECATED: The legacy builder is deprecated and will be removed in a future release."
+    assert last_lines(output) == output

@@ -123,7 +123,7 @@ def test_an_image_goes_to_the_registries_that_it_names(
     )
 
 
-def test_amazons_credentials_go_along_and_no_others(
+def test_only_amazons_credentials_are_passed(
     rule_runner: RuleRunner, docker_program: DockerProgram
 ) -> None:
     configure(rule_runner, docker_program, REGISTRIES, AWS_PROFILE="models", OTHER="1")
@@ -149,7 +149,7 @@ def test_a_registry_may_be_left_out(rule_runner: RuleRunner, docker_program: Doc
         ("Team/{parent_directory}-{directory}-{name}", "team/models-iris-image"),
     ],
 )
-def test_a_registry_may_have_names_of_its_own(
+def test_a_registry_can_define_its_own_names(
     rule_runner: RuleRunner, docker_program: DockerProgram, pattern: str, repository: str
 ) -> None:
     named = {"ecr": {**REGISTRIES["ecr"], "repository": pattern}}
@@ -158,7 +158,7 @@ def test_a_registry_may_have_names_of_its_own(
     assert processes(rule_runner) == PublishProcesses([expected])
 
 
-def test_a_pattern_of_names_that_cannot_be_is_named(
+def test_an_invalid_pattern_of_names_is_reported(
     rule_runner: RuleRunner, docker_program: DockerProgram
 ) -> None:
     configure(
@@ -189,10 +189,10 @@ def test_an_unknown_registry_is_named(rule_runner: RuleRunner) -> None:
         processes(rule_runner, "registries=['@ecs']")
 
 
-def test_what_is_told_of_a_push_says_who_pushes_where(rule_runner: RuleRunner) -> None:
+def test_the_output_data_names_publisher_and_registries(rule_runner: RuleRunner) -> None:
     rule_runner.write_files({"BUILD": "model_image(name='image', registries=['@ecr'])"})
     address = Address("", target_name="image")
-    told = PublishModelImageFieldSet.create(rule_runner.get_target(address)).get_output_data()
-    assert told == PublishOutputData(
+    data = PublishModelImageFieldSet.create(rule_runner.get_target(address)).get_output_data()
+    assert data == PublishOutputData(
         {"publisher": "model_image", "registries": ("@ecr",), "target": address}
     )

@@ -68,27 +68,27 @@ def test_a_commit_is_named_with_its_date(rule_runner: RuleRunner) -> None:
     assert find(rule_runner) == Revision(made, CREATED)
 
 
-def test_changes_are_told(rule_runner: RuleRunner) -> None:
+def test_uncommitted_changes_are_reported(rule_runner: RuleRunner) -> None:
     made = commit(rule_runner)
     rule_runner.write_files({"src/model.py": "x = 2\n"})
     assert find(rule_runner) == Revision(f"{made}+changes", CREATED)
 
 
-def test_a_change_that_is_staged_is_one(rule_runner: RuleRunner) -> None:
+def test_a_staged_change_counts(rule_runner: RuleRunner) -> None:
     made = commit(rule_runner)
     rule_runner.write_files({"src/new.py": ""})
     git(rule_runner, "add", "src")
     assert find(rule_runner) == Revision(f"{made}+changes", CREATED)
 
 
-def test_an_untracked_file_is_a_change_whatever_git_is_set_to_show(rule_runner: RuleRunner) -> None:
+def test_an_untracked_file_is_a_change_whatever_gits_settings(rule_runner: RuleRunner) -> None:
     made = commit(rule_runner)
     git(rule_runner, "config", "status.showUntrackedFiles", "no")
     rule_runner.write_files({"src/new.py": ""})
     assert find(rule_runner) == Revision(f"{made}+changes", CREATED)
 
 
-def test_to_ask_leaves_the_index_alone(rule_runner: RuleRunner) -> None:
+def test_the_lookup_does_not_change_the_index(rule_runner: RuleRunner) -> None:
     commit(rule_runner)
     index = Path(rule_runner.build_root, ".git/index")
     before = index.read_bytes()
@@ -99,13 +99,13 @@ def test_to_ask_leaves_the_index_alone(rule_runner: RuleRunner) -> None:
     assert index.read_bytes() == before
 
 
-def test_an_ignored_file_is_none(rule_runner: RuleRunner) -> None:
+def test_an_ignored_file_is_not_a_change(rule_runner: RuleRunner) -> None:
     rule_runner.write_files({"src/.gitignore": "/new.py\n", "src/new.py": ""})
     made = commit(rule_runner)
     assert find(rule_runner) == Revision(made, CREATED)
 
 
-def test_what_git_is_set_to_tell_of_signatures_is_not_taken_for_the_commit(
+def test_signatures_in_gits_output_are_not_the_commit(
     rule_runner: RuleRunner, tmp_path: Path
 ) -> None:
     commit(rule_runner)
@@ -128,7 +128,7 @@ def test_without_a_repository_it_is_unknown(rule_runner: RuleRunner) -> None:
     assert find(rule_runner) == Revision("unknown", EPOCH)
 
 
-def test_a_clone_of_another_user_is_trusted_by_the_command_that_git_names(tmp_path: Path) -> None:
+def test_git_suggests_how_to_trust_another_users_clone(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     # git's own test switch. Changing the owner of the files would need root.
     env = {**os.environ, "LC_ALL": "C", "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
@@ -151,5 +151,5 @@ def test_only_a_clean_commit_is_a_tag(status: str, expected: Revision, tag: str 
     assert (parsed, parsed.tag) == (expected, tag)
 
 
-def test_what_is_unknown_is_no_tag() -> None:
+def test_an_unknown_revision_has_no_tag() -> None:
     assert Revision().tag is None

@@ -50,12 +50,12 @@ def test_each_model_gets_an_image(rule_runner: RuleRunner) -> None:
     assert proposed(rule_runner) == images_of(*MODELS)
 
 
-def test_a_model_with_an_image_gets_no_other(rule_runner: RuleRunner) -> None:
+def test_a_model_with_an_image_gets_no_second_one(rule_runner: RuleRunner) -> None:
     rule_runner.write_files({"src/models/iris/BUILD": "model_image(name='of_its_own')"})
     assert proposed(rule_runner) == images_of("src/models/churn")
 
 
-def test_only_folders_that_were_asked_for_get_one(rule_runner: RuleRunner) -> None:
+def test_only_requested_folders_get_an_image(rule_runner: RuleRunner) -> None:
     assert proposed(rule_runner, "src/models/iris") == images_of("src/models/iris")
 
 

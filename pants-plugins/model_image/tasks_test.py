@@ -160,7 +160,7 @@ def test_a_new_model_needs_no_edit(rule_runner: RuleRunner) -> None:
     assert rule_runner.request(ImageTasks, [request]) == image_tasks(CHURN, fraud, PREDICT, TRAIN)
 
 
-def test_a_filter_on_the_command_line_is_not_for_tasks(rule_runner: RuleRunner) -> None:
+def test_a_filter_on_the_command_line_does_not_change_tasks(rule_runner: RuleRunner) -> None:
     rule_runner.set_options([*OPTIONS, "--filter-target-type=model_image"], env_inherit={"PATH"})
     assert find(rule_runner, "tasks=['src::']") == image_tasks(CHURN, PREDICT, TRAIN)
 
@@ -219,7 +219,7 @@ OF_IRIS = (
 )
 
 
-def test_an_image_depends_on_its_tasks_and_on_what_it_is_made_with(
+def test_an_image_depends_on_its_tasks_and_its_dockerfiles(
     with_docker: RuleRunner,
 ) -> None:
     address = request_for(with_docker).address
@@ -235,7 +235,7 @@ def test_an_image_depends_on_its_platform(with_docker: RuleRunner) -> None:
     assert set(dependencies) == {*OF_IRIS, Address(PLATFORM, target_name="linux_x86_64")}
 
 
-def test_the_files_of_images_lie_in_one_folder() -> None:
+def test_the_files_of_images_are_in_one_folder() -> None:
     images = create_subsystem(ModelImages, folder="build/images")
     assert images.file_globs == (
         "build/images/*.Dockerfile",

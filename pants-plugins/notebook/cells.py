@@ -23,12 +23,12 @@ _IMPORTS = re.compile(
 
 
 class UnreadableNotebookError(Exception):
-    """A file that is no notebook of Python; the message says why and what to do."""
+    """A file is not a Python notebook. The message says why, and how to fix it."""
 
 
 @dataclass(frozen=True)
 class CodeCell:
-    """`number` counts all cells from 1, text too, as Ruff and a reader do."""
+    """`number` counts all cells from 1, including text cells, as in Ruff's messages."""
 
     number: int
     source: str
@@ -42,7 +42,7 @@ class CodeCell:
 
 
 def one_module_each(code: str) -> str:
-    """Of `import a, b` the parser of Pants 2.17 sees `a` alone."""
+    """Split `import a, b`, since the parser of Pants 2.17 finds only `a` in it."""
     return _IMPORTS.sub(
         lambda match: match[1] + re.sub(r"[ \t]*,[ \t]*", "; import ", match[2]), code
     )
@@ -59,7 +59,7 @@ class CellLine:
 
 @dataclass(frozen=True)
 class Joined:
-    """The Python of cells as one file, and where each of its lines came from."""
+    """The Python of all cells as one file, and the cell and line of each of its lines."""
 
     code: str
     starts: tuple[tuple[int, int], ...]
@@ -85,21 +85,21 @@ def load(content: bytes, path: str) -> dict[str, Any]:
         raise UnreadableNotebookError(f"{path} is not UTF-8: {error.reason}.") from error
     except json.JSONDecodeError as error:
         raise UnreadableNotebookError(
-            f"{path}:{error.lineno}:{error.colno} is not JSON: {error.msg}. A notebook is; take "
-            "the last good version from git, or resolve the conflict that was left in it."
+            f"{path}:{error.lineno}:{error.colno} is not JSON: {error.msg}. Resolve any merge "
+            "conflict in the file, or restore the last good version from git."
         ) from error
     except RecursionError as error:
-        raise UnreadableNotebookError(f"{path} is nested too deeply for a notebook.") from error
+        raise UnreadableNotebookError(f"{path} is nested too deeply.") from error
     except ValueError as error:
         raise UnreadableNotebookError(f"{path} has a number that is too long: {error}.") from error
     _check(notebook, path)
     if _ESCAPED_HALF.search(content) and (half := _half_character(notebook)):
-        raise UnreadableNotebookError(f"{path}: {half}. No file can hold it: delete it.")
+        raise UnreadableNotebookError(f"{path}: {half}. It cannot be encoded: delete it.")
     return notebook
 
 
 def _half_character(notebook: dict[str, Any]) -> str:
-    """Where JSON's escapes name half of a character, as what cut a text by bytes leaves it."""
+    """Where the notebook has half of a surrogate pair, for example in a truncated string."""
     for number, cell in enumerate(notebook["cells"], start=1):
         if found := _HALF.search(source_of(cell)):
             return f"cell {number} has half of a character, {ascii(found[0])}"
@@ -110,22 +110,22 @@ def _half_character(notebook: dict[str, Any]) -> str:
 
 def _check(notebook: Any, path: str) -> None:
     if not isinstance(notebook, dict) or "nbformat" not in notebook:
-        raise UnreadableNotebookError(f"{path} is JSON but no notebook: it has no `nbformat`.")
+        raise UnreadableNotebookError(f"{path} is not a notebook: it has no `nbformat`.")
     if notebook["nbformat"] != NBFORMAT:
         raise UnreadableNotebookError(
-            f"{path} has nbformat {notebook['nbformat']!r}, expected {NBFORMAT}. Save it again "
-            f"from JupyterLab, or `jupyter nbconvert --to notebook --inplace {path}`."
+            f"{path}: expected nbformat {NBFORMAT}, got {notebook['nbformat']!r}. Save it again "
+            f"in JupyterLab, or run `jupyter nbconvert --to notebook --inplace {path}`."
         )
     cells = notebook.get("cells")
     if not isinstance(cells, list) or not all(map(_is_cell, cells)):
         raise UnreadableNotebookError(
-            f"{path} is broken: `cells` is not a list of cells, each with `cell_type` and `source`."
+            f"{path}: expected `cells` to be a list of cells, each with `cell_type` and `source`."
         )
     language = _language(notebook)
     if not _PYTHON.fullmatch(language):
         raise UnreadableNotebookError(
-            f"{path} is a notebook of {language!r}; only those of Python can be targets. Leave it "
-            f'out: sources=["*.ipynb", "!{path.rpartition("/")[2]}"].'
+            f"{path}: expected a Python notebook, got {language!r}. Exclude it from the target: "
+            f'sources=["*.ipynb", "!{path.rpartition("/")[2]}"].'
         )
 
 
@@ -142,8 +142,8 @@ def _language(notebook: dict[str, Any]) -> str:
     metadata = notebook.get("metadata")
     if not isinstance(metadata, dict):
         return "python"
-    told = ((metadata.get(key), name) for key, name in _LANGUAGE_KEYS)
-    names = (place.get(name) for place, name in told if isinstance(place, dict))
+    sections = ((metadata.get(key), name) for key, name in _LANGUAGE_KEYS)
+    names = (section.get(name) for section, name in sections if isinstance(section, dict))
     return next((str(name).lower() for name in names if name), "python")
 
 
@@ -164,7 +164,7 @@ def code_cells(content: bytes, path: str) -> tuple[CodeCell, ...]:
 
 
 def runs(cells: Iterable[CodeCell]) -> dict[str, CellLine]:
-    """The files that `%run` names, each with the first cell that does."""
+    """The files in `%run` magics, each with its first line."""
     found: dict[str, CellLine] = {}
     for cell in cells:
         for path in runs_of(cell.source):
@@ -174,7 +174,7 @@ def runs(cells: Iterable[CodeCell]) -> dict[str, CellLine]:
 
 
 def executable(content: bytes, path: str) -> bytes:
-    """What an execution depends on: neither outputs, nor most metadata, nor the order of keys."""
+    """The notebook without outputs and most metadata, which do not affect its execution."""
     notebook = load(content, path)
     stripped = {
         "nbformat": NBFORMAT,

@@ -36,7 +36,7 @@ def test_cells_are_counted_from_one_with_those_of_text() -> None:
     ]
 
 
-def test_a_line_of_all_cells_is_found_in_its_own() -> None:
+def test_a_line_of_the_joined_file_is_located_in_its_cell() -> None:
     cells = code_cells(notebook(code("a\n", "b"), TEXT, code(), code("c")), "a.ipynb")
     joined = Joined.of(cells)
     assert joined.code == "a\nb\n\nc\n"
@@ -45,7 +45,7 @@ def test_a_line_of_all_cells_is_found_in_its_own() -> None:
     assert str(places[1]) == "cell 1, line 2"
 
 
-def test_of_modules_on_one_line_each_is_imported() -> None:
+def test_each_module_on_one_line_is_imported() -> None:
     code = "import a, b.c as d ,e  # and, more\nif a: import f, g\nfrom h import i, j\nk = f(a, b)"
     assert one_module_each(code) == (
         "import a; import b.c as d; import e  # and, more\nif a: import f; import g\n"
@@ -53,7 +53,7 @@ def test_of_modules_on_one_line_each_is_imported() -> None:
     )
 
 
-def test_files_that_are_run_have_a_place() -> None:
+def test_run_files_are_located() -> None:
     cells = code_cells(notebook(TEXT, code("x = 1\n", "%run helpers.py")), "a.ipynb")
     assert runs(cells) == {"helpers.py": CellLine(2, 2)}
 
@@ -63,26 +63,26 @@ def test_files_that_are_run_have_a_place() -> None:
     [
         (b'{"cells": [\n<<<<<<< HEAD', "a/b.ipynb:2:1 is not JSON: Expecting value."),
         (b"\xff\xfe", "a/b.ipynb is not UTF-8"),
-        (b"[]", "a/b.ipynb is JSON but no notebook: it has no `nbformat`."),
-        (notebook(nbformat=3), "a/b.ipynb has nbformat 3, expected 4. Save it again"),
-        (notebook({"cell_type": "code"}), "a/b.ipynb is broken: `cells` is not a list of cells"),
-        (notebook({"cell_type": "code", "source": [1]}), "a/b.ipynb is broken: `cells`"),
+        (b"[]", "a/b.ipynb is not a notebook: it has no `nbformat`."),
+        (notebook(nbformat=3), "a/b.ipynb: expected nbformat 4, got 3. Save it again"),
+        (notebook({"cell_type": "code"}), "a/b.ipynb: expected `cells` to be a list of cells"),
+        (notebook({"cell_type": "code", "source": [1]}), "a/b.ipynb: expected `cells`"),
         (
             notebook(metadata={"kernelspec": {"language": "R"}}),
-            "a/b.ipynb is a notebook of 'r'; only those of Python can be targets. Leave it out: "
+            "a/b.ipynb: expected a Python notebook, got 'r'. Exclude it from the target: "
             'sources=["*.ipynb", "!b.ipynb"].',
         ),
         (
             notebook(TEXT, code("import os  # \ud83d")),
-            "a/b.ipynb: cell 2 has half of a character, '\\ud83d'. No file can hold it: delete it.",
+            "a/b.ipynb: cell 2 has half of a character, '\\ud83d'. It cannot be encoded: delete",
         ),
         (
             notebook(code("x", outputs=[{"text": "\udc00"}])),
-            "a/b.ipynb: an output, or metadata, has half of a character, '\\udc00'. No file can",
+            "a/b.ipynb: an output, or metadata, has half of a character, '\\udc00'. It cannot",
         ),
     ],
 )
-def test_a_file_that_is_no_notebook_is_told(content: bytes, message: str) -> None:
+def test_an_invalid_notebook_is_reported(content: bytes, message: str) -> None:
     with pytest.raises(UnreadableNotebookError, match=f"^{re.escape(message)}"):
         code_cells(content, "a/b.ipynb")
 
@@ -93,13 +93,13 @@ def test_pythons_languages_have_several_names(language: str) -> None:
     assert [cell.python for cell in code_cells(content, "a.ipynb")] == ["x"]
 
 
-def test_a_character_of_two_escapes_is_whole() -> None:
+def test_a_surrogate_pair_is_one_character() -> None:
     content = notebook(code("x = '\N{SLIGHTLY SMILING FACE}'"))
     assert b"\\ud83d" in content
     assert executable(content, "a.ipynb").decode().count("\N{SLIGHTLY SMILING FACE}") == 1
 
 
-def test_outputs_and_counts_are_no_input_of_an_execution() -> None:
+def test_outputs_and_counts_do_not_affect_an_execution() -> None:
     plain = notebook(TEXT, code("x\n", "y", outputs=[], execution_count=None))
     metadata = {"execution": {"iopub.status.busy": "2026-11-25"}, "tags": []}
     shown = notebook(

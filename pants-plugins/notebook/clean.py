@@ -24,7 +24,7 @@ class CleanRequest(FmtTargetsRequest):
 
 @dataclass(frozen=True)
 class CleanPartition:
-    """Notebooks of one partition keep their outputs, or none does."""
+    """All notebooks of a partition keep their outputs, or all lose them."""
 
     keep_outputs: bool
 

@@ -49,7 +49,7 @@ KERNEL = "ipykernel"
 
 @dataclass(frozen=True)
 class NotebookInferenceFieldSet(FieldSet):
-    """What Pants' own rules for Python want to know, with a notebook as the source."""
+    """The fields that Pants' own rules for Python read, with a notebook as the source."""
 
     required_fields = (NotebookSourceField, NotebookDependenciesField, PythonResolveField)
 
@@ -72,7 +72,7 @@ class InferNotebookDependencies(InferDependenciesRequest):
 
 @dataclass(frozen=True)
 class UnownedImportsRequest:
-    """The imports of a notebook that nothing provides."""
+    """The imports of a notebook that no target provides."""
 
     address: Address
     origins: tuple[tuple[str, CellLine], ...]
@@ -95,7 +95,7 @@ async def describe_unowned_imports(request: UnownedImportsRequest) -> UnownedImp
         for (name, _), owners in zip(request.origins, possible)
         if owners.value
     ]
-    others = f"\n\nOther resolves have some:\n\n{bullet_list(elsewhere)}" if elsewhere else ""
+    others = f"\n\nOther resolves have these:\n\n{bullet_list(elsewhere)}" if elsewhere else ""
     imports = [f"{name} ({origin})" for name, origin in request.origins]
     return UnownedImportsMessage(
         softwrap(
@@ -121,11 +121,11 @@ def unowned(
 
 
 def run_paths(paths: Mapping[str, CellLine], folder: str) -> tuple[str, ...]:
-    """`%run` starts where the notebook lies."""
+    """Paths in `%run` are relative to the notebook's folder."""
     return tuple(os.path.normpath(os.path.join(folder, path)) for path in paths)
 
 
-async def _tell(behaviour: UnownedDependencyUsage, request: UnownedImportsRequest) -> None:
+async def _report(behaviour: UnownedDependencyUsage, request: UnownedImportsRequest) -> None:
     """Warn or fail, as `[python-infer].unowned_dependency_behavior` says."""
     if not request.origins or behaviour is UnownedDependencyUsage.DoNothing:
         return
@@ -142,12 +142,12 @@ async def infer_notebook_dependencies(
     field_set: NotebookInferenceFieldSet = request.field_set
     parsed = await Get(ParsedNotebook, ParseNotebookRequest, field_set.parse_request(setup))
     for problem in parsed.problems:
-        logger.warning(f"{problem} Nothing is inferred from it.")
+        logger.warning(f"{problem} No dependencies are inferred from it.")
     resolve = field_set.resolve.normalized_value(setup)
     resolved, kernel, *run = await MultiGet(
         Get(
             ResolvedParsedPythonDependencies,
-            # It reads of a field set what ours has, too.
+            # Our field set has the attributes that this rule reads.
             ResolvedParsedPythonDependenciesRequest(
                 field_set,
                 parsed.dependencies,
@@ -164,7 +164,7 @@ async def infer_notebook_dependencies(
     assets, _ = _collect_imports_info(resolved.assets)
     origins = tuple((name, parsed.origins[name]) for name in unowned(resolved, infer))
     not_there = tuple(path for (path, _), owners in zip(parsed.runs.items(), run) if not owners)
-    await _tell(
+    await _report(
         infer.unowned_dependency_behavior,
         UnownedImportsRequest(
             field_set.address,

@@ -26,9 +26,9 @@ TEXT = {"cell_type": "markdown", "source": "import text", "metadata": {}}
 
 @rule
 def find_syntax_errors_here(request: SyntaxErrorsRequest) -> SyntaxErrors:
-    """With this Python: to find the notebook's, Pants downloads a program."""
-    told = {cell.number: syntax_error(cell.python) for cell in request.cells}
-    return SyntaxErrors(FrozenDict({number: error for number, error in told.items() if error}))
+    """Use this Python: to find the notebook's, Pants would download a program."""
+    errors = {cell.number: syntax_error(cell.python) for cell in request.cells}
+    return SyntaxErrors(FrozenDict({number: error for number, error in errors.items() if error}))
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def infer(rule_runner: RuleRunner, content: str) -> set[str]:
 KERNEL = "3rdparty:ipykernel"
 
 
-def test_what_code_cells_import_is_inferred(rule_runner: RuleRunner) -> None:
+def test_imports_in_code_cells_are_inferred(rule_runner: RuleRunner) -> None:
     content = notebook(TEXT, "import os, pandas as pd\nfrom models import iris", "x = 1")
     assert infer(rule_runner, content) == {KERNEL, "3rdparty:pandas", "src/models/iris.py"}
 
@@ -134,7 +134,7 @@ def test_a_notebook_that_is_run_is_a_dependency(rule_runner: RuleRunner) -> None
     }
 
 
-def test_what_nothing_provides_is_told_with_its_cell(rule_runner: RuleRunner) -> None:
+def test_unowned_imports_are_reported_with_their_cell(rule_runner: RuleRunner) -> None:
     content = notebook(TEXT, "import pandas", "\nimport nothing\nimport airflow", "%run no.py")
     with pytest.raises(ExecutionError) as error:
         infer(rule_runner, content)
@@ -152,7 +152,7 @@ def test_what_nothing_provides_is_told_with_its_cell(rule_runner: RuleRunner) ->
         assert part in message
 
 
-def test_a_warning_does_where_that_is_wanted(
+def test_an_option_turns_the_error_into_a_warning(
     rule_runner: RuleRunner, caplog: pytest.LogCaptureFixture
 ) -> None:
     set_options(rule_runner, behaviour="warning")
@@ -168,7 +168,7 @@ def test_an_import_can_be_left_out(rule_runner: RuleRunner) -> None:
     assert infer(rule_runner, content) == {KERNEL}
 
 
-def test_a_cell_that_does_not_parse_is_named_and_the_others_count(
+def test_a_cell_that_does_not_parse_is_reported_and_skipped(
     rule_runner: RuleRunner, caplog: pytest.LogCaptureFixture
 ) -> None:
     content = notebook("import models.iris", "x = '''\nimport pandas", "import models.churn")
@@ -176,13 +176,13 @@ def test_a_cell_that_does_not_parse_is_named_and_the_others_count(
     assert re.search(r"notebooks/a\.ipynb: cell 2, line [12] does not parse: ", caplog.text)
 
 
-def test_a_file_that_is_no_notebook_is_named(
+def test_an_invalid_notebook_is_reported(
     rule_runner: RuleRunner, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert infer(rule_runner, "<<<<<<< HEAD") == {KERNEL}
     assert "notebooks/a.ipynb:1:1 is not JSON" in caplog.text
 
 
-def test_what_is_not_executed_needs_no_kernel(rule_runner: RuleRunner) -> None:
+def test_a_skipped_notebook_needs_no_kernel(rule_runner: RuleRunner) -> None:
     rule_runner.write_files({"notebooks/BUILD": "notebooks(skip_execute=True)"})
     assert infer(rule_runner, notebook("import pandas")) == {"3rdparty:pandas"}

@@ -13,7 +13,7 @@ from notebook.subsystem import Jupyter
 
 
 class NotebookLintRequest(LintTargetsRequest):
-    """Whether each file is a notebook, and each of its code cells is Python."""
+    """Checks that each file is a notebook whose code cells are Python."""
 
     field_set_type = NotebookFieldSet
     tool_subsystem = Jupyter
@@ -28,8 +28,8 @@ class NotebookLintRequest(LintTargetsRequest):
 async def lint_notebooks(request: NotebookLintRequest.Batch[NotebookFieldSet, Any]) -> LintResult:
     problems = await Get(NotebookProblems, NotebookProblemsRequest(tuple(request.elements)))
     return LintResult(
-        exit_code=int(bool(problems.told)),
-        stdout="\n".join(problems.told),
+        exit_code=int(bool(problems.messages)),
+        stdout="\n".join(problems.messages),
         stderr="",
         linter_name=request.tool_name,
     )

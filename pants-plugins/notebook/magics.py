@@ -1,4 +1,4 @@
-"""The Python of a cell: IPython's own syntax replaced line by line, so that line numbers stay."""
+"""Convert a cell to Python. IPython's syntax is replaced line by line, to keep line numbers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 
 from notebook.syntax import syntax_error
 
-# Cell magics whose body is Python. The same that Ruff takes for Python, so both read the same code.
+# Cell magics whose body is Python; the same as in Ruff, so both tools read the same code.
 _PYTHON_CELLS = {"capture", "prun", "pypy", "python", "python3", "time", "timeit"}
 _SHELL_CELLS = {"!", "bash", "script", "sh", "system", "sx"}
 # Line magics whose argument is a statement.
 _STATEMENTS = {"lprun", "memit", "mprun", "prun", "time", "timeit"}
-# IPython brings these extensions itself.
+# Extensions that are part of IPython.
 _OWN_EXTENSIONS = {"autoreload", "storemagic"}
 _PLOT_LIBRARIES = {"matplotlib": "import matplotlib", "pylab": "import matplotlib, numpy"}
 _NOTHING = "pass"
@@ -25,7 +25,7 @@ _PYTHON_MODULE = re.compile(
 )
 _RUN = re.compile(r"^[ \t]*%run[ \t]+(?:-[a-z]+[ \t]+)*(['\"]?)([^\s'\"]+)\1", re.MULTILINE)
 
-# Python's and IPython's prompts, each with what makes sure that a line has one: `...` is Python.
+# Python's and IPython's prompts, each with a pattern that is unambiguous: `...` is also Python.
 _IN = re.compile(r"(?:(?:\[nav\]|\[ins\])? )?In \[\d+\]: |[ \t]*\.{3,}: ?")
 _PROMPTS = (
     (re.compile(r"[ \t]*(?:>>>|\.\.\.)(?:[ \t]|$)"), re.compile(r"[ \t]*>>>(?:[ \t]|$)")),
@@ -47,7 +47,7 @@ _TEXT = re.compile(
 
 
 def python_of(source: str) -> str:
-    """The cell as Python, each line where it was; what is not Python becomes nothing."""
+    """The cell as Python with the same line numbers. Lines that are not Python become empty."""
     if is_python(source):
         return source
     lines = _without_prompts(_without_indent(source).split("\n"))
@@ -58,26 +58,26 @@ def python_of(source: str) -> str:
 
 
 def runs_of(source: str) -> tuple[str, ...]:
-    """The files that `%run` names; what IPython fills in later is left out."""
+    """The files in `%run` magics, without names that IPython expands at run time."""
     lines = _without_prompts(source.split("\n"))
     paths = (match[2] for match in _RUN.finditer("\n".join(lines)))
     return tuple(path for path in paths if not set(path) & set("{$*"))
 
 
 def is_python(source: str) -> bool:
-    """Whether this Python, which is older than the notebook's, takes it for Python."""
+    """Whether it parses in this Python, which is older than the notebook's."""
     return syntax_error(source) is None
 
 
 def _without_indent(source: str) -> str:
-    """As IPython: the indent of the first line is taken from all."""
+    """Remove the indent of the first line from all lines, as IPython does."""
     indent = re.match(r"\n*([ \t]*)", source)
     prefix = indent[1] if indent else ""
     return re.sub(rf"^{prefix}", "", source, flags=re.MULTILINE) if prefix else source
 
 
 def _without_prompts(lines: list[str]) -> list[str]:
-    """As IPython: of code that was pasted with its prompts, these are taken away."""
+    """Remove the prompts of pasted code, as IPython does."""
     for prompt, begins in _PROMPTS:
         stripped, has_prompts, scanner = [], False, _Scanner()
         for line in lines:
@@ -104,7 +104,7 @@ def _cell_magic(lines: list[str]) -> str:
 
 
 def _python_lines(lines: list[str]) -> list[str]:
-    """Only where a statement can begin is a line looked at: `% 3` may be a modulo."""
+    """Replace IPython's lines, but only where a statement can begin: `% 3` may be a modulo."""
     done: list[str] = []
     scanner = _Scanner()
     rest = iter(lines)
@@ -122,7 +122,7 @@ def _python_lines(lines: list[str]) -> list[str]:
 
 
 def _command(line: str) -> str | None:
-    """What stands for a line of IPython's own, None if it is none."""
+    """The replacement for a line of IPython syntax, or None for other lines."""
     text = line.lstrip()
     indent = line[: len(line) - len(text)]
     replaced = _replacement(text.rstrip("\\"))
@@ -174,13 +174,13 @@ def _import(names: str) -> str:
 
 
 def _shell(line: str) -> str:
-    """A module that a shell line starts as a text, which string imports see; else nothing."""
+    """A module that a shell line runs, as a string, since Pants infers imports from strings."""
     module = _PYTHON_MODULE.search(line)
     return repr(module[1]) if module else _NOTHING
 
 
 class _Scanner:
-    """Whether the next line goes on with what an earlier one began."""
+    """Tracks whether the next line continues a string, bracket or line of an earlier one."""
 
     def __init__(self) -> None:
         self.depth = 0

@@ -49,21 +49,21 @@ def test_a_line_of_ipython_becomes_one_of_python(line: str, expected: str) -> No
         ("[ins] In [12]: def f():\n          ...:     pass", "def f():\n    pass"),
     ],
 )
-def test_prompts_that_were_pasted_are_taken_away(source: str, expected: str) -> None:
+def test_pasted_prompts_are_removed(source: str, expected: str) -> None:
     assert python_of(source) == expected
 
 
-def test_prompts_in_a_text_and_dots_that_are_python_stay() -> None:
+def test_prompts_in_strings_and_ellipses_are_kept() -> None:
     source = '%time 1\ndef f():\n    """\n    >>> f()\n    """\n    ...'
     assert python_of(source) == source.replace("%time 1", "1")
 
 
-def test_python_stays_as_it_is() -> None:
+def test_python_is_not_changed() -> None:
     source = "x = (10\n % 3)\nawait x\nprint('%d!' % x)"
     assert python_of(source) == source
 
 
-def test_only_where_a_statement_begins_is_a_line_of_ipython() -> None:
+def test_ipython_syntax_is_replaced_only_where_a_statement_begins() -> None:
     source = dedent(
         '''\
         text = """
@@ -83,7 +83,7 @@ def test_only_where_a_statement_begins_is_a_line_of_ipython() -> None:
     assert python_of(source) == expected
 
 
-def test_syntax_of_a_newer_python_stays_as_it_is() -> None:
+def test_syntax_of_a_newer_python_is_not_changed() -> None:
     source = 'type X = int\n!ls\nprint(f"{table["a"]}")\n%load_ext sql'
     assert python_of(source) == 'type X = int\npass\nprint(f"{table["a"]}")\nimport sql'
 
@@ -99,7 +99,7 @@ def test_syntax_of_a_newer_python_stays_as_it_is() -> None:
         ("%%sql\nSELECT 1", "\n"),
     ],
 )
-def test_of_a_cell_magic_python_and_shell_are_read(cell: str, expected: str) -> None:
+def test_cell_magics_are_converted(cell: str, expected: str) -> None:
     assert python_of(cell) == expected
     assert python_of(cell).count("\n") == cell.count("\n")
 
@@ -108,7 +108,7 @@ def test_a_cell_may_be_indented_as_a_whole() -> None:
     assert python_of("    import os\n    if os:\n        !ls") == "import os\nif os:\n    pass"
 
 
-def test_a_broken_line_stays_for_the_parser_to_tell() -> None:
+def test_a_broken_line_is_kept_for_the_parser() -> None:
     assert python_of("import os\ndef f(:\n%time") == "import os\ndef f(:\n%time"
     assert not is_python("def f(:")
 

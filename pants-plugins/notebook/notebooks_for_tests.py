@@ -7,7 +7,7 @@ from typing import Any
 
 
 def notebook(*cells: str | dict[str, Any], **more: Any) -> str:
-    """A text is a code cell; a dictionary, a cell of its own kind."""
+    """Create a notebook. A string is a code cell; a dictionary is any cell."""
     as_cells = [
         cell
         if isinstance(cell, dict)

@@ -39,7 +39,7 @@ class ParseNotebookRequest:
 
 @dataclass(frozen=True)
 class ParsedNotebook:
-    """What a notebook's code says; `problems` are the cells, or the file, that say nothing."""
+    """The dependencies in a notebook; `problems` describe a broken file, or broken cells."""
 
     dependencies: ParsedPythonDependencies
     origins: FrozenDict[str, CellLine]
@@ -55,14 +55,14 @@ class NotebookCellsRequest:
 
 @dataclass(frozen=True)
 class NotebookCells:
-    """The code cells of a file; `problem` is why it has none."""
+    """The code cells of a file; `problem` says why the file cannot be read."""
 
     cells: tuple[CodeCell, ...]
     problem: str = ""
 
     @property
     def suspects(self) -> tuple[CodeCell, ...]:
-        """Those that the Python of Pants, which is older, does not take for Python."""
+        """The cells that do not parse in Pants' own Python, which is older than the notebook's."""
         return tuple(cell for cell in self.cells if not cell.is_python)
 
 
@@ -73,7 +73,7 @@ class AllSyntaxErrorsRequest:
 
 @dataclass(frozen=True)
 class AllSyntaxErrors:
-    """The line and message by the code of a cell, of all notebooks of a Python."""
+    """Line and message by the code of a cell, for all notebooks with the same constraints."""
 
     errors: FrozenDict[str, tuple[int, str]]
 
@@ -90,7 +90,7 @@ class SyntaxErrors:
 
     errors: FrozenDict[int, tuple[int, str]]
 
-    def told(self, path: str) -> Iterator[str]:
+    def messages(self, path: str) -> Iterator[str]:
         for number, (line, message) in sorted(self.errors.items()):
             yield f"{path}: cell {number}, line {line} does not parse: {message}."
 
@@ -109,7 +109,7 @@ async def read_cells(request: NotebookCellsRequest) -> NotebookCells:
 async def find_all_syntax_errors(
     request: AllSyntaxErrorsRequest, targets: AllTargets, setup: PythonSetup
 ) -> AllSyntaxErrors:
-    """One process for all: to start one for each notebook takes longer than what it does."""
+    """Use one process for all notebooks, since the start of a process takes the longest."""
     constraints = request.interpreter_constraints
     notebooks = await MultiGet(
         Get(NotebookCells, NotebookCellsRequest(target[NotebookSourceField]))
@@ -139,8 +139,8 @@ async def find_all_syntax_errors(
             level=LogLevel.DEBUG,
         ),
     )
-    told = zip(code, json.loads(result.stdout))
-    return AllSyntaxErrors(FrozenDict({cell: tuple(error) for cell, error in told if error}))
+    errors = zip(code, json.loads(result.stdout))
+    return AllSyntaxErrors(FrozenDict({cell: tuple(error) for cell, error in errors if error}))
 
 
 def constraints_of(target: Target, setup: PythonSetup) -> InterpreterConstraints:
@@ -167,7 +167,7 @@ async def _syntax_errors(
 def dependencies_of(
     native: NativeParsedPythonDependencies, infer: PythonInferSubsystem
 ) -> ParsedPythonDependencies:
-    """As Pants' own rule for a Python file turns the parser's answer into imports and assets."""
+    """Convert the parser's result to imports and assets, like Pants' rule for Python files."""
     imports = dict(native.imports)
     assets = set()
     for text, line in native.string_candidates.items():
@@ -197,7 +197,7 @@ async def parse_notebook(
     errors = await _syntax_errors(read.suspects, request.interpreter_constraints)
     whole = tuple(cell for cell in read.cells if cell.number not in errors.errors)
     joined = Joined.of(whole)
-    # One file for all cells: the parser takes one file at a time.
+    # One file for all cells, because the parser takes one file at a time.
     code = FileContent("notebook.py", joined.code.encode("utf-8", "replace"))
     digest = await Get(Digest, CreateDigest([code]))
     native = await Get(NativeParsedPythonDependencies, Digest, digest)
@@ -207,7 +207,7 @@ async def parse_notebook(
         dependencies,
         FrozenDict(origins),
         FrozenDict(runs(whole)),
-        tuple(errors.told(request.source.file_path)),
+        tuple(errors.messages(request.source.file_path)),
     )
 
 

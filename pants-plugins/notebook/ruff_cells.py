@@ -1,4 +1,4 @@
-"""Ruff on code cells, by the rules of the plugin `ruff`: it reads notebooks by itself."""
+"""Run Ruff on code cells, by the rules of the plugin `ruff`. Ruff itself can read notebooks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from pants.util.logging import LogLevel
 from pants.util.meta import classproperty
 
 from notebook.sound import NotebookFieldSet, NotebookProblems, NotebookProblemsRequest, paths
-from ruff.rules import checked, fixed, formatted
 from ruff.skip_field import SkipRuffField
 from ruff.subsystem import Ruff
 
@@ -93,17 +92,17 @@ async def partition_for_format(
 async def check_cells(
     request: RuffNotebookCheckRequest.Batch[RuffNotebookFieldSet, Any], ruff: Ruff
 ) -> LintResult:
-    return await checked(request, ruff)
+    return await run_check(request, ruff)
 
 
 @rule(desc="Fix cells with ruff check", level=LogLevel.DEBUG)
 async def fix_cells(request: RuffNotebookFixRequest.Batch, ruff: Ruff) -> FixResult:
-    return await fixed(request, ruff)
+    return await run_fix(request, ruff)
 
 
 @rule(desc="Format cells with ruff format", level=LogLevel.DEBUG)
 async def format_cells(request: RuffNotebookFormatRequest.Batch) -> FmtResult:
-    return await formatted(request)
+    return await run_format(request)
 
 
 def rules():

@@ -22,7 +22,7 @@ from notebook.subsystem import Jupyter
 from notebook.target_types import JupyterLabResolveField, NotebookSourceField
 
 CHROOT = "{chroot}"
-# A folder of the sandbox that Jupyter searches first.
+# A folder in the sandbox that Jupyter searches first.
 JUPYTER_PATH = ".jupyter"
 
 
@@ -45,14 +45,14 @@ class RunNotebookFieldSet(RunFieldSet):
 
 @dataclass(frozen=True)
 class JupyterLabRequest:
-    """JupyterLab with all requirements of a resolve; `path` is what it opens."""
+    """JupyterLab with all requirements of a resolve; it opens `path`."""
 
     resolve: str
     path: str | None = None
 
 
 def kernel_spec(resolve: str) -> bytes:
-    """The only kernel that is offered; `python` is JupyterLab's own interpreter."""
+    """The only kernel; `python` is JupyterLab's own interpreter."""
     spec = {
         "argv": [
             *("python", "-m", "ipykernel_launcher", "-f", "{connection_file}"),
@@ -66,7 +66,7 @@ def kernel_spec(resolve: str) -> bytes:
 
 
 def python_path(root: str, source_roots: Iterable[str]) -> str:
-    """The source roots as they are on disk, so that what is saved is what is imported."""
+    """The source roots on disk, so that saved modules are imported."""
     return os.pathsep.join(os.path.normpath(os.path.join(root, path)) for path in source_roots)
 
 

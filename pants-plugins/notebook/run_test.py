@@ -17,5 +17,5 @@ def test_source_roots_are_those_of_the_repository() -> None:
     assert python_path("/repo", ("src", ".", "notebooks")) == "/repo/src:/repo:/repo/notebooks"
 
 
-def test_a_variable_may_hold_an_equals_sign() -> None:
+def test_a_variable_may_contain_an_equals_sign() -> None:
     assert variables(["A=1", "URL=sqlite:///x?y=z"]) == {"A": "1", "URL": "sqlite:///x?y=z"}

@@ -1,4 +1,4 @@
-"""Which notebooks a tool can work on: a broken one is told once, by `lint`, and left as it is."""
+"""Find the notebooks that a tool can process. `lint` reports broken ones; other tools skip them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class NotebookProblemsRequest:
 
 @dataclass(frozen=True)
 class NotebookProblems:
-    """What is wrong with each of the notebooks, in their order."""
+    """The problems of each notebook, in the order of the request."""
 
     parsed: tuple[tuple[NotebookFieldSet, ParsedNotebook], ...]
 
@@ -45,11 +45,11 @@ class NotebookProblems:
 
     @property
     def sound(self) -> tuple[NotebookFieldSet, ...]:
-        """Those of which every cell parses."""
+        """The notebooks whose cells all parse."""
         return tuple(field_set for field_set, parsed in self.parsed if not parsed.problems)
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def messages(self) -> tuple[str, ...]:
         return tuple(problem for _, parsed in self.parsed for problem in parsed.problems)
 
 

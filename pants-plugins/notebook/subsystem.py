@@ -13,13 +13,13 @@ class Jupyter(PythonToolBase):
     name = "jupyter"
     help = softwrap(
         """
-        How `notebook` targets are read, executed and cleaned. The kernel comes from the notebook's
-        own resolve; what this installs only starts it and writes files.
+        Reads, executes and cleans `notebook` targets. The kernel comes from the notebook's own
+        resolve. The packages of this tool only start the kernel and write files.
         """
     )
 
     default_main = EntryPoint("execute")
-    # It always comes from a resolve, but Pants wants these of every tool.
+    # Required by Pants for every tool, and unused: the version comes from a resolve.
     default_version = "nbclient"
     default_lockfile_resource = ("pants.backend.python.subsystems", "setuptools.lock")
     lockfile_rules_type = LockfileRules.CUSTOM
@@ -32,26 +32,26 @@ class Jupyter(PythonToolBase):
         default=[],
         help=softwrap(
             """
-            Environment variables of the JupyterLab that `run` opens, as `NAME=value`, for what a
-            kernel, which starts in the notebook's folder, cannot find by a relative path.
+            Environment variables for the JupyterLab that `run` opens, as `NAME=value`. For
+            example, paths: a kernel starts in the notebook's folder, not in the build root.
             """
         ),
     )
     save_executed = BoolOption(
         default=True,
-        help="If true, `test` leaves each executed notebook, with its plots, below `dist/test`.",
+        help="If true, `test` writes each executed notebook, with its plots, to `dist/test`.",
     )
 
 
 class NbdevClean(Subsystem):
     options_scope = "nbdev-clean"
     name = "nbdev_clean"
-    help = "Takes out of notebooks what only makes diffs longer (https://nbdev.fast.ai/api/clean)."
+    help = "Removes noise for diffs from notebooks (https://nbdev.fast.ai/api/clean)."
 
     skip = SkipOption("fmt", "lint")
     cell_metadata = StrListOption(
         default=["tags", "slideshow"],
-        help="Keys of a cell's metadata that stay.",
+        help="Keys to keep in a cell's metadata.",
     )
 
 

@@ -1,6 +1,7 @@
-"""The first syntax error of each cell of a JSON list, as `[line, message]`, or null: a JSON list.
+"""Find the first syntax error of each cell: a JSON list of cells to a list of `[line, message]`.
 
-A program of its own, too: it runs on the notebook's Python, which may know more syntax than Pants'.
+A cell without errors gets null. This is also a program, which runs on the notebook's Python,
+because that may support newer syntax than Pants' Python.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
 def syntax_error(source: str) -> tuple[int, str] | None:
-    """The line and what is wrong there; `await` is no error outside a function."""
+    """The line and the error; `await` outside a function is allowed."""
     try:
         compile(source, "cell", "exec", FLAGS)
     except SyntaxError as error:

@@ -11,12 +11,12 @@ CELLS = ["import os", "x = 1\ndef f(:", "await x", "\0"]
 EXPECTED_LINES = [None, 2, None, 1]
 
 
-def test_each_cell_is_told_by_itself() -> None:
+def test_each_cell_has_its_own_error() -> None:
     errors = [syntax.syntax_error(cell) for cell in CELLS]
     assert [error and error[0] for error in errors] == EXPECTED_LINES
 
 
-def test_it_is_a_program_too(tmp_path: Path) -> None:
+def test_it_runs_as_a_program(tmp_path: Path) -> None:
     file = tmp_path / "cells.json"
     file.write_text(json.dumps(CELLS))
     printed = subprocess.run(

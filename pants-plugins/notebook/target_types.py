@@ -32,7 +32,7 @@ EXTENSION = ".ipynb"
 
 class NotebookSourceField(SingleSourceField):
     expected_file_extensions: ClassVar[tuple[str, ...]] = (EXTENSION,)
-    # A notebook is a document: nobody imports it.
+    # A notebook is a document. No module imports it.
     uses_source_roots = False
     help = 'The notebook, relative to the BUILD file. Example: `source="exploration.ipynb"`.'
 
@@ -49,8 +49,8 @@ class NotebooksSourcesField(MultipleSourcesField):
 class NotebookDependenciesField(Dependencies):
     help = help_text(
         """
-        What else the notebook needs. What its code cells import and `%run` is inferred, and so is
-        the kernel; data files that it opens by path are not.
+        Further dependencies of the notebook. Imports and `%run` in its code cells are inferred,
+        and so is the kernel. Data files that it opens by path are not.
 
         Example: `dependencies=[":measurements"]`.
         """
@@ -60,10 +60,10 @@ class NotebookDependenciesField(Dependencies):
 class NotebookTimeoutField(TestTimeoutField):
     help = help_text(
         """
-        Seconds that all cells together may take when `test` executes the notebook. At the end of
-        them the kernel is killed, and the message names the cell that ran.
+        The timeout in seconds for all cells together when `test` executes the notebook. Then the
+        kernel is killed, and the error names the running cell.
 
-        If unset, `[test].timeout_default`. Never more than `[test].timeout_maximum`.
+        By default, `[test].timeout_default`. At most `[test].timeout_maximum`.
         """
     )
 
@@ -77,16 +77,16 @@ class NotebookSkipExecuteField(BoolField):
     default = False
     help = help_text(
         """
-        If true, `test` does not execute the notebook, because it takes hours or a GPU, say. It is
-        still linted, and `--changed-since` still lists it.
+        If true, `test` does not execute the notebook, for example because it takes hours or needs
+        a GPU. It is still linted, and `--changed-since` still lists it.
 
-        Try first whether smaller `parameters` let it run.
+        Try smaller `parameters` first.
         """
     )
 
 
 def _frozen(value: object) -> object:
-    """A JSON value as something that can be hashed."""
+    """Convert a JSON value to a hashable value."""
     if isinstance(value, (list, tuple)):
         return tuple(_frozen(item) for item in value)
     if isinstance(value, Mapping):
@@ -100,12 +100,13 @@ class NotebookParametersField(Field):
     default = None
     help = help_text(
         """
-        Values that `test` gives to the names in the cell tagged `parameters`, so that a heavy
-        notebook is executed on less. As papermill does: a cell with these values runs after the
-        tagged one.
+        Values for the names that the cell tagged `parameters` assigns, so that `test` can execute a
+        heavy notebook on less data. As in papermill, a cell with these values runs after the
+        tagged cell.
 
-        Strings, numbers, booleans, None, and lists and dictionaries of them. A name that the tagged
-        cell does not assign is an error. Example: `parameters={"rows": 1000, "seeds": [1]}`.
+        Values are strings, numbers, booleans, None, and lists and dictionaries of them. A name that
+        the tagged cell does not assign is an error.
+        Example: `parameters={"rows": 1000, "seeds": [1]}`.
         """
     )
 
@@ -118,14 +119,14 @@ class NotebookParametersField(Field):
             isinstance(name, str) and name.isidentifier() for name in given
         ):
             raise InvalidFieldTypeException(
-                address, cls.alias, given, expected_type="a dictionary from names to values"
+                address, cls.alias, given, expected_type="a dictionary of values by name"
             )
         try:
             json.dumps(_plain(given))
         except (TypeError, ValueError) as error:
             raise InvalidFieldException(
-                f"The `{cls.alias}` field of {address} holds what cannot be handed to a notebook: "
-                f"{error}. Use strings, numbers, booleans, None, lists and dictionaries."
+                f"The `{cls.alias}` field of {address} has a value that cannot be passed to a "
+                f"notebook: {error}. Use strings, numbers, booleans, None, lists and dictionaries."
             ) from error
         return FrozenDict({name: _frozen(value) for name, value in given.items()})
 
@@ -146,11 +147,11 @@ class NotebookKeepOutputsField(BoolField):
     default = False
     help = help_text(
         """
-        If true, `fmt` leaves the outputs of cells in the file, for a notebook whose plots are read
-        where it is not executed. Otherwise it takes them out, so that a diff shows code and prose.
+        If true, `fmt` keeps the outputs of cells in the file, for readers who do not execute the
+        notebook. By default, it removes them, so that a diff shows only code and text.
 
-        Metadata and execution counts are normalised in both cases. Outputs are never an input of
-        `test`: a notebook with other outputs is not executed again.
+        Metadata and execution counts are normalised in both cases. `test` ignores outputs: a
+        change of outputs does not execute the notebook again.
         """
     )
 
@@ -173,8 +174,8 @@ class NotebookTarget(Target):
     core_fields = (*COMMON_TARGET_FIELDS, NotebookSourceField, *_MOVED_FIELDS)
     help = help_text(
         """
-        A Jupyter notebook of Python. What its cells import are its dependencies; `test` executes
-        it with these and nothing else, `lint` and `fmt` keep it clean, `run` opens it in
+        A Jupyter notebook in Python. Its dependencies are inferred from its cells. `test` executes
+        it with only these dependencies, `lint` checks it, `fmt` cleans it, and `run` opens it in
         JupyterLab.
         """
     )
@@ -204,8 +205,8 @@ class NotebooksGeneratorTarget(TargetFilesGenerator):
 class JupyterLabResolveField(PythonResolveField):
     help = help_text(
         """
-        The resolve whose locked requirements the notebooks see, all of them. It has to hold
-        `jupyterlab` and `ipykernel`. By default `[python].default_resolve`.
+        The resolve for the notebooks, which get all of its locked requirements. It must contain
+        `jupyterlab` and `ipykernel`. By default, `[python].default_resolve`.
         """
     )
 
@@ -215,9 +216,9 @@ class JupyterLabTarget(Target):
     core_fields = (*COMMON_TARGET_FIELDS, JupyterLabResolveField)
     help = help_text(
         """
-        `run` opens JupyterLab on the repository: the resolve's locked requirements and the source
-        roots as they are on disk, with autoreload on, so that a saved module is used at once.
+        `run` opens JupyterLab with the resolve's locked requirements and the source roots on disk.
+        Autoreload is on, so a saved module is used at once.
 
-        What follows `--` is JupyterLab's: `run notebooks:lab -- --no-browser --port=9999`.
+        Pass JupyterLab's options after `--`: `run notebooks:lab -- --no-browser --port=9999`.
         """
     )

@@ -12,7 +12,7 @@ from notebook.target_types import NotebookParametersField
 ADDRESS = Address("notebooks", target_name="study")
 
 
-def test_parameters_can_be_hashed_and_come_out_as_they_went_in() -> None:
+def test_parameters_are_hashable_and_keep_their_values() -> None:
     given = {"rows": 1000, "seeds": [1, 2], "limits": {"low": 0.5, "high": None}, "fast": True}
     field = NotebookParametersField(given, ADDRESS)
     assert field.value == FrozenDict(
@@ -28,11 +28,11 @@ def test_without_parameters_there_are_none() -> None:
 
 @pytest.mark.parametrize("given", ["rows=1", ["rows"], {1: 2}, {"not a name": 1}])
 def test_parameters_are_values_by_name(given: object) -> None:
-    with pytest.raises(InvalidFieldTypeException, match="a dictionary from names to values"):
+    with pytest.raises(InvalidFieldTypeException, match="a dictionary of values by name"):
         NotebookParametersField(given, ADDRESS)
 
 
-def test_a_value_that_no_notebook_takes_is_told() -> None:
-    message = "The `parameters` field of notebooks:study holds what cannot be handed to a notebook"
+def test_a_value_that_cannot_be_passed_is_reported() -> None:
+    message = "The `parameters` field of notebooks:study has a value that cannot be passed to a"
     with pytest.raises(InvalidFieldException, match=f"^{re.escape(message)}"):
         NotebookParametersField({"rows": {1, 2}}, ADDRESS)

@@ -70,7 +70,7 @@ from notebook.target_types import (
 )
 from notebook.tools import NotebookTools
 
-# The script ends a notebook in time and names the cell; should it hang itself, Pants ends it.
+# The script stops a notebook at its timeout, and names the cell. Pants stops a script that hangs.
 GRACE_SECONDS = 60
 EXECUTED = "executed"
 EXECUTION_FILE = "execution.json"
@@ -98,12 +98,12 @@ class NotebookTestRequest(TestRequest):
 
 
 class NoKernelError(Exception):
-    """A notebook whose resolve has no kernel to execute it."""
+    """A notebook's resolve has no kernel."""
 
     def __init__(self, address: Address, resolve: str) -> None:
         super().__init__(
             f"{address} cannot be executed: the resolve `{resolve}` has no `{KERNEL}`. Add it to "
-            f"the requirements of that resolve, then `generate-lockfiles --resolve={resolve}`; or "
+            f"its requirements and run `generate-lockfiles --resolve={resolve}`, or "
             "set `skip_execute=True`."
         )
 
@@ -115,7 +115,7 @@ class ExecutableNotebookRequest:
 
 @dataclass(frozen=True)
 class ExecutableNotebook:
-    """The notebook without what an execution does not depend on; `problem` is why it is none."""
+    """The notebook without outputs and most metadata; `problem` says why it cannot be read."""
 
     digest: Digest
     problem: str
@@ -128,7 +128,7 @@ class NotebookSandboxRequest:
 
 @dataclass(frozen=True)
 class NotebookSandbox:
-    """`digest` holds the notebook, the kernel, and what the notebook depends on."""
+    """`digest` contains the notebook, the kernel, and the notebook's dependencies."""
 
     digest: Digest
     kernel: VenvPex
@@ -138,7 +138,7 @@ class NotebookSandbox:
 
 
 @rule
-async def take_out_outputs(request: ExecutableNotebookRequest) -> ExecutableNotebook:
+async def remove_outputs(request: ExecutableNotebookRequest) -> ExecutableNotebook:
     hydrated = await Get(HydratedSources, HydrateSourcesRequest(request.source))
     contents = await Get(DigestContents, Digest, hydrated.snapshot.digest)
     path, content, problem = contents[0].path, b"", ""
@@ -151,13 +151,13 @@ async def take_out_outputs(request: ExecutableNotebookRequest) -> ExecutableNote
 
 
 def run_by(notebooks: Iterable[Target]) -> tuple[SourcesField, ...]:
-    """The other notebooks that one needs, for `%run`."""
+    """The notebooks that another one runs with `%run`."""
     return tuple(
         target[NotebookSourceField] for target in notebooks if target.has_field(NotebookSourceField)
     )
 
 
-@rule(desc="Put together what a notebook is executed with", level=LogLevel.DEBUG)
+@rule(desc="Prepare the sandbox of a notebook", level=LogLevel.DEBUG)
 async def set_up_sandbox(
     request: NotebookSandboxRequest, setup: PythonSetup, pex_environment: PexEnvironment
 ) -> NotebookSandbox:
@@ -199,7 +199,7 @@ async def set_up_sandbox(
 def execution_of(
     field_set: NotebookTestFieldSet, sandbox: NotebookSandbox, test: TestSubsystem
 ) -> dict[str, Any]:
-    """What scripts/execute.py wants to know."""
+    """The keys of `Execution` in scripts/execute.py."""
     path = field_set.source.file_path
     return {
         "notebook": path,

@@ -12,14 +12,14 @@ from pants.util.logging import LogLevel
 
 from notebook.subsystem import Jupyter
 
-# They run on the notebooks' Python with the tools' requirements, not inside Pants.
+# The scripts run on the notebooks' Python with the requirements of `[jupyter]`, not inside Pants.
 SCRIPTS = Path(__file__).parent / "scripts"
 PROGRAMS = ("clean.py", "execute.py")
 
 
 @dataclass(frozen=True)
 class NotebookTools:
-    """The scripts of this plugin, installed with what they import; `PEX_MODULE` says which runs."""
+    """The scripts of this plugin, installed with their requirements; `PEX_MODULE` selects one."""
 
     pex: VenvPex
 
@@ -28,8 +28,8 @@ class NotebookTools:
 async def install_tools(jupyter: Jupyter) -> NotebookTools:
     if not jupyter.install_from_resolve:
         raise OptionsError(
-            "[jupyter].install_from_resolve is not set. Make a resolve with nbclient, nbdev, "
-            "nbformat and papermill in `[python].resolves` and name it here."
+            "[jupyter].install_from_resolve is not set. Add a resolve with nbclient, nbdev, "
+            "nbformat and papermill to `[python].resolves`, and set the option to its name."
         )
     files = (FileContent(name, (SCRIPTS / name).read_bytes()) for name in PROGRAMS)
     sources = await Get(Digest, CreateDigest(files))

@@ -1,7 +1,7 @@
-"""One warning about a remote cache, however often and however it failed during a run.
+"""Report the failures of a remote cache in one warning at the end of a run.
 
-Pants' own warnings (`remote_cache_warnings`) are counted for each error's text, reads and writes
-apart: never fewer than two where a cache is down, and more where it fails in more than one way.
+Pants' own option `remote_cache_warnings` warns separately for each error message, and separately
+for reads and writes. If a cache is down, that makes at least two warnings.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ logger = logging.getLogger(__name__)
 
 
 def failures_of(counters: Mapping[str, int], address: str) -> str | None:
-    """What to say of a run with these counters of Pants, None where all went well."""
+    """The warning for a run with these counters of Pants, or None if nothing failed."""
     asked = counters.get("remote_cache_requests", 0)
     unread = counters.get("remote_cache_read_errors", 0)
     written = counters.get("remote_cache_write_attempts", 0)
-    # Those too that `session_end_tasks_timeout` cut off, which are no errors to Pants.
+    # Includes writes that `session_end_tasks_timeout` cut off, which are not errors for Pants.
     unwritten = written - counters.get("remote_cache_write_successes", 0)
     if not unread and not unwritten:
         return None
     return (
         f"The remote cache {address} failed: "
         f"{unread} of {asked} reads, {unwritten} of {written} writes. "
-        "Nothing fails because of that: what could not be read ran on this machine. "
-        "`-ldebug` says why; PANTS_REMOTE_CACHE_READ=false PANTS_REMOTE_CACHE_WRITE=false "
-        "goes without the cache."
+        "The results are correct: processes that could not be read from the cache ran on this "
+        "machine. Use `-ldebug` to see the errors, or set PANTS_REMOTE_CACHE_READ=false "
+        "PANTS_REMOTE_CACHE_WRITE=false to run without the cache."
     )
 
 
@@ -49,7 +49,7 @@ class RemoteCacheReport(WorkunitsCallback):
 
     @property
     def can_finish_async(self) -> bool:
-        # The console is gone after the run.
+        # The console is closed after the run.
         return False
 
     def __call__(
@@ -70,7 +70,7 @@ class RemoteCacheReport(WorkunitsCallback):
 
 @dataclass(frozen=True)
 class RemoteCacheReportRequest:
-    """Asks for the callback at the start of each run."""
+    """Requests the callback at the start of each run."""
 
 
 @rule

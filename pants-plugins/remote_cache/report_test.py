@@ -28,7 +28,7 @@ def test_reads_and_writes_that_failed_are_counted_in_one_message() -> None:
     assert f"{ADDRESS} failed: 3 of 7 reads, 4 of 5 writes." in message
 
 
-def test_either_is_told_without_the_other() -> None:
+def test_reads_or_writes_alone_are_reported() -> None:
     unread = {"remote_cache_requests": 7, "remote_cache_read_errors": 1}
     assert "1 of 7 reads, 0 of 0 writes" in str(failures_of(unread, ADDRESS))
     unwritten = {"remote_cache_write_attempts": 5, "remote_cache_write_successes": 3}

@@ -18,7 +18,7 @@ class FirstPartyNames:
 
 
 def first_party_names(files: Iterable[str], *, roots: Iterable[str]) -> tuple[str, ...]:
-    """A file counts for every root it lies below: roots may be nested."""
+    """Roots may be nested: a file counts for every root above it."""
     starts = tuple("" if root == "." else f"{root}/" for root in roots)
     names = {
         os.path.splitext(file[len(start) :].split("/")[0])[0]

@@ -67,7 +67,7 @@ def ruff_argv(
     return (
         *args,
         *(("--config", config) if config else ()),
-        # Ruff looks for first-party modules on disk, but a sandbox holds only a batch of files.
+        # Ruff looks for first-party modules on disk, but a sandbox has only a batch of files.
         "--config",
         f"lint.isort.known-first-party = [{quoted}]",
         "--force-exclude",
@@ -79,7 +79,7 @@ def ruff_argv(
 @rule(desc="Set up Ruff", level=LogLevel.DEBUG)
 async def set_up_ruff(request: RuffInvocation, ruff: Ruff, names: FirstPartyNames) -> Process:
     files = request.snapshot.files
-    # A package's `__init__.py` tells Ruff where the package begins.
+    # Ruff finds the root of a package by its `__init__.py` files.
     ruff_pex, config, packages = await MultiGet(
         Get(VenvPex, PexRequest, ruff.to_pex_request()),
         Get(ConfigFiles, ConfigFilesRequest, ruff.config_request(request.snapshot.dirs)),
@@ -102,21 +102,21 @@ async def set_up_ruff(request: RuffInvocation, ruff: Ruff, names: FirstPartyName
     )
 
 
-async def checked(request: LintTargetsRequest.Batch, ruff: Ruff) -> LintResult:
+async def run_check(request: LintTargetsRequest.Batch, ruff: Ruff) -> LintResult:
     sources = await Get(SourceFiles, SourceFilesRequest(fs.source for fs in request.elements))
     invocation = RuffInvocation(("check", "--quiet", *ruff.args), sources.snapshot)
     result = await Get(FallibleProcessResult, RuffInvocation, invocation)
     return LintResult.create(request, result, strip_chroot_path=True)
 
 
-async def fixed(request: FixTargetsRequest.Batch, ruff: Ruff) -> FixResult:
-    # What cannot be fixed is for `lint` to say; other failures still fail here.
+async def run_fix(request: FixTargetsRequest.Batch, ruff: Ruff) -> FixResult:
+    # `lint` reports what cannot be fixed. Other failures still fail here.
     args = ("check", "--fix", "--exit-zero", *ruff.args)
     result = await Get(ProcessResult, RuffInvocation(args, request.snapshot))
     return await FixResult.create(request, result, strip_chroot_path=True)
 
 
-async def formatted(request: FmtTargetsRequest.Batch) -> FmtResult:
+async def run_format(request: FmtTargetsRequest.Batch) -> FmtResult:
     result = await Get(ProcessResult, RuffInvocation(("format",), request.snapshot))
     return await FmtResult.create(request, result, strip_chroot_path=True)
 

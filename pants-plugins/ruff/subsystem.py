@@ -35,11 +35,11 @@ class Ruff(PythonToolBase):
     help = "The Ruff linter and formatter (https://docs.astral.sh/ruff)."
 
     default_main = ConsoleScript("ruff")
-    # Ruff always comes from a resolve, but Pants wants these of every tool.
+    # Required by Pants for every tool, and unused: the version comes from a resolve.
     default_version = "ruff"
     default_lockfile_resource = ("pants.backend.python.lint.ruff", "ruff.lock")
     lockfile_rules_type = LockfileRules.CUSTOM
-    # Left alone, these are the resolve's: Ruff is a native binary, any interpreter may start it.
+    # By default, those of the resolve. Ruff is a native binary: any interpreter can start it.
     register_interpreter_constraints = True
 
     skip = SkipOption("fix", "fmt", "lint")
@@ -88,8 +88,8 @@ class Ruff(PythonToolBase):
     def to_pex_request(self, **kwargs: Any) -> PexRequest:
         if not self.install_from_resolve:
             raise OptionsError(
-                "[ruff].install_from_resolve is not set. Make a resolve with the requirement "
-                "`ruff` in `[python].resolves` and name it here, so that the version is locked."
+                "[ruff].install_from_resolve is not set. Add a resolve with the requirement `ruff` "
+                "to `[python].resolves`, and set the option to its name. It locks the version."
             )
         return super().to_pex_request(**kwargs)
 

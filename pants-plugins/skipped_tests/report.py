@@ -1,7 +1,7 @@
-"""One block at the end of a run that names what was skipped, where, and why.
+"""List skipped tests, with their files and reasons, at the end of a run.
 
-Pants shows a file whose tests were all skipped as one that succeeded, and with `[test].output` at
-`failed` nothing of what pytest said. Results from a cache are reported to a callback like new ones.
+Pants reports a file whose tests were all skipped as successful, and shows no output of pytest if
+`[test].output` is `failed`. The list includes cached results, which are reported like new ones.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pants.option.global_options import GlobalOptions
 from skipped_tests.skips import Skip, as_text, read_skips
 
 HEADING = "Skipped tests:"
-# Under this name Pants' `TestResult` has the JUnit file, whatever ran the tests.
+# The key of the JUnit file in Pants' `TestResult`, for all test runners.
 JUNIT = "xml_results"
 
 
@@ -36,7 +36,7 @@ class SkippedTestsReport(WorkunitsCallback):
 
     @property
     def can_finish_async(self) -> bool:
-        # The console is gone after the run.
+        # The console is closed after the run.
         return False
 
     def __call__(
@@ -75,7 +75,7 @@ class SkippedTestsReport(WorkunitsCallback):
 
 @dataclass(frozen=True)
 class SkippedTestsReportRequest:
-    """Asks for the callback at the start of each run."""
+    """Requests the callback at the start of each run."""
 
 
 @rule

@@ -1,4 +1,4 @@
-"""The block that a run of the engine ends with, where its test results hold skips."""
+"""The block at the end of a run whose test results contain skips."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PASSED = '<testcase classname="tests.a_test" name="b"/>'
 
 @dataclass(frozen=True)
 class Tests:
-    """Tests that run, and end with this report; none for a runner that writes none."""
+    """Tests whose run writes this report, or None if the runner writes no report."""
 
     junit: str
 
@@ -56,7 +56,7 @@ def rule_runner() -> RuleRunner:
 
 
 def run_tests(rule_runner: RuleRunner, *cases: str, use_colors: bool = False) -> None:
-    """One command, as Pants runs it: with a session and a callback for it alone."""
+    """Run one command as Pants does, with its own session and callback."""
     rule_runner.set_options([])
     handler = StreamingWorkunitHandler(
         rule_runner.scheduler,
@@ -93,8 +93,6 @@ def test_nothing_is_shown_where_nothing_was_skipped(
     assert capsys.readouterr().err == ""
 
 
-def test_colours_are_for_those_who_want_them(
-    rule_runner: RuleRunner, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_colours_are_optional(rule_runner: RuleRunner, capsys: pytest.CaptureFixture[str]) -> None:
     run_tests(rule_runner, SKIPPED, use_colors=True)
     assert "\033[33mSkipped tests:\033[0m" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What was skipped, read from the JUnit files of test processes, and the block that shows it."""
+"""Read skipped tests from JUnit files, and format them as a block of text."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-# How a reason ends if a command can install what is missing: tests/support/requirements.py.
+# Precedes an installation command at the end of a reason; see tests/support/requirements.py.
 INSTALL = " Install it: "
-# What pytest reports of a module that skips itself while it is imported.
+# pytest's message for a module that skips itself at import.
 OF_A_MODULE = "collection skipped"
 
 
 @dataclass(frozen=True)
 class Skip:
-    """One test, or one module, that was skipped; `install` is a command, or empty."""
+    """A skipped test or module; `install` is a command or ""."""
 
     place: str
     reason: str
@@ -24,9 +24,9 @@ class Skip:
 
 
 def read_skips(report: bytes, addresses: Sequence[str]) -> list[Skip]:
-    """Every skip in a JUnit file; `addresses` are the targets whose tests it is about.
+    """All skips in a JUnit file; `addresses` are the targets of its tests.
 
-    A file that is not JUnit's holds none: its process has reported what went wrong.
+    An invalid file has none: its process has already reported the failure.
     """
     try:
         root = ElementTree.fromstring(report)
@@ -36,7 +36,7 @@ def read_skips(report: bytes, addresses: Sequence[str]) -> list[Skip]:
         _skip(_place(case, addresses), skipped)
         for case in root.iter("testcase")
         for skipped in case.iter("skipped")
-        # pytest also reports a test that was expected to fail in this way.
+        # pytest reports expected failures as skipped, too.
         if skipped.get("type") != "pytest.xfail"
     ]
 
@@ -47,7 +47,7 @@ def _skip(place: str, skipped: ElementTree.Element) -> Skip:
 
 
 def _reason(skipped: ElementTree.Element) -> str:
-    """One line: a reason of several would break the block."""
+    """The reason as one line, so that it fits the block."""
     message = skipped.get("message") or skipped.text or "no reason given"
     if message == OF_A_MODULE:
         message = _of_a_module(skipped.text or "")
@@ -63,7 +63,7 @@ def _of_a_module(text: str) -> str:
 
 
 def _place(case: ElementTree.Element, addresses: Sequence[str]) -> str:
-    """The file of a test. JUnit names its module, and perhaps a class; the addresses name files."""
+    """The file of a test. JUnit has its module and possibly a class; the addresses have files."""
     test = ".".join(filter(None, (case.get("classname"), case.get("name"))))
     for file in (address.partition(":")[0] for address in addresses):
         if f"{test}.".startswith(f"{_module(file)}."):
@@ -76,7 +76,7 @@ def _module(file: str) -> str:
 
 
 def as_text(skips: Iterable[Skip], *, heading: str) -> str:
-    """Each file with its reasons, and how often; then the commands that install what is missing."""
+    """Each file with its reasons and their counts, then the installation commands."""
     return "\n".join(_lines(Counter(skips), heading))
 
 

@@ -1,4 +1,4 @@
-"""What pytest itself writes, of tests that are skipped in every way it has."""
+"""Reports that pytest writes, with every way to skip a test."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ ADDRESSES = tuple(f"{file}:tests" for file in FILES)
 
 @pytest.fixture(scope="module")
 def junit(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The report of one process for two files, as Pants starts it."""
+    """The report of one process for two files, started like Pants does."""
     root = tmp_path_factory.mktemp("sandbox")
     for file, text in {**FILES, "helper.py": HELPER, "pytest.ini": "[pytest]\n"}.items():
         path = root / file
@@ -94,7 +94,7 @@ def test_without_something_to_install_no_command_is_shown() -> None:
     assert shown == "Skipped tests:\n  a_test.py\n    1x not root"
 
 
-def test_files_with_names_alike_are_told_apart() -> None:
+def test_files_with_similar_names_are_distinguished() -> None:
     report = b'<testsuite><testcase classname="a_test" name="b"><skipped/></testcase></testsuite>'
     assert read_skips(report, ["a.py:tests", "a_test.py:tests"])[0].place == "a_test.py"
 

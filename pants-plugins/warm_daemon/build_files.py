@@ -1,8 +1,8 @@
-"""A running daemon parses a BUILD file again only where the file or the environment is another.
+"""Make the daemon parse a BUILD file again only if the file or the environment changed.
 
-A BUILD file may ask for a variable by `env()`. Pants 2.17's rule takes the environment from the
-values of the session, which each command has anew, and so parses all BUILD files at each command:
-three quarters of a second for the 650 of 281 models.
+BUILD files can read variables with `env()`. Pants 2.17 takes the environment from the session's
+values, which are new for each command, so each command parses all BUILD files again. For 650 BUILD
+files (281 models), that takes 0.75 s.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from pants.engine.internals.session import SessionValues
 from pants.engine.rules import rule
 from pants.util.frozendict import FrozenDict
 
-# What the client tells the daemon of itself, as when it was started.
+# Variables in which the client describes itself, such as the time of its start.
 CLIENT = ("NAILGUN_", "PANTSD_")
 
 
 class EnvironmentOfBuildFiles(FrozenDict):
-    """Of the session's values the environment alone: equal where that is the same."""
+    """Only the environment of the session's values, so that equal environments are equal."""
 
 
 @rule
 def environment_of_build_files(session_values: SessionValues) -> EnvironmentOfBuildFiles:
     variables = session_values[CompleteEnvironmentVars]
-    # The client sends them in any order, of which a `FrozenDict` takes notice.
+    # Sorted, because the client sends them in any order, and the order matters for a `FrozenDict`.
     known = sorted(item for item in variables.items() if not item[0].startswith(CLIENT))
     return EnvironmentOfBuildFiles({CompleteEnvironmentVars: CompleteEnvironmentVars(known)})
 
 
-def take_over() -> None:
-    """Pants collects the rules of a module by the module's names, after backends are loaded."""
+def replace_rule() -> None:
+    """Replace Pants' rule in its module; Pants collects a module's rules after loading backends."""
     own = build_files.parse_address_family
     own.rule = dataclasses.replace(
         own.rule,

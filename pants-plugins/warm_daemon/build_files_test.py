@@ -6,13 +6,13 @@ from pants.engine.addresses import Address
 from pants.engine.internals import build_files
 from pants.testutil.rule_runner import RuleRunner
 
-from warm_daemon.build_files import take_over
+from warm_daemon.build_files import replace_rule
 
 ENVIRONMENT = {"PATH": "/bin", "LANG": "C.UTF-8"}
 
 
 class Parsed:
-    """Which BUILD files are parsed, in a repository of one file whose name is asked for."""
+    """Records which BUILD files are parsed. The repository has one, which calls `env("NAME")`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.files: list[str] = []
@@ -23,12 +23,12 @@ class Parsed:
             return parse(path, *arguments, **named)
 
         monkeypatch.setattr(build_files.AddressMap, "parse", note)
-        take_over()
+        replace_rule()
         self.runner = RuleRunner(target_types=[FileTarget])
         self.runner.write_files({"app/BUILD": "file(name=env('NAME', 'none'), source='a.txt')"})
 
     def by_command(self, name: str, **environment: str) -> list[str]:
-        """Those that a command parses which asks for the target of this name."""
+        """The BUILD files that a command parses to find the target with this name."""
         self.files.clear()
         self.runner.set_options([], env={**ENVIRONMENT, **environment})
         self.runner.get_target(Address("app", target_name=name))
@@ -45,7 +45,7 @@ def test_a_second_command_parses_no_build_file(parsed: Parsed) -> None:
     assert parsed.by_command("none") == []
 
 
-def test_what_the_client_says_of_itself_and_in_which_order_is_no_other_environment(
+def test_the_clients_details_and_the_order_do_not_change_the_environment(
     parsed: Parsed,
 ) -> None:
     parsed.by_command("none", FIRST="1", SECOND="2", PANTSD_RUNTRACKER_CLIENT_START_TIME="1.5")
@@ -53,7 +53,7 @@ def test_what_the_client_says_of_itself_and_in_which_order_is_no_other_environme
     assert parsed.by_command("none", **started, SECOND="2", FIRST="1") == []
 
 
-def test_another_environment_has_build_files_parsed_again(parsed: Parsed) -> None:
+def test_a_changed_environment_parses_build_files_again(parsed: Parsed) -> None:
     parsed.by_command("none")
     assert parsed.by_command("other", NAME="other") == ["app/BUILD"]
     assert parsed.by_command("none") == ["app/BUILD"]

@@ -6,7 +6,7 @@ import sys
 import pytest
 from pants.core.util_rules.system_binaries import GitBinary, GitBinaryException
 
-from warm_daemon.git import take_over
+from warm_daemon.git import replace_subprocess
 
 
 @pytest.fixture(autouse=True)
@@ -15,19 +15,19 @@ def _nothing_forks(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("The process was forked.")
 
     monkeypatch.setattr(subprocess._posixsubprocess, "fork_exec", fork)
-    take_over()
+    replace_subprocess()
 
 
 def test_output_is_returned_without_a_fork() -> None:
-    # Any program does as well as git.
+    # Any program can replace git here.
     assert GitBinary(sys.executable)._invoke_unsandboxed(["-c", "print('main')"]) == "main"
 
 
-def test_an_error_says_what_git_said() -> None:
+def test_an_error_contains_gits_output() -> None:
     with pytest.raises(GitBinaryException, match="not a repository"):
         GitBinary(sys.executable)._invoke_unsandboxed(["-c", "exit('not a repository')"])
 
 
-def test_a_program_that_is_not_there_is_named() -> None:
+def test_a_missing_program_is_reported() -> None:
     with pytest.raises(GitBinaryException, match="/nowhere/git"):
         GitBinary("/nowhere/git")._invoke_unsandboxed(["status"])

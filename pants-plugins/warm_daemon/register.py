@@ -4,6 +4,6 @@ from warm_daemon import build_files, git
 
 
 def rules():
-    build_files.take_over()
-    git.take_over()
+    build_files.replace_rule()
+    git.replace_subprocess()
     return ()

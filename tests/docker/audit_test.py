@@ -138,7 +138,7 @@ def call(osv: Osv, capsys: pytest.CaptureFixture[str]) -> Audit:
     return call
 
 
-def test_a_high_one_with_a_fix_fails_and_says_how_to_update(
+def test_a_high_severity_with_a_fix_fails_and_says_how_to_update(
     repository: Path, call: Audit, osv: Osv
 ) -> None:
     lock(repository / "default.lock", "certifi==2024.6.2", "six==1.17.0")
@@ -166,7 +166,7 @@ certifi  2024.6.2  {CVE[HIGH]}  high      2024.7.4  FAILS
     ]
 
 
-def test_what_is_moderate_or_has_no_fix_is_listed_and_passes(repository: Path, call: Audit) -> None:
+def test_moderate_ones_and_ones_without_a_fix_are_listed_and_pass(repository: Path, call: Audit) -> None:
     lock(repository / "default.lock", "jinja2==3.1.2", "gunicorn==21.2.0")
     result = call()
     assert result.code == 0
@@ -174,7 +174,7 @@ def test_what_is_moderate_or_has_no_fix_is_listed_and_passes(repository: Path, c
     assert f"{CVE[HIGH_WITHOUT_FIX]}   high      no version yet  listed" in result.out
 
 
-def test_what_nobody_has_judged_fails(repository: Path, call: Audit, osv: Osv) -> None:
+def test_an_unknown_severity_fails(repository: Path, call: Audit, osv: Osv) -> None:
     for part in ("severity", "database_specific"):
         del osv.records[MODERATE][part]
     lock(repository / "default.lock", "jinja2==3.1.2")
@@ -183,7 +183,7 @@ def test_what_nobody_has_judged_fails(repository: Path, call: Audit, osv: Osv) -
     assert f"{CVE[MODERATE]}  unknown   3.1.3     FAILS" in result.out
 
 
-def test_an_alias_says_how_bad_it_is(repository: Path, call: Audit, osv: Osv) -> None:
+def test_an_alias_provides_the_severity(repository: Path, call: Audit, osv: Osv) -> None:
     osv.records[CVE[MODERATE]] = {**record(MODERATE), "id": CVE[MODERATE]}
     for part in ("severity", "database_specific"):
         del osv.records[MODERATE][part]
@@ -224,7 +224,7 @@ NO_PASS = "THIS IS NO PASS: the exit code is 0 only because of --allow-unreachab
 
 
 @pytest.mark.parametrize(("flags", "code"), [((), 3), (("--allow-unreachable",), 0)])
-def test_without_a_database_nothing_is_audited_and_nobody_takes_it_for_a_pass(
+def test_without_a_database_the_audit_fails(
     repository: Path, capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], code: int
 ) -> None:
     lock(repository / "default.lock", "certifi==2024.6.2")
@@ -243,7 +243,7 @@ def test_without_a_database_nothing_is_audited_and_nobody_takes_it_for_a_pass(
     assert (report["outcome"], report["findings"]) == ("nothing audited", [])
 
 
-def test_a_database_that_fails_is_no_pass(repository: Path, call: Audit, osv: Osv) -> None:
+def test_a_database_that_fails_fails_the_audit(repository: Path, call: Audit, osv: Osv) -> None:
     lock(repository / "default.lock", "certifi==2024.6.2")
     osv.status = 503
     result = call()
@@ -252,7 +252,7 @@ def test_a_database_that_fails_is_no_pass(repository: Path, call: Audit, osv: Os
     assert "503" in result.err
 
 
-def test_a_database_that_fails_half_way_is_no_pass(repository: Path, call: Audit, osv: Osv) -> None:
+def test_a_database_that_fails_half_way_fails_the_audit(repository: Path, call: Audit, osv: Osv) -> None:
     lock(repository / "default.lock", "certifi==2024.6.2")
     answer = osv.answer
 
@@ -275,7 +275,7 @@ def test_a_database_that_fails_half_way_is_no_pass(repository: Path, call: Audit
         ('{"locked_resolves": []}', "locks no package"),
     ],
 )
-def test_what_is_no_lockfile_is_refused(
+def test_a_file_that_is_not_a_lockfile_is_refused(
     repository: Path, call: Audit, text: str | None, problem: str
 ) -> None:
     file = repository / "default.lock"
@@ -318,7 +318,7 @@ def test_a_report_that_cannot_be_written_is_one_message(
     assert result.err.endswith(f"--output {folder}/audit.json: cannot be written ({problem}).\n")
 
 
-def test_a_proxy_that_lets_nobody_to_pypi_is_no_pass(
+def test_a_proxy_that_blocks_pypi_fails_the_audit(
     repository: Path, call: Audit, monkeypatch: pytest.MonkeyPatch, osv: Osv
 ) -> None:
     # PyPI's address cannot be told to pip-audit; the server knows no CONNECT.
@@ -330,7 +330,7 @@ def test_a_proxy_that_lets_nobody_to_pypi_is_no_pass(
 
 
 @pytest.mark.parametrize(("flags", "code"), [((), 3), (("--allow-unreachable",), 0)])
-def test_packages_that_the_database_does_not_know_are_no_pass(
+def test_packages_unknown_to_the_database_fail_the_audit(
     repository: Path,
     call: Audit,
     monkeypatch: pytest.MonkeyPatch,
@@ -418,7 +418,7 @@ def test_the_severity_of_a_record(loaded: dict[str, Any], severity: Severity) ->
     assert of_record(loaded) is severity
 
 
-def test_the_word_of_a_record_is_what_its_vector_amounts_to() -> None:
+def test_the_severity_of_a_record_matches_its_vector() -> None:
     for id_ in VULNERABLE.values():
         whole = record(id_)
         assert of_record(whole) is of_record({"severity": whole["severity"]})

@@ -1,6 +1,6 @@
-"""Name the secrets in files that the baseline does not know.
+"""Report the secrets in files that are not in the baseline.
 
-detect-secrets' own hook asks git about the baseline, and where Pants runs a linter there is none.
+detect-secrets' own hook calls git for the baseline, but the sandboxes of Pants have no repository.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from detect_secrets.core.secrets_collection import SecretsCollection
 from detect_secrets.core.usage import ParserBuilder
 
 ADVICE = """
-Take a secret out of the file; if it was ever pushed, revoke it, too. A line that has none gets the
-comment `pragma: allowlist secret`; a file that cannot have comments is entered in the baseline:
+Remove the secret from the file. If it was ever pushed, revoke it. If it is not a secret, add the
+comment `pragma: allowlist secret` to its line. If the file cannot have comments, update the
+baseline:
   ./pants run 3rdparty/python/tools:detect-secrets -- scan -n --baseline .secrets.baseline"""
 
 
 def find_secrets(argv: Sequence[str]) -> list[str]:
-    """One line per secret; the options are those of `detect-secrets-hook`."""
+    """One line per secret; takes the options of `detect-secrets-hook`."""
     options = ParserBuilder().add_pre_commit_arguments().parse_args(list(argv))
     found = SecretsCollection()
     for name in options.filenames:
@@ -29,7 +30,7 @@ def find_secrets(argv: Sequence[str]) -> list[str]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit with 1 where there is a secret."""
+    """Print new secrets, and return 1 if there are any."""
     secrets = find_secrets(argv)
     if secrets:
         print("\n".join((*sorted(secrets), ADVICE)))

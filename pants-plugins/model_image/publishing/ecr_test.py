@@ -49,13 +49,13 @@ def test_a_repository_is_made_once(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("amazon")
-def test_the_login_is_amazons_for_half_a_day() -> None:
+def test_the_login_is_amazons_token() -> None:
     user, password = Ecr(PLACE).login()
     assert user == "AWS"
     assert password
 
 
-def test_somebody_else_may_be_quicker(capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_process_may_create_the_repository(capsys: pytest.CaptureFixture[str]) -> None:
     ecr = Ecr(PLACE)
     with Stubber(ecr.client) as answers:
         answers.add_client_error("describe_repositories", "RepositoryNotFoundException")
@@ -65,7 +65,7 @@ def test_somebody_else_may_be_quicker(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "expected"),
     [
         ("ExpiredTokenException", "The AWS credentials have expired. Run `aws sso login`"),
         ("UnrecognizedClientException", "AWS does not recognize these credentials. Run `aws"),
@@ -73,7 +73,7 @@ def test_somebody_else_may_be_quicker(capsys: pytest.CaptureFixture[str]) -> Non
         ("ServerException", f"{AMAZON} has an internal error. Try again later"),
     ],
 )
-def test_what_amazon_refuses_is_one_message(code: str, told: str) -> None:
+def test_an_aws_error_is_one_message(code: str, expected: str) -> None:
     ecr = Ecr(PLACE)
     with Stubber(ecr.client) as answers:
         answers.add_client_error("get_authorization_token", code, f"about {SECRET}")
@@ -81,7 +81,7 @@ def test_what_amazon_refuses_is_one_message(code: str, told: str) -> None:
             ecr.login()
     lines = str(raised.value).splitlines()
     assert lines[:2] == [f"Could not log in to {AMAZON}:", f"AWS returned {code}."]
-    assert told in lines[2]
+    assert expected in lines[2]
     assert SECRET not in str(raised.value)
 
 

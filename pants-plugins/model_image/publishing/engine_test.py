@@ -30,12 +30,10 @@ CONFIG = {
         ("[::1]:5000", True),
     ],
 )
-def test_an_engine_says_which_registries_it_asks_for_no_certificate(
-    host: str, insecure: bool
-) -> None:
+def test_an_engine_lists_its_insecure_registries(host: str, insecure: bool) -> None:
     assert is_insecure(host, CONFIG) is insecure
 
 
-def test_an_engine_may_know_of_none() -> None:
+def test_an_engine_may_have_no_insecure_registries() -> None:
     nothing = {"IndexConfigs": None, "InsecureRegistryCIDRs": None}
     assert is_insecure("127.0.0.1:5000", nothing) is False

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model_image.publishing.logins import temporary_login, read_config
+from model_image.publishing.logins import read_config, temporary_login
 from model_image.publishing.place import Place, PublishError
 
 AMAZON = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -28,7 +28,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_login_of_our_own_is_the_only_one_and_in_no_store(own: Path) -> None:
+def test_a_temporary_login_is_the_only_one_and_is_not_stored(own: Path) -> None:
     before = (own / "config.json").read_bytes()
     with temporary_login(PLACE, "AWS", "token"):
         folder = Path(os.environ["DOCKER_CONFIG"])

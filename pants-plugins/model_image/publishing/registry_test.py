@@ -92,7 +92,7 @@ def log_in(folder: Path, host: str, login: str) -> None:
     (folder / "config.json").write_text(json.dumps({"auths": {host: {"auth": login}}}))
 
 
-def test_a_token_for_reading_is_no_token_for_writing(place: Place) -> None:
+def test_a_read_token_is_not_used_for_writing(place: Place) -> None:
     there = Registry(place, insecure=True)
     assert there.find("latest") is None
     manifest = Manifest(OCI, BODY)
@@ -102,7 +102,7 @@ def test_a_token_for_reading_is_no_token_for_writing(place: Place) -> None:
     assert Registry(place, insecure=True).find("latest") == manifest
 
 
-def test_a_wrong_password_is_told_at_once(
+def test_a_wrong_password_is_reported_at_once(
     place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     log_in(tmp_path, place.host, base64.b64encode(b"publisher:wrong").decode())
@@ -122,12 +122,12 @@ def test_an_entry_of_netrc_is_not_docker_s_login(
     assert there.find("latest") is None
 
 
-def test_a_store_of_passwords_is_asked(
+def test_a_credential_helper_is_used(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     helper = tmp_path / "docker-credential-own"
-    told = json.dumps({"Username": "publisher", "Secret": PASSWORD})
-    helper.write_text(f"#!/bin/sh\ncat >{tmp_path}/asked\necho '{told}'\n")
+    login = json.dumps({"Username": "publisher", "Secret": PASSWORD})
+    helper.write_text(f"#!/bin/sh\ncat >{tmp_path}/asked\necho '{login}'\n")
     helper.chmod(0o755)
     (tmp_path / "config.json").write_text(json.dumps({"credsStore": "own"}))
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
@@ -135,7 +135,7 @@ def test_a_store_of_passwords_is_asked(
     assert (tmp_path / "asked").read_text() == place.host
 
 
-def test_a_store_of_passwords_that_is_not_there_is_named(
+def test_a_missing_credential_helper_is_reported(
     place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"credHelpers": {place.host: "none"}}))
@@ -145,7 +145,7 @@ def test_a_store_of_passwords_that_is_not_there_is_named(
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_a_registrys_own_trouble_is_told(
+def test_a_registrys_internal_error_is_reported(
     place: Place, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry.TRIES, "backoff_factor", 0)
@@ -160,13 +160,13 @@ def test_a_registrys_own_trouble_is_told(
     assert len(tries) == (4 if status == 503 else 1)
 
 
-def test_a_registrys_full_disk_is_told(place: Place) -> None:
+def test_a_registrys_full_disk_is_reported(place: Place) -> None:
     TokenRegistry.status = 507
     with pytest.raises(PublishError, match="HTTP 507 .*\nA disk is full"):
         Registry(place, insecure=True).find("latest")
 
 
-def test_a_page_of_the_web_is_no_manifest(place: Place) -> None:
+def test_a_web_page_is_not_a_manifest(place: Place) -> None:
     TokenRegistry.manifests["/v2/models/iris/manifests/latest"] = ("text/html", b"<html>")
     with pytest.raises(PublishError, match="Expected a manifest, got 'text/html'."):
         Registry(place, insecure=True).find("latest")
@@ -179,19 +179,19 @@ def test_an_identity_token_is_not_sent_as_a_password(
     if kept == "by a helper":
         log_in(tmp_path, place.host, base64.b64encode(b"<token>:abc").decode())
     else:
-        told = {"auth": base64.b64encode(b"user:").decode(), "identitytoken": "abc"}
-        (tmp_path / "config.json").write_text(json.dumps({"auths": {place.host: told}}))
+        login = {"auth": base64.b64encode(b"user:").decode(), "identitytoken": "abc"}
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {place.host: login}}))
     with pytest.raises(PublishError, match="docker stores an identity token"):
         Registry(place, insecure=True).find("latest")
 
 
-def test_what_is_no_registry_is_asked_about(place: Place) -> None:
+def test_a_server_that_is_not_a_registry_is_reported(place: Place) -> None:
     TokenRegistry.status = 418
     with pytest.raises(PublishError, match=f"Check that {place.host} in "):
         Registry(place, insecure=True).find("latest")
 
 
-def test_without_a_certificate_only_where_the_engine_says_so(place: Place) -> None:
+def test_certificates_are_verified_unless_the_registry_is_insecure(place: Place) -> None:
     with pytest.raises(PublishError, match="cannot be reached.*certificate"):
         Registry(place, insecure=False).find("latest")
     assert TokenRegistry.asked == []
@@ -209,7 +209,7 @@ def test_a_certificate_that_the_engine_trusts_is_trusted(
 
 
 @pytest.mark.parametrize("image", ["sha256:1", Manifest(OCI, BODY).digest])
-def test_a_manifest_is_of_the_image_that_an_engine_names_by_either_digest(image: str) -> None:
+def test_a_manifest_matches_an_image_by_either_digest(image: str) -> None:
     assert Manifest(OCI, BODY).is_of(image)
     assert not Manifest(OCI, BODY).is_of("sha256:2")
     assert not Manifest(OCI, b'{"manifests": []}').is_of(image)

@@ -37,7 +37,7 @@ def described(name: str, version: str, architecture: str) -> dict[str, str]:
     }
 
 
-def test_what_is_installed_is_listed_by_name() -> None:
+def test_installed_packages_are_sorted_by_name() -> None:
     assert packages([STATUS, BASE_FILES], "debian-13") == [
         described("base-files", "13.8", "amd64"),
         described("ca-certificates", "20250419", "all"),
@@ -59,7 +59,7 @@ def test_a_base_without_packages_has_none() -> None:
         ("dpkg/info/status", False),
     ],
 )
-def test_dpkg_keeps_packages_in_these(path: str, expected: bool) -> None:
+def test_dpkgs_status_files_are_recognized(path: str, expected: bool) -> None:
     assert is_status(PurePosixPath(path)) is expected
 
 

@@ -15,8 +15,8 @@ import pytest
 from model_image.scripts.build import (
     archive,
     build,
-    image_config,
     find_built,
+    image_config,
     tag_reproducibly,
     timestamp,
 )
@@ -72,13 +72,13 @@ class DockerProgram:
         self.path = folder / "docker"
         self.path.write_text(PROGRAM.format(folder=folder))
         self.path.chmod(0o755)
-        self.tells(INSPECTED)
+        self.set_inspected(INSPECTED)
 
-    def tells(self, inspected: Mapping[str, Any]) -> None:
+    def set_inspected(self, inspected: Mapping[str, Any]) -> None:
         (self.folder / "inspected").write_text(json.dumps([inspected]))
 
-    def fails(self, said: str) -> None:
-        (self.folder / "failure").write_text(said)
+    def fail_with(self, output: str) -> None:
+        (self.folder / "failure").write_text(output)
 
     @property
     def calls(self) -> list[str]:
@@ -90,11 +90,11 @@ def program(tmp_path: Path) -> DockerProgram:
     return DockerProgram(tmp_path)
 
 
-def test_a_moment_is_written_in_utc() -> None:
+def test_a_timestamp_is_in_utc() -> None:
     assert timestamp(CREATED) == WHEN
 
 
-def test_a_description_tells_how_an_image_runs_and_nothing_of_its_build() -> None:
+def test_the_config_has_no_details_of_the_build() -> None:
     assert json.loads(image_config(INSPECTED, CREATED)) == {
         "architecture": "amd64",
         "os": "linux",
@@ -112,7 +112,7 @@ def test_a_description_tells_how_an_image_runs_and_nothing_of_its_build() -> Non
     }
 
 
-def test_two_builds_of_the_same_are_described_alike() -> None:
+def test_two_builds_have_the_same_config() -> None:
     again = {
         **dict(reversed(INSPECTED.items())),
         "Id": "sha256:other",
@@ -139,7 +139,7 @@ def test_an_archive_is_the_same_each_time() -> None:
     assert archive(b"{}", LAYERS, REFS) == archive(b"{}", LAYERS, REFS)
 
 
-def test_what_is_built_is_told_by_its_id(program: DockerProgram) -> None:
+def test_a_build_returns_the_id(program: DockerProgram) -> None:
     made = build(
         str(program.path),
         dockerfile="docker/image.Dockerfile",
@@ -153,7 +153,7 @@ def test_what_is_built_is_told_by_its_id(program: DockerProgram) -> None:
     assert rest == ["--quiet", "--build-arg=BASE=base:1", "."]
 
 
-def test_an_image_with_the_time_of_its_build_is_described_anew(program: DockerProgram) -> None:
+def test_the_config_of_an_image_with_its_build_time_is_replaced(program: DockerProgram) -> None:
     config = image_config(INSPECTED, CREATED)
     image = tag_reproducibly(str(program.path), "sha256:built", created=CREATED, refs=REFS)
     assert image == f"sha256:{hashlib.sha256(config).hexdigest()}"
@@ -161,8 +161,8 @@ def test_an_image_with_the_time_of_its_build_is_described_anew(program: DockerPr
     assert (program.folder / "loaded").read_bytes() == archive(config, LAYERS, REFS)
 
 
-def test_an_image_of_a_newer_engine_stays_as_it_is(program: DockerProgram) -> None:
-    program.tells({**INSPECTED, "Created": WHEN})
+def test_an_image_of_a_newer_engine_is_only_tagged(program: DockerProgram) -> None:
+    program.set_inspected({**INSPECTED, "Created": WHEN})
     assert tag_reproducibly(str(program.path), "sha256:built", created=CREATED, refs=REFS) == (
         "sha256:built"
     )
@@ -183,20 +183,20 @@ def test_an_image_of_a_newer_engine_stays_as_it_is(program: DockerProgram) -> No
         ([], "sha256:built"),
     ],
 )
-def test_what_bears_the_same_labels_was_find_built(
+def test_an_image_with_the_same_labels_is_found(
     program: DockerProgram, labels: list[str], expected: str | None
 ) -> None:
     assert find_built(str(program.path), "a:1", labels) == expected
     assert program.calls == ["image inspect a:1"]
 
 
-def test_what_is_not_there_was_not_find_built(program: DockerProgram) -> None:
-    program.fails("Error: No such image: a:1")
+def test_a_missing_image_is_not_found(program: DockerProgram) -> None:
+    program.fail_with("Error: No such image: a:1")
     assert find_built(str(program.path), "a:1", []) is None
 
 
-def test_what_docker_says_is_the_error(program: DockerProgram) -> None:
-    program.fails("no space left on device\n")
+def test_dockers_output_is_the_error(program: DockerProgram) -> None:
+    program.fail_with("no space left on device\n")
     with pytest.raises(DockerError, match=r"^no space left on device$"):
         docker(str(program.path), "version")
 
@@ -219,14 +219,14 @@ def test_the_command_builds_names_and_prints_the_id(program: DockerProgram) -> N
     )
 
 
-def test_the_command_does_not_build_what_it_find_built(program: DockerProgram) -> None:
+def test_the_command_does_not_rebuild_an_image(program: DockerProgram) -> None:
     done = run(program, "--ref=a:1", "--label=title=models/iris")
     assert (done.returncode, done.stdout) == (0, "sha256:built\n")
     assert program.calls == ["image inspect a:1"]
 
 
-def test_a_failure_is_dockers_words_and_no_traceback(program: DockerProgram) -> None:
-    program.fails("Cannot connect to the Docker daemon.\n")
+def test_a_failure_shows_dockers_message_without_a_traceback(program: DockerProgram) -> None:
+    program.fail_with("Cannot connect to the Docker daemon.\n")
     done = run(program, "--ref=a:1")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "Cannot connect to the Docker daemon.\n"

@@ -57,7 +57,7 @@ def test_a_umask_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "22.tar").read_bytes() == (tmp_path / "77.tar").read_bytes()
 
 
-def test_a_folder_that_is_linked_to_is_no_folder(tmp_path: Path) -> None:
+def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
     folder = fill(tmp_path / "folder", ["a/one.py"], seconds=1)
     (folder / "b").symlink_to("a")
     (folder / "nowhere").symlink_to("not/there")
@@ -72,7 +72,7 @@ def test_a_folder_that_is_linked_to_is_no_folder(tmp_path: Path) -> None:
     ]
 
 
-def test_a_layer_tells_nothing_of_who_made_it(tmp_path: Path) -> None:
+def test_a_layer_has_no_owner_and_a_fixed_date(tmp_path: Path) -> None:
     folder = fill(tmp_path / "folder", ["a/one.py"], seconds=1_000_000_000)
     pack(folder, PLACE, tmp_path / "layer.tar")
     with tarfile.open(tmp_path / "layer.tar") as layer:
@@ -93,7 +93,7 @@ def test_a_layer_tells_nothing_of_who_made_it(tmp_path: Path) -> None:
     assert members[f"{PLACE}/link"].linkname == "run.sh"
 
 
-def test_what_is_listed_is_left_out(tmp_path: Path) -> None:
+def test_listed_files_are_left_out(tmp_path: Path) -> None:
     names = ["bin/tool", "a/tests/test_a.py", "a/b/tests/test_b.py", "a/b/c.pyi", "a/b/c.py"]
     folder = fill(tmp_path / "folder", names, seconds=1)
     globs = patterns("# Comment\n\nbin  # commands\n**/tests\n**/*.pyi\nnot/there\n")
@@ -103,7 +103,7 @@ def test_what_is_listed_is_left_out(tmp_path: Path) -> None:
     assert left == {"a/b/c.py", "link", "run.sh"}
 
 
-def test_what_is_linked_to_is_not_left_out_with_a_link(tmp_path: Path) -> None:
+def test_the_target_of_a_removed_link_stays(tmp_path: Path) -> None:
     folder = fill(tmp_path / "folder", ["a/one.py"], seconds=1)
     (folder / "b").symlink_to("a")
     leave_out(folder, ["b", "link"])
@@ -114,7 +114,7 @@ def test_what_is_linked_to_is_not_left_out_with_a_link(tmp_path: Path) -> None:
     }
 
 
-def test_what_lies_in_what_is_left_out_is_no_surprise(tmp_path: Path) -> None:
+def test_globs_may_match_inside_a_removed_folder(tmp_path: Path) -> None:
     folder = fill(tmp_path / "folder", ["tests/a/tests/one.py", "two.py"], seconds=1)
     leave_out(folder, ["**/tests"])
     assert {path.name for path in folder.iterdir()} == {"link", "run.sh", "two.py"}
@@ -129,7 +129,7 @@ def test_what_lies_in_what_is_left_out_is_no_surprise(tmp_path: Path) -> None:
         ("  bin\t# commands # all of them\n", ["bin"]),
     ],
 )
-def test_a_list_has_a_glob_a_line(text: str, expected: list[str]) -> None:
+def test_a_list_has_one_glob_per_line(text: str, expected: list[str]) -> None:
     assert patterns(text) == expected
 
 
@@ -157,12 +157,12 @@ METADATA = "Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n{more}\n"
 
 
 def distribution(folder: Path, name: str, version: str, more: str = "") -> None:
-    told = folder / f"{name}-{version}.dist-info"
-    told.mkdir(parents=True)
-    (told / "METADATA").write_text(METADATA.format(name=name, version=version, more=more))
+    details = folder / f"{name}-{version}.dist-info"
+    details.mkdir(parents=True)
+    (details / "METADATA").write_text(METADATA.format(name=name, version=version, more=more))
 
 
-def test_distributions_are_told_with_their_licences(tmp_path: Path) -> None:
+def test_distributions_are_listed_with_their_licences(tmp_path: Path) -> None:
     distribution(tmp_path, "Zope.Interface", "8.0", "License: ZPL-2.1\n")
     distribution(tmp_path, "numpy", "2.5.5", "License-Expression: BSD-3-Clause\nLicense: BSD\n")
     distribution(tmp_path, "long", "1", f"License: {'All of the text. ' * 20}\n")
@@ -177,15 +177,15 @@ def test_distributions_are_told_with_their_licences(tmp_path: Path) -> None:
 
 def wheel(folder: Path, name: str) -> Path:
     """A wheel with a command, written without a build backend."""
-    told = f"{name}-1.dist-info"
+    details = f"{name}-1.dist-info"
     files = {
         f"{name}/__init__.py": '"""Demonstrates."""\n',
         f"{name}/tests/test_it.py": "",
-        f"{told}/METADATA": METADATA.format(name=name, version="1", more="License: MIT\n"),
-        f"{told}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{told}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n",
+        f"{details}/METADATA": METADATA.format(name=name, version="1", more="License: MIT\n"),
+        f"{details}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{details}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n",
     }
-    files[f"{told}/RECORD"] = "".join(f"{file},,\n" for file in (*files, f"{told}/RECORD"))
+    files[f"{details}/RECORD"] = "".join(f"{file},,\n" for file in (*files, f"{details}/RECORD"))
     path = folder / f"{name}-1-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for file, text in files.items():

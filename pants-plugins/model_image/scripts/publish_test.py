@@ -40,7 +40,7 @@ sys.exit(publish.main(["--image=a", "--content-tag=b", "registry.example.com/mod
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
 )
-def test_a_login_goes_with_the_program(number: int, code: int, tmp_path: Path) -> None:
+def test_the_login_is_removed_when_the_program_ends(number: int, code: int, tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)},
@@ -63,19 +63,21 @@ def test_a_login_goes_with_the_program(number: int, code: int, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_commit_stays_what_it_is() -> None:
+def test_a_commits_tag_does_not_move() -> None:
     with pytest.raises(PublishError) as raised:
         refuse_moves(PLACE, {"latest": THERE, COMMIT: THERE}, HERE.digest)
-    told = str(raised.value)
-    assert told.startswith(f"{PLACE.ref(COMMIT)} is {THERE.digest} and would move to ")
-    assert HERE.digest in told
-    assert "No tag was set." in told
+    message = str(raised.value)
+    assert message.startswith(
+        f"{PLACE.ref(COMMIT)} already names {THERE.digest} and would move to "
+    )
+    assert HERE.digest in message
+    assert "No tag was set." in message
 
 
 @pytest.mark.parametrize(
     "before", [{}, {COMMIT: None}, {COMMIT: HERE}, {"latest": THERE, COMMIT[:7]: THERE}]
 )
-def test_what_else_there_is_may_be(before: dict[str, Manifest | None]) -> None:
+def test_other_tags_may_move(before: dict[str, Manifest | None]) -> None:
     refuse_moves(PLACE, before, HERE.digest)
 
 
@@ -88,12 +90,12 @@ def test_a_full_disk_is_one_message(
 
     monkeypatch.setattr("model_image.scripts.publish.publish", write)
     code = main(["--image=a", "--content-tag=b", "registry.example.com/a"])
-    said = capsys.readouterr().err.splitlines()
-    assert (code, said[0], said[-1]) == (1, "Could not publish:", DISK)
+    lines = capsys.readouterr().err.splitlines()
+    assert (code, lines[0], lines[-1]) == (1, "Could not publish:", DISK)
 
 
 @pytest.mark.parametrize("place", ["iris", "/iris", "registry.example.com/"])
-def test_a_place_is_a_registry_and_a_repository(
+def test_a_place_has_a_registry_and_a_repository(
     place: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):

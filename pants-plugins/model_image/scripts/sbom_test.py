@@ -35,9 +35,9 @@ def write(folder: Path, packages: list[dict[str, str]] = PACKAGES, /, **options:
     base_packages = folder / "base_packages.json"
     base_packages.write_text(json.dumps([LIBC]))
     files = {"components": components, "base-packages": base_packages, "output": output}
-    told = {**OPTIONS, **files, **options}
+    values = {**OPTIONS, **files, **options}
     command = [sys.executable, str(Path(__file__).with_name("sbom.py"))]
-    command += [f"--{name}={value}" for name, value in told.items()]
+    command += [f"--{name}={value}" for name, value in values.items()]
     environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run(command, env=environment, check=True)
     return output.read_text()
@@ -45,8 +45,8 @@ def write(folder: Path, packages: list[dict[str, str]] = PACKAGES, /, **options:
 
 @pytest.fixture
 def bill(tmp_path: Path) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(write(tmp_path))
-    return told
+    content: dict[str, Any] = json.loads(write(tmp_path))
+    return content
 
 
 def test_a_bill_is_cyclonedx(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_another_image_has_another_bill(tmp_path: Path, option: str) -> None:
     assert write(tmp_path, **{option: "1"}) != write(tmp_path)
 
 
-def test_a_bill_is_of_an_image(bill: dict[str, Any]) -> None:
+def test_the_bill_describes_an_image(bill: dict[str, Any]) -> None:
     assert bill["metadata"] == {
         "component": {
             "bom-ref": "image",
@@ -120,7 +120,7 @@ def test_a_bill_names_the_base_and_each_package(bill: dict[str, Any]) -> None:
             )
         },
     }
-    depends_on = {told["ref"]: told.get("dependsOn") for told in bill["dependencies"]}
+    depends_on = {entry["ref"]: entry.get("dependsOn") for entry in bill["dependencies"]}
     of_base = [ref for ref in parts if ref.startswith("pkg:deb/")]
     assert depends_on["base"] == of_base
     assert depends_on["image"] == sorted(parts.keys() - of_base)

@@ -1,4 +1,4 @@
-"""Clean notebooks in place, as nbdev does, so that the same notebook is always the same bytes."""
+"""Clean notebooks in place with nbdev, reproducibly."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def clean(notebook: dict[str, Any], *, keep_outputs: bool, cell_metadata: Sequen
 
 
 def name_cells(cells: Sequence[dict[str, Any]]) -> None:
-    """Give an ID to each cell without one; nbdev would draw it, and another in each run."""
+    """Give a fixed ID to each cell without one; nbdev would draw a random one in each run."""
     taken: set[str] = set()
     for number, cell in enumerate(cells):
         if not cell.get("id") or cell["id"] in taken:
@@ -35,7 +35,7 @@ def name_cells(cells: Sequence[dict[str, Any]]) -> None:
 
 
 def _names(number: int, cell: dict[str, Any]) -> list[str]:
-    """One name more than there can be cells before this one."""
+    """One more name than there are cells before this one, so one is free."""
     source = json.dumps(cell["source"])
     keys = (f"{attempt} {source}" for attempt in range(number + 1))
     return [hashlib.sha256(key.encode()).hexdigest()[:8] for key in keys]

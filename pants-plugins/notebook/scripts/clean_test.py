@@ -52,7 +52,7 @@ def test_metadata_and_counts_are_normalised_and_tags_stay() -> None:
     assert notebook["cells"][1]["outputs"] == []
 
 
-def test_outputs_that_are_kept_say_nothing_of_the_run() -> None:
+def test_kept_outputs_have_no_details_of_the_run() -> None:
     assert cleaned(keep_outputs=True)["cells"][1]["outputs"] == [
         {
             "output_type": "execute_result",

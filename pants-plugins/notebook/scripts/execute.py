@@ -1,7 +1,7 @@
-"""Execute a notebook and tell which cell failed, and why.
+"""Execute a notebook, and report which cell failed and why.
 
-What to execute stands in a JSON file, whose keys are those of `Execution`. The kernel is the one
-that the file names, and no other that is installed.
+The argument is a JSON file with the keys of `Execution`. It names the kernel, and no other
+installed kernel is used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-# jupyter_client reads these when it is imported, Matplotlib and IPython when the kernel starts.
+# jupyter_client reads these at import, and Matplotlib and IPython when the kernel starts.
 os.environ.update(
     JUPYTER_PATH=os.path.abspath(".jupyter"),
     JUPYTER_CONFIG_DIR=os.path.abspath(".jupyter/config"),
@@ -37,35 +37,35 @@ from papermill.parameterize import parameterize_notebook
 
 KERNEL = "sandbox"
 TAG = "parameters"
-# Else it warns that its connection, which stays on this machine, is not encrypted.
+# Otherwise it warns that its connection is not encrypted, which never leaves this machine.
 QUIET = "--IPKernelApp.log_level=CRITICAL"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class NotebookFailedError(Exception):
-    """The message is for a person and says all."""
+    """A notebook failed. Only the message is shown, without a traceback."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """All paths are relative to the folder that this runs in."""
+    """All paths are relative to the working folder."""
 
     notebook: str
     kernel: Sequence[str]
-    # Where its `python` is, so that `!python` is the same.
+    # The folder of its `python`, so that `!python` is the same interpreter.
     programs: str
     executed: str
     report: str
     source_roots: Sequence[str] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
-    # Why the file is no notebook that can be executed.
+    # Why the file cannot be executed.
     problem: str = ""
 
 
 @dataclass
 class Progress:
-    """The cell that runs, and how long those before it took."""
+    """The running cell, and the durations of the cells before it."""
 
     number: str = ""
     cell: NotebookNode = field(default_factory=NotebookNode)
@@ -84,7 +84,7 @@ class Progress:
 
 
 def assigned_names(source: str) -> list[str]:
-    """The names that a cell gives values to."""
+    """The names that a cell assigns."""
     targets = (
         target
         for node in ast.parse(source).body
@@ -96,27 +96,27 @@ def assigned_names(source: str) -> list[str]:
 
 
 def with_parameters(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode:
-    """The notebook with a further cell after the one that is tagged `parameters`.
+    """The notebook with the parameters in a new cell after the one tagged `parameters`.
 
     Raises:
-        NotebookFailedError: there is no such cell, or it does not assign one of the names.
+        NotebookFailedError: There is no such cell, or it does not assign all of the names.
     """
     if not parameters:
         return notebook
     tagged = next((cell for cell in notebook.cells if TAG in cell.metadata.get("tags", [])), None)
     if tagged is None:
         raise NotebookFailedError(
-            f"the field `parameters` is set, but no cell is tagged {TAG!r}. Tag the one that "
+            f"the field `parameters` is set, but no cell is tagged {TAG!r}. Tag the cell that "
             f"assigns {', '.join(parameters)} (in JupyterLab's property inspector)."
         )
     known = assigned_names(tagged.source)
     unknown = sorted({*parameters} - {*known})
     if unknown:
         raise NotebookFailedError(
-            f"cell {tagged.metadata['number']}, tagged {TAG!r}, does not assign {unknown[0]!r}, "
-            f"which the field `parameters` names. It assigns: {', '.join(known) or 'nothing'}."
+            f"the field `parameters` sets {unknown[0]!r}, but cell {tagged.metadata['number']}, "
+            f"tagged {TAG!r}, does not assign it. It assigns: {', '.join(known) or 'nothing'}."
         )
-    # papermill's own reader sets it, and an empty `tags` for each cell.
+    # papermill expects what its own reader sets: this, and `tags` in each cell.
     notebook.metadata.setdefault("papermill", {})
     parameterized: NotebookNode = parameterize_notebook(
         notebook, dict(parameters), kernel_name=KERNEL, language="python"
@@ -125,7 +125,7 @@ def with_parameters(notebook: NotebookNode, parameters: Mapping[str, Any]) -> No
 
 
 def read(execution: Execution) -> NotebookNode:
-    """The notebook with its cells numbered from 1, as they are in the file."""
+    """Read the notebook, and number its cells from 1 as in the file."""
     notebook = nbformat.from_dict(json.loads(Path(execution.notebook).read_bytes()))  # type: ignore[no-untyped-call]
     for number, cell in enumerate(notebook.cells, start=1):
         cell.metadata["number"] = str(number)
@@ -137,13 +137,13 @@ def read(execution: Execution) -> NotebookNode:
 
 
 def install_kernel(execution: Execution) -> None:
-    """A kernel's description where jupyter_client looks first."""
+    """Write the kernel's description to the folder that jupyter_client searches first."""
     roots = os.pathsep.join(str(Path(root).resolve()) for root in execution.source_roots)
     program, *arguments = execution.kernel
     spec = {
         "argv": [
             *(str(Path(program).resolve()), *arguments, "-f", "{connection_file}", QUIET),
-            # Not by `env`: the program sets its own PATH.
+            # Not in `env`, because the program sets its own PATH.
             f"--IPKernelApp.exec_lines={path_line(execution)}",
         ],
         "display_name": KERNEL,
@@ -156,7 +156,7 @@ def install_kernel(execution: Execution) -> None:
 
 
 def path_line(execution: Execution) -> str:
-    """A line that leaves no names behind which a notebook might use by mistake."""
+    """A line that sets PATH and defines no names, which a notebook might use by mistake."""
     environment = "__import__('os').environ"
     programs = f"{Path(execution.programs).resolve()}{os.pathsep}"
     return f"{environment}.update(PATH={programs!r} + {environment}['PATH'])"
@@ -166,7 +166,7 @@ def run(notebook: NotebookNode, execution: Execution, progress: Progress) -> Non
     """Run all cells in the folder of the notebook.
 
     Raises:
-        NotebookFailedError: a cell failed, took too long, or took its kernel with it.
+        NotebookFailedError: A cell failed, took too long, or killed the kernel.
     """
     deadline = time.monotonic() + execution.timeout if execution.timeout else None
     client = NotebookClient(
@@ -182,11 +182,11 @@ def run(notebook: NotebookNode, execution: Execution, progress: Progress) -> Non
         client.execute()
     except CellTimeoutError:
         message = (
-            f"was stopped: all cells together may take {execution.timeout:g} s, and this one still "
-            "ran. Make it quicker, give it smaller `parameters`, or raise `timeout`."
+            f"was running when the notebook's timeout of {execution.timeout:g} s ended. Make it "
+            "faster, set smaller `parameters`, or raise `timeout`."
         )
     except DeadKernelError:
-        message = "took the kernel with it: it was killed, for want of memory perhaps."
+        message = "killed the kernel, possibly because memory ran out."
     except CellExecutionError as error:
         message = f"failed: {error.ename}: {error.evalue}"
     else:
@@ -196,19 +196,19 @@ def run(notebook: NotebookNode, execution: Execution, progress: Progress) -> Non
 
 
 def traceback_of(cell: NotebookNode) -> str:
-    """As the kernel wrote it, without colours."""
+    """The kernel's traceback, without colours."""
     errors = (output for output in cell.outputs if output.output_type == "error")
     lines: list[str] = next((output.traceback for output in errors), [])
     return _COLOURS.sub("", "\n".join(lines))
 
 
 def numbered(source: str) -> str:
-    """The lines of a cell with their numbers."""
+    """Add line numbers to the source of a cell."""
     return "\n".join(f"{n:>4} | {line}" for n, line in enumerate(source.split("\n"), start=1))
 
 
 def report(execution: Execution, progress: Progress, failure: str) -> None:
-    """JUnit's format: a test case for each cell that ran."""
+    """Write a JUnit report, with a test case for each executed cell."""
     suite = ElementTree.Element("testsuite", name=execution.notebook)
     for number, seconds in progress.seconds.items():
         name = f"cell {number}"
@@ -225,7 +225,7 @@ def report(execution: Execution, progress: Progress, failure: str) -> None:
 
 
 def save(notebook: NotebookNode, path: str) -> None:
-    """The executed notebook, as far as it came."""
+    """Write the notebook with the outputs of the executed cells."""
     for cell in notebook.cells:
         cell.metadata.pop("number", None)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -233,7 +233,7 @@ def save(notebook: NotebookNode, path: str) -> None:
 
 
 def execute(execution: Execution) -> str:
-    """What failed, or nothing."""
+    """Execute the notebook, and return the failure or ""."""
     progress = Progress()
     failure = ""
     try:
@@ -252,7 +252,7 @@ def execute(execution: Execution) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Execute what the file describes."""
+    """Execute the notebook of a JSON file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("execution")
     file = Path(parser.parse_args(argv).execution)

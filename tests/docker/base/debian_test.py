@@ -20,13 +20,13 @@ OTHER_BYTES = Package("tzdata", "2026e-1", "b" * 64)
 LOCK = Lock(MOMENT, "amd64", (LOCKED,))
 
 
-def test_what_the_lock_says_passes_in_silence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_locked_packages_pass_silently(capsys: pytest.CaptureFixture[str]) -> None:
     check_packages(LOCK, (LOCKED,), parse_command_line(()))
 
     assert capsys.readouterr().err == ""
 
 
-def test_a_newer_package_is_refused_with_both_ways_on() -> None:
+def test_a_newer_package_is_refused_with_both_fixes() -> None:
     with pytest.raises(UserError, match=re.escape("tzdata 2026e-1 → 2026f-1")) as caught:
         check_packages(LOCK, (NEWER,), parse_command_line(()))
 
@@ -34,13 +34,13 @@ def test_a_newer_package_is_refused_with_both_ways_on() -> None:
     assert "--allow-newer" in str(caught.value)
 
 
-def test_a_newer_package_that_is_allowed_is_said_aloud(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_allowed_newer_package_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     check_packages(LOCK, (NEWER,), parse_command_line(("--allow-newer",)))
 
     assert "tzdata 2026e-1 → 2026f-1" in capsys.readouterr().err
 
 
-def test_other_bytes_under_a_locked_version_are_never_allowed() -> None:
+def test_different_bytes_of_a_locked_version_are_never_allowed() -> None:
     with pytest.raises(UserError, match="other bytes under a locked version"):
         check_packages(LOCK, (OTHER_BYTES,), parse_command_line(("--allow-newer",)))
 

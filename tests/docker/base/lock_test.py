@@ -15,12 +15,12 @@ ZLIB = Package("zlib1g", "1:1.3.1-1", "b" * 64)
 LOCK = Lock(datetime(2026, 11, 25, 6, 51, 30, tzinfo=UTC), "amd64", (BASH, ZLIB))
 
 
-def test_what_is_written_is_what_is_read() -> None:
+def test_a_lock_is_read_as_written() -> None:
     assert parse(render(LOCK), origin="debian.lock") == LOCK
     assert LOCK.snapshot == "20261125T065130Z"
 
 
-def test_a_lock_is_written_the_same_in_whatever_order_its_packages_come() -> None:
+def test_a_lock_does_not_depend_on_the_order_of_packages() -> None:
     assert render(Lock(LOCK.moment, LOCK.architecture, (ZLIB, BASH))) == render(LOCK)
 
 
@@ -38,7 +38,7 @@ def test_changes_are_by_name() -> None:
     assert not any(change.is_same_version for change in changes)
 
 
-def test_other_bytes_under_the_same_version_are_told_apart() -> None:
+def test_different_bytes_of_the_same_version_are_detected() -> None:
     (change,) = LOCK.changes((Package("bash", BASH.version, "c" * 64), ZLIB))
 
     assert change.is_same_version

@@ -68,7 +68,7 @@ def test_only_what_a_program_needs_is_kept(path: str, kept: bool) -> None:
     assert is_kept(path) == kept
 
 
-def test_programs_that_nobody_listed_stay_out_with_their_packages(unpacked: Path) -> None:
+def test_packages_of_unlisted_programs_are_left_out(unpacked: Path) -> None:
     entries = compose(unpacked, PACKAGES)
 
     assert entries["usr/bin/python3.13"] == Entry(0o755, b"python")
@@ -79,7 +79,7 @@ def test_programs_that_nobody_listed_stay_out_with_their_packages(unpacked: Path
     assert "usr/share/doc/dash/copyright" not in entries
 
 
-def test_a_package_has_its_licence_where_its_documentation_is_another_ones(unpacked: Path) -> None:
+def test_a_package_keeps_its_licence_if_its_documentation_is_a_link(unpacked: Path) -> None:
     entries = compose(unpacked, PACKAGES)
 
     assert entries["usr/share/doc/libgcc-s1/copyright"].content == b"GPL"
