@@ -15,6 +15,7 @@ from pants.util.logging import LogLevel
 from pants.util.meta import classproperty
 
 from notebook.sound import NotebookFieldSet, NotebookProblems, NotebookProblemsRequest, paths
+from ruff.rules import run_check, run_fix, run_format
 from ruff.skip_field import SkipRuffField
 from ruff.subsystem import Ruff
 

@@ -125,17 +125,17 @@ async def run_format(request: FmtTargetsRequest.Batch) -> FmtResult:
 async def check_with_ruff(
     request: RuffCheckRequest.Batch[RuffFieldSet, Any], ruff: Ruff
 ) -> LintResult:
-    return await checked(request, ruff)
+    return await run_check(request, ruff)
 
 
 @rule(desc="Fix with ruff check", level=LogLevel.DEBUG)
 async def fix_with_ruff(request: RuffFixRequest.Batch, ruff: Ruff) -> FixResult:
-    return await fixed(request, ruff)
+    return await run_fix(request, ruff)
 
 
 @rule(desc="Format with ruff format", level=LogLevel.DEBUG)
 async def format_with_ruff(request: RuffFormatRequest.Batch) -> FmtResult:
-    return await formatted(request)
+    return await run_format(request)
 
 
 def rules():
