@@ -1,16 +1,17 @@
-"""Hold what is locked against the known vulnerabilities.
+"""Check locked packages for known vulnerabilities.
 
 Examples:
   ./pants run docker:audit
   ./pants run docker:audit -- --resolve default --resolve images --output audit.json
   ./pants run docker:audit -- --osv-url https://osv.example.com
 
-A vulnerability fails the audit if it is high, critical or not judged, and there is a version
-without it; all others are listed. docker/audit_ignored.txt lets one pass until a day, for a reason.
+A vulnerability fails the audit if its severity is high, critical or unknown and a newer version
+fixes it. All others are listed. docker/audit_ignored.txt lists exceptions, each with a last day and
+a reason.
 
-Exits with 0 where nothing fails, with 1 where something does, with 2 on a wrong option or file, and
-with 3 where the database gave no answer and NOTHING WAS AUDITED, of which --allow-unreachable makes
-a 0, and says so. 130 and 143: interrupted.
+Exit codes: 0 if nothing fails, 1 if a vulnerability fails, 2 for an invalid option or file, 3 if
+the database gave no answer and NOTHING WAS AUDITED (0 with --allow-unreachable, and a message), 130
+and 143 if interrupted.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from vulnerabilities.failures import AuditError, UnreachableError, UsageError
 from vulnerabilities.report import Finding, Report, as_table, judge, write_json
 
 IGNORED = Path("docker/audit_ignored.txt")
-# What is in the images.
+# The packages in the images.
 RESOLVES = ("default",)
 REMEDY = (
     "To update: edit 3rdparty/python/*.txt, ./pants generate-lockfiles --resolve=default, "
@@ -43,24 +44,25 @@ SIGNALLED = 128
 
 
 def audit(options: argparse.Namespace) -> int:
-    """Audit as the command line says; the exit code."""
+    """Audit the lockfiles of the command line, and return the exit code."""
     root = lockfiles.find_root()
     files = _lockfiles(options, root)
     packages = lockfiles.read_all(files)
-    # Read first: a mistake in it shows without a network, too.
+    # Read before the request, to report errors in it without a network.
     lines = ignored.read(options.ignored or root / IGNORED)
     database = Database(options.service, _without_slash(options.osv_url))
     names = [_shown(file, root) for file in files]
-    _say(f"Asking {database.hosts} about {_count(len(packages), 'package')} of {', '.join(names)}.")
+    count = _count(len(packages), "package")
+    _print_status(f"Checking {count} of {', '.join(names)} at {database.hosts}.")
     try:
-        answer = advisories.ask(packages, database)
+        answer = advisories.look_up(packages, database)
     except UnreachableError as error:
         _write(Report(names, len(packages), unreachable=str(error)), options.output)
-        return _not_audited(str(error), options.allow_unreachable)
+        return _fail_unaudited(str(error), options.allow_unreachable)
     findings = judge(answer.vulnerabilities, lines, datetime.now(UTC).date())
     report = Report(names, len(packages), findings, answer.not_audited)
     _write(report, options.output)
-    return _tell(report, options.allow_unreachable)
+    return _print_report(report, options.allow_unreachable)
 
 
 def _lockfiles(options: argparse.Namespace, root: Path) -> list[Path]:
@@ -69,7 +71,7 @@ def _lockfiles(options: argparse.Namespace, root: Path) -> list[Path]:
     return [*(lockfiles.lockfile_of(name, root) for name in resolves), *named]
 
 
-def _tell(report: Report, allow_unreachable: bool) -> int:
+def _print_report(report: Report, allow_unreachable: bool) -> int:
     if report.findings:
         print(as_table(report.findings))
     print(_summary(report.findings, report.packages - len(report.not_audited)))
@@ -78,8 +80,8 @@ def _tell(report: Report, allow_unreachable: bool) -> int:
         return FAILED
     if report.not_audited:
         unknown, names = _count(len(report.not_audited), "package"), ", ".join(report.not_audited)
-        message = f"NOT AUDITED: {unknown} that the database does not know: {names}."
-        return _not_audited(f"{message} Ask the other one with --service.", allow_unreachable)
+        message = f"NOT AUDITED: {unknown} not in the database: {names}."
+        return _fail_unaudited(f"{message} Try another database: --service.", allow_unreachable)
     return 0
 
 
@@ -95,11 +97,11 @@ def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def _not_audited(message: str, allowed: bool) -> int:
-    _say(message)
+def _fail_unaudited(message: str, allowed: bool) -> int:
+    _print_status(message)
     if not allowed:
         return UnreachableError.exit_code
-    _say("THIS IS NO PASS: the exit code is 0 only because of --allow-unreachable.")
+    _print_status("THE AUDIT DID NOT PASS. The exit code is 0 because of --allow-unreachable.")
     return 0
 
 
@@ -108,7 +110,7 @@ def _write(report: Report, output: Path | None) -> None:
         write_json(report, output)
 
 
-def _say(message: str) -> None:
+def _print_status(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
@@ -132,17 +134,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--resolve", action="append", default=[], help="a resolve of pants.toml; `default` if none")
-    add("--lockfile", action="append", default=[], type=Path, help="a lockfile, beside resolves")
-    add("--service", choices=advisories.SERVICES, default="osv", help="whom to ask")
+    add("--lockfile", action="append", default=[], type=Path, help="another lockfile")
+    add("--service", choices=advisories.SERVICES, default="osv", help="the database")
     add("--osv-url", default=advisories.OSV, help="a mirror of OSV")
-    add("--ignored", type=Path, help=f"the list of ignored ones, instead of {IGNORED}")
-    add("--output", type=Path, help="write the report as JSON, too")
-    add("--allow-unreachable", action="store_true", help="exit with 0 where nothing was audited")
+    add("--ignored", type=Path, help=f"the exceptions, instead of {IGNORED}")
+    add("--output", type=Path, help="also write the report as JSON")
+    add("--allow-unreachable", action="store_true", help="exit with 0 if nothing was audited")
     return parser
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """Leave as an exception does, so that no folder stays behind."""
+    """Exit by an exception, so that temporary folders are removed."""
     raise SystemExit(SIGNALLED + number)
 
 
@@ -152,10 +154,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return audit(options)
     except AuditError as failure:
-        _say(str(failure))
+        _print_status(str(failure))
         return failure.exit_code
     except KeyboardInterrupt:
-        _say("Interrupted.")
+        _print_status("Interrupted.")
         return INTERRUPTED
 
 

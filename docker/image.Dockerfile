@@ -1,9 +1,9 @@
-# Every image of tasks: a model's own, and the one with all of them.
+# Builds every image of tasks.
 ARG BASE
 FROM ${BASE}
 
-# Neither is a virtual environment: they are found on any base by the path alone. A folder that is mounted
-# is no place for modules (SAFEPATH), nor for byte code.
+# The two folders are not virtual environments, so any base finds them by this path. Python neither imports
+# modules from a mounted working folder (SAFEPATH) nor writes byte code to it.
 ENV PYTHONPATH=/opt/datascience/first_party:/opt/datascience/third_party \
     PYTHONSAFEPATH=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -12,16 +12,16 @@ ENV PYTHONPATH=/opt/datascience/first_party:/opt/datascience/third_party \
 
 WORKDIR /work
 USER 10001:10001
-# `docker run IMAGE models.iris.predict --help`; without a task, the list of them.
+# Usage: `docker run IMAGE models.iris.predict --help`. Without a task, the image lists its tasks.
 ENTRYPOINT ["python", "-m"]
 CMD ["tasks"]
 
-# Made by Pants (pants-plugins/model_image): /opt/datascience/first_party. What other models import too,
-# then what is the model's own, so that a change of it adds a few kilobytes.
+# Built by Pants (pants-plugins/model_image): /opt/datascience/first_party. Shared modules come first, then the
+# model's own, so that a change of the model adds only a few kilobytes.
 ADD shared.tar /
 ADD own.tar /
 
-# Training records both with each model version. They come last: they differ with every commit.
+# Training records both with each model version. They come last because they change with every commit.
 ARG IMAGE
 ARG COMMIT
 ENV DATASCIENCE_IMAGE=${IMAGE} \

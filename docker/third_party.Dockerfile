@@ -1,6 +1,5 @@
-# The packages that an image's tasks import. Made anew when one of these changes, and else shared by all
-# images that are made of the same.
+# The packages that an image's tasks import. Images with the same packages share this image.
 ARG BASE
 FROM ${BASE}
-# Made by Pants (pants-plugins/model_image): /opt/datascience/third_party.
+# Built by Pants (pants-plugins/model_image): /opt/datascience/third_party.
 ADD third_party.tar /

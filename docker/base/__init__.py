@@ -1,1 +1,1 @@
-"""The base of all images: what makes it, and what holds it to its pins."""
+"""Build the base of all images from pinned packages."""

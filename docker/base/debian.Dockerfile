@@ -1,4 +1,4 @@
-# debian.py makes rootfs.tar beside it. What a base must offer: docker/base/README.md
+# debian.py writes rootfs.tar next to this file. docker/base/README.md has the requirements for a base.
 FROM scratch
 ADD rootfs.tar /
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

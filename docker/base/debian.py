@@ -6,14 +6,14 @@ Examples:
   ./pants run docker/base:debian -- --output rootfs.tar --no-image
   ./pants run docker/base:debian -- --update-lock
 
-Each package is as docker/base/debian.lock says, or the build is refused. It comes from
-snapshot.debian.org where that can be reached; an ordinary mirror drops a version when the next one
-comes, so that after a while either the lock is renewed (--update-lock) or the image is not what the
-lock says (--allow-newer). The same packages give the same root file system, byte for byte.
+Each package must match docker/base/debian.lock, or the build fails. Packages come from
+snapshot.debian.org if it can be reached. Other mirrors remove a version when the next one is
+released. Then either update the lock (--update-lock) or build an image that differs from the lock
+(--allow-newer). The root file system is reproducible: the same packages give the same bytes.
 
 Needs Linux with mmdebstrap, as root or with user namespaces, and a Docker engine for the image.
-Exits with 0 when done, 1 where something failed or differs from the lock, 2 where an option or the
-lock is wrong.
+Exit codes: 0 on success, 1 if something failed or differs from the lock, 2 for an invalid option or
+lock.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Options:
 
 
 def parse_command_line(argv: Sequence[str]) -> Options:
-    """Read the options; argparse exits with 2 where one is wrong."""
+    """Read the options; argparse exits with 2 if one is invalid."""
     summary, _, rest = (__doc__ or "").partition("\n")
     parser = argparse.ArgumentParser(
         prog="./pants run docker/base:debian --",
@@ -73,46 +73,46 @@ def parse_command_line(argv: Sequence[str]) -> Options:
     )
     add = parser.add_argument
     add("--tag", default=TAG, help="the image's name (default: %(default)s)")
-    add("--output", type=Path, metavar="TAR", help="keep the root file system as this tar file")
-    add("--no-image", dest="image", action="store_false", help="stop before the image")
+    add("--output", type=Path, metavar="TAR", help="write the root file system to a tar file")
+    add("--no-image", dest="image", action="store_false", help="do not build the image")
     add("--lock", type=Path, default=LOCK, help="the pin file (default: %(default)s)")
-    add("--mirror", metavar="URL", help="take the packages from here, and from no snapshot")
-    add("--update-lock", action="store_true", help="pin what the mirror has today, and build it")
-    add("--allow-newer", action="store_true", help="build what the mirror has, locked or not")
+    add("--mirror", metavar="URL", help="download packages from this mirror")
+    add("--update-lock", action="store_true", help="pin the mirror's current packages, and build")
+    add("--allow-newer", action="store_true", help="build even if packages differ from the lock")
     options = Options(**vars(parser.parse_args(argv)))
     if not options.image and not options.output and not options.update_lock:
-        parser.error("--no-image leaves nothing to make: add --output or --update-lock")
+        parser.error("--no-image needs --output or --update-lock")
     return options
 
 
 def build(options: Options) -> None:
-    """Fetch, compare with the lock, compose, and hand over to the engine.
+    """Fetch the packages, compare them with the lock, and write what the options request.
 
     Raises:
-        UserError: something is missing, does not answer, is full, or differs from the lock.
+        UserError: A tool is missing, a server or disk failed, or a package differs from the lock.
     """
     check_machine()
     if options.image:
         check_engine()
-    lock = new_lock() if options.update_lock else read_lock(options.lock)
+    lock = create_lock() if options.update_lock else read_lock(options.lock)
     source = choose_source(options.mirror, None if options.update_lock else lock)
     with tempfile.TemporaryDirectory(prefix="debian-base-") as name:
         folder = Path(name)
-        # mmdebstrap unpacks as another user where it is not run by root.
+        # Without root, mmdebstrap unpacks as another user.
         folder.chmod(0o755)
-        say(f"packages from {source.url('debian')}")
+        print_progress(f"packages from {source.url('debian')}")
         fetched = fetch(source, folder, seconds=lock.seconds)
         if options.update_lock:
             lock = replace(lock, packages=fetched.packages)
             write_lock(lock, options.lock)
         check_packages(lock, fetched.packages, options)
-        say(f"{len(fetched.packages)} packages fetched and checked")
-        make(fetched, lock, folder, options)
+        print_progress(f"{len(fetched.packages)} packages fetched and checked")
+        write_outputs(fetched, lock, folder, options)
 
 
-def make(fetched: Fetched, lock: Lock, folder: Path, options: Options) -> None:
-    """Write the root file system, keep it where it was asked for, and build the image."""
-    # The engine's context is a folder of its own, so that nothing beside it is sent.
+def write_outputs(fetched: Fetched, lock: Lock, folder: Path, options: Options) -> None:
+    """Write the root file system to --output, and build the image."""
+    # A separate folder, because the whole build context is sent to the engine.
     context = folder / "context"
     context.mkdir()
     tar = context / "rootfs.tar"
@@ -121,7 +121,7 @@ def make(fetched: Fetched, lock: Lock, folder: Path, options: Options) -> None:
         rootfs.write(entries, out, seconds=lock.seconds)
     with tar.open("rb") as written:
         digest = hashlib.file_digest(written, "sha256").hexdigest()
-    say(f"root file system {tar.stat().st_size / 1e6:.1f} MB, sha256 {digest}")
+    print_progress(f"root file system {tar.stat().st_size / 1e6:.1f} MB, sha256 {digest}")
     if options.output:
         with staged(options.output) as staging:
             shutil.copyfile(tar, staging)
@@ -130,10 +130,10 @@ def make(fetched: Fetched, lock: Lock, folder: Path, options: Options) -> None:
 
 
 def check_packages(lock: Lock, found: Sequence[Package], options: Options) -> None:
-    """Hold what was fetched against the lock.
+    """Compare the fetched packages with the lock.
 
     Raises:
-        UserError: it differs, and that was not allowed.
+        UserError: They differ, and --allow-newer is not set or does not cover the difference.
     """
     changes = lock.changes(found)
     if not changes:
@@ -141,23 +141,24 @@ def check_packages(lock: Lock, found: Sequence[Package], options: Options) -> No
     listed = "\n".join(f"  {change}" for change in changes)
     if any(change.is_same_version for change in changes):
         raise UserError(
-            f"{options.lock}: other bytes under a locked version, which Debian never does:\n"
-            f"{listed}\nFind out why before you build from it; another mirror: --mirror URL."
+            f"{options.lock}: these packages have a locked version, but different content:\n"
+            f"{listed}\nDebian never changes a released version. Find out why before you use this "
+            "mirror, or use another one: --mirror URL."
         )
     if not options.allow_newer:
         raise UserError(
-            f"{options.lock}: the mirror has other packages than the lock:\n{listed}\n"
-            f"Take them for good: {UPDATE}\nor for this image only: --allow-newer"
+            f"{options.lock}: the mirror's packages differ from the lock:\n{listed}\n"
+            f"Update the lock: {UPDATE}\nor use them for this image only: --allow-newer"
         )
     print(
-        f"WARNING: --allow-newer: this image is not what {options.lock} says:\n{listed}\n"
-        f"Renew the lock: {UPDATE}",
+        f"WARNING: --allow-newer: this image differs from {options.lock}:\n{listed}\n"
+        f"Update the lock: {UPDATE}",
         file=sys.stderr,
     )
 
 
-def new_lock() -> Lock:
-    """A lock of this moment, still without packages."""
+def create_lock() -> Lock:
+    """A lock with the current time, and no packages yet."""
     return Lock(datetime.now(UTC).replace(microsecond=0), this_architecture(), ())
 
 
@@ -165,18 +166,18 @@ def read_lock(path: Path) -> Lock:
     """Read the pin file, for this machine.
 
     Raises:
-        InputError: it is not there, not readable, or another architecture's.
+        InputError: It is missing, invalid, or for another architecture.
     """
     try:
         lock = parse(path.read_text(), origin=str(path))
     except FileNotFoundError as error:
         raise InputError(
-            f"{path}: not there. Call this in the repository's root, or write it: {UPDATE}"
+            f"{path} does not exist. Run this in the repository's root, or create it: {UPDATE}"
         ) from error
     if lock.architecture != this_architecture():
         raise InputError(
-            f"{path} is for {lock.architecture} and this machine is {this_architecture()}: keep a "
-            f"lock of its own with --lock debian-{this_architecture()}.lock --update-lock."
+            f"{path} is for {lock.architecture}, but this machine is {this_architecture()}. Create "
+            f"a separate lock: --lock debian-{this_architecture()}.lock --update-lock."
         )
     return lock
 
@@ -185,33 +186,33 @@ def write_lock(lock: Lock, path: Path) -> None:
     """Replace the pin file."""
     with staged(path, option="--lock") as staging:
         staging.write_text(render(lock))
-    say(f"{path}: {len(lock.packages)} packages as of {lock.snapshot}")
+    print_progress(f"{path}: {len(lock.packages)} packages as of {lock.snapshot}")
 
 
 def check_engine() -> None:
-    """Ask the engine whether it is there.
+    """Check that a Docker engine is running.
 
     Raises:
-        UserError: there is no client, or no engine answers it.
+        UserError: The docker client is not installed, or no engine answers.
     """
     if not shutil.which("docker"):
         raise UserError(
-            "docker is not installed, and the image is built with it: apt-get install docker.io, "
-            "or keep the root file system only: --output rootfs.tar --no-image"
+            "docker is not installed, but it builds the image. Install it (apt-get install "
+            "docker.io), or write only the root file system: --output rootfs.tar --no-image"
         )
     asked = subprocess.run(["docker", "version"], capture_output=True, text=True)
     if asked.returncode:
         raise UserError(
-            f"No Docker engine answers: {_last_line(asked.stderr)}\nStart one (systemctl start "
-            "docker), or name one that runs: DOCKER_HOST=unix:///run/docker.sock"
+            f"No Docker engine is running: {_last_line(asked.stderr)}\nStart one (systemctl start "
+            "docker), or set the address of another: DOCKER_HOST=unix:///run/docker.sock"
         )
 
 
 def build_image(context: Path, tag: str) -> None:
-    """Build the image of the root file system in a folder.
+    """Build the image from the root file system in a folder.
 
     Raises:
-        UserError: the engine refused.
+        UserError: The build failed.
     """
     dockerfile = context / DOCKERFILE
     dockerfile.write_bytes(files("base").joinpath(DOCKERFILE).read_bytes())
@@ -220,27 +221,27 @@ def build_image(context: Path, tag: str) -> None:
     built = subprocess.run(command, capture_output=True, text=True)
     if built.returncode:
         raise UserError(f"docker could not build {tag}: {_last_line(built.stderr)}")
-    say(f"image {tag} {built.stdout.strip()}")
+    print_progress(f"image {tag} {built.stdout.strip()}")
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it said nothing"])[-1]
+    return (text.strip().splitlines() or ["no output"])[-1]
 
 
-def say(message: str) -> None:
-    """One line about what happens."""
+def print_progress(message: str) -> None:
+    """Print a message with the time since the start."""
     print(f"{time.monotonic() - STARTED:5.1f} s  {message}", flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code."""
+    """Run the command line, and return the exit code."""
     try:
         build(parse_command_line(sys.argv[1:] if argv is None else argv))
     except UserError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("\nInterrupted; the earlier output is untouched.", file=sys.stderr)
+        print("\nInterrupted. The earlier output is unchanged.", file=sys.stderr)
         return 130
     return 0
 

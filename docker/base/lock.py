@@ -1,4 +1,4 @@
-"""The pin file: which packages the base image is made of, byte for byte."""
+"""The pin file: the packages in the base image, with their hashes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UPDATE = "./pants run docker/base:debian -- --update-lock"
 _PACKAGE = re.compile(r"(?P<name>[a-z0-9][a-z0-9+.-]+) (?P<version>\S+) (?P<sha256>[0-9a-f]{64})")
 _HEADER = f"""\
 # Written by `{UPDATE}`.
-# The moment is where snapshot.debian.org has these packages; every file of the image bears it.
+# snapshot.debian.org has these packages at this time, which is also the date of the image's files.
 """
 
 
@@ -32,14 +32,14 @@ class Package:
 
 @dataclass(frozen=True)
 class Change:
-    """How a package differs from the lock; None where one of the two has none of it."""
+    """How a package differs from the lock; None on the side that lacks it."""
 
     locked: Package | None
     found: Package | None
 
     @property
     def is_same_version(self) -> bool:
-        """Other bytes under the same version: Debian never does that."""
+        """Whether a version has different content, which never happens in Debian."""
         return bool(self.locked and self.found and self.locked.version == self.found.version)
 
     def __str__(self) -> str:
@@ -54,24 +54,24 @@ class Change:
 
 @dataclass(frozen=True)
 class Lock:
-    """The packages of one architecture, as Debian had them at one moment."""
+    """The packages of one architecture, as Debian had them at one time."""
 
-    moment: datetime
+    timestamp: datetime
     architecture: str
     packages: tuple[Package, ...]
 
     @property
     def snapshot(self) -> str:
-        """The moment as snapshot.debian.org writes it."""
-        return self.moment.strftime(SNAPSHOT_FORMAT)
+        """The timestamp in the format of snapshot.debian.org."""
+        return self.timestamp.strftime(SNAPSHOT_FORMAT)
 
     @property
     def seconds(self) -> int:
-        """The moment in seconds since 1970, which is what files bear."""
-        return int(self.moment.timestamp())
+        """The timestamp in seconds since 1970, as in the dates of files."""
+        return int(self.timestamp.timestamp())
 
     def changes(self, found: Iterable[Package]) -> tuple[Change, ...]:
-        """What differs, by name."""
+        """The differences, sorted by name."""
         locked = {package.name: package for package in self.packages}
         present = {package.name: package for package in found}
         return tuple(
@@ -91,27 +91,27 @@ def parse(text: str, *, origin: str) -> Lock:
     """Read a lock.
 
     Raises:
-        InputError: a line is not as `render` writes it.
+        InputError: A line is not in the format of `render`.
     """
     numbered = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
     lines = [(number, line) for number, line in numbered if line and not line.startswith("#")]
     head = dict(line.split(" ", 1) for _, line in lines[:2] if " " in line)
     try:
-        moment = datetime.strptime(head["snapshot"], SNAPSHOT_FORMAT).replace(tzinfo=UTC)
+        timestamp = datetime.strptime(head["snapshot"], SNAPSHOT_FORMAT).replace(tzinfo=UTC)
         architecture = head["architecture"]
     except (KeyError, ValueError) as error:
         raise InputError(
             f"{origin}: expected `snapshot YYYYMMDDTHHMMSSZ` and `architecture NAME` as its first "
-            f"two lines. Write it anew: {UPDATE}"
+            f"two lines. Recreate it: {UPDATE}"
         ) from error
     packages = tuple(_package(line, f"{origin}:{number}") for number, line in lines[2:])
-    return Lock(moment, architecture, packages)
+    return Lock(timestamp, architecture, packages)
 
 
 def _package(line: str, place: str) -> Package:
     found = _PACKAGE.fullmatch(line)
     if not found:
         raise InputError(
-            f"{place}: expected `name version sha256`, got {line!r}. Write it anew: {UPDATE}"
+            f"{place}: expected `name version sha256`, got {line!r}. Recreate it: {UPDATE}"
         )
     return Package(**found.groupdict())

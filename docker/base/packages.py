@@ -1,4 +1,4 @@
-"""Debian's packages: which ones, from where, and fetched by mmdebstrap, which checks signatures."""
+"""Fetch Debian's packages with mmdebstrap, which checks their signatures."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from base.lock import Lock, Package
 from base.rootfs import PackageFiles
 from cli.errors import UserError
 
-# What a program on CPython with wheels from PyPI needs. apt adds what these depend on, and
-# rootfs.KEPT leaves out again what only installing them takes.
+# What a program on CPython with wheels from PyPI needs. apt adds dependencies, and rootfs.KEPT
+# removes those that are only needed to install packages.
 INCLUDED = (
     "base-files",
     "ca-certificates",
@@ -43,8 +43,8 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 SECONDS_FOR_A_MIRROR = 20
 SECONDS_FOR_A_SNAPSHOT = 3
 
-# By the Python that will read them, so that the files do not depend on this machine's. They name no
-# moment of their source: nobody changes it in an image, and looking would cost each import.
+# Use the image's own Python to compile, so the files do not depend on this machine's Python. They
+# have no timestamp of their source, because checking it would slow down each import.
 COMPILE = (
     'chroot "$1" /usr/bin/python3.13 -S -m compileall -q -j1 '
     "--invalidation-mode unchecked-hash -x '/(test|pydoc_data)/' /usr/lib/python3.13"
@@ -53,20 +53,20 @@ COMPILE = (
 
 @dataclass(frozen=True)
 class Source:
-    """Where packages come from: a mirror as it is today, or a snapshot as it was at a moment."""
+    """Where packages come from: a mirror, or a snapshot with its timestamp."""
 
     root: str
-    moment: str | None = None
+    timestamp: str | None = None
 
     def url(self, archive: str) -> str:
         """The address of an archive, `debian` or `debian-security`."""
-        return "/".join(part for part in (self.root, archive, self.moment) if part)
+        return "/".join(part for part in (self.root, archive, self.timestamp) if part)
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """As in a sources.list."""
-        # A snapshot's index is as old as the snapshot.
-        old = " check-valid-until=no" if self.moment else ""
+        """The lines of a sources.list."""
+        # The index of a snapshot has expired.
+        old = " check-valid-until=no" if self.timestamp else ""
         return tuple(
             f"deb [signed-by={KEYRING}{old}] {self.url(archive)} {suite} main"
             for archive, suite in SUITES
@@ -85,7 +85,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Fetched:
-    """All packages unpacked into one tar file, and each as its .deb says."""
+    """One tar file with all unpacked packages, and the metadata of each .deb."""
 
     unpacked: Path
     packages: tuple[Package, ...]
@@ -93,34 +93,34 @@ class Fetched:
 
 
 def check_machine() -> None:
-    """Find what fetching needs.
+    """Check that this machine has the tools to fetch packages.
 
     Raises:
-        UserError: a tool, or Debian's keys, are not there.
+        UserError: mmdebstrap or Debian's keys are missing.
     """
     if not shutil.which("mmdebstrap"):
-        where = "" if shutil.which("apt-get") else " It runs on Debian and what derives from it."
+        where = "" if shutil.which("apt-get") else " (on Debian and its derivatives)"
         raise UserError(
-            f"mmdebstrap is not installed, and it fetches the packages: "
-            f"apt-get install mmdebstrap{where}"
+            f"mmdebstrap is not installed, but it fetches the packages. Install it{where}: "
+            "apt-get install mmdebstrap"
         )
     if not KEYRING.exists():
         raise UserError(
-            f"{KEYRING} is not there, and packages are checked with it: "
+            f"{KEYRING} does not exist, but packages are verified with it. Install it: "
             "apt-get install debian-archive-keyring"
         )
 
 
 def this_architecture() -> str:
-    """As Debian calls it."""
+    """Debian's name for this machine's architecture."""
     return ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 def choose_source(mirror: str | None, lock: Lock | None) -> Source:
-    """Choose the mirror that was named, else the lock's snapshot, else Debian's mirror.
+    """Choose the given mirror, else the lock's snapshot, else Debian's mirror.
 
     Raises:
-        UserError: none of them answers.
+        UserError: The chosen mirror cannot be read.
     """
     if mirror is None and lock is not None:
         snapshot = Source(SNAPSHOT, lock.snapshot)
@@ -129,14 +129,14 @@ def choose_source(mirror: str | None, lock: Lock | None) -> Source:
     source = Source((mirror or MIRROR).rstrip("/"))
     if problem := source.problem(SECONDS_FOR_A_MIRROR):
         raise UserError(
-            f"{source.url('debian')} cannot be read: {problem}. Name a mirror of Debian that can "
-            "with --mirror URL, the folder that holds `debian` and `debian-security`."
+            f"{source.url('debian')} cannot be read: {problem}. Use another mirror: --mirror URL, "
+            "where URL is the folder with `debian` and `debian-security`."
         )
     return source
 
 
 def fetch(source: Source, folder: Path, *, seconds: int) -> Fetched:
-    """Download and unpack into an empty folder.
+    """Download and unpack the packages into an empty folder.
 
     Raises:
         UserError: mmdebstrap failed.
@@ -146,21 +146,21 @@ def fetch(source: Source, folder: Path, *, seconds: int) -> Fetched:
     command = ["mmdebstrap", "--variant=extract", f"--include={','.join(INCLUDED)}"]
     command += [f"--extract-hook=sync-out /var/cache/apt/archives {debs}"]
     command += [f"--extract-hook={COMPILE}", "trixie", str(unpacked), *source.lines]
-    # It unpacks below TMPDIR before it packs. What this Python was told is not for the other one.
+    # mmdebstrap unpacks below TMPDIR. This Python's settings must not affect the image's Python.
     environment = {name: value for name, value in os.environ.items() if name[:6] != "PYTHON"}
     environment |= {"SOURCE_DATE_EPOCH": str(seconds), "TMPDIR": str(folder), "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
-        raise UserError(_why(done.stderr, folder))
+        raise UserError(_explain_failure(done.stderr, folder))
     found = [(_package(deb), _files(deb)) for deb in sorted(debs.glob("*.deb"))]
     return Fetched(unpacked, tuple(one for one, _ in found), tuple(files for _, files in found))
 
 
-def _why(log: str, folder: Path) -> str:
+def _explain_failure(log: str, folder: Path) -> str:
     if "No space left on device" in log or "enough free space" in log:
-        return f"{folder}: no room to unpack the packages. Free some space, or set TMPDIR."
+        return f"{folder}: not enough space to unpack the packages. Free some space, or set TMPDIR."
     if "unable to pick chroot mode" in log:
-        return "mmdebstrap needs root, or user namespaces, which this user has none of: use sudo."
+        return "mmdebstrap needs root or user namespaces, and this user has neither. Use sudo."
     last = [line for line in log.splitlines() if line.strip()][-8:]
     return "mmdebstrap failed; its last lines:\n  " + "\n  ".join(last)
 

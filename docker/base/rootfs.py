@@ -1,6 +1,6 @@
-"""The root file system of the base image, chosen file by file from what the packages hold.
+"""The root file system of the base image: selected files of the packages.
 
-The same packages give the same bytes: entries are sorted, belong to root, and bear one moment.
+It is reproducible: entries are sorted, belong to root, and have the same date.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import IO
 USER = "datascience"
 USER_ID = 10001
 
-# What is in the image. A list of what to keep: no new version of a package brings a shell in.
+# The files in the image. This is an allowlist, so a new version of a package cannot add a shell.
 KEPT = (
-    # /bin and its like are links into /usr.
+    # /bin and the others are links into /usr.
     "bin",
     "lib",
     "lib64",
@@ -41,8 +41,8 @@ KEPT = (
     "usr/lib/ssl/openssl.cnf",
     "usr/share/zoneinfo/*",
 )
-# ... but not what is for a terminal or a desktop, for Python's or glibc's own developers, or for
-# Berkeley DB; an extension module goes with the libraries that only it needs.
+# Exceptions: files for terminals, desktops, the developers of Python and glibc, and Berkeley DB. An
+# extension module is dropped together with the libraries that only it needs.
 DROPPED = (
     "*/lib-dynload/_curses*.so",
     "*/lib-dynload/_dbm.*",
@@ -68,21 +68,21 @@ DROPPED = (
     "usr/lib/python3.13/EXTERNALLY-MANAGED",
     "usr/lib/python3.13/__phello__*",
     "usr/lib/python3.13/pydoc_data/*",
-    # A link into /etc, where Debian reports crashes to its own tool.
+    # A link into /etc. It reports crashes to Debian's own tool.
     "usr/lib/python3.13/sitecustomize.py",
     "usr/lib/python3.13/test/*",
     "usr/lib/python3.13/*turtle.*",
-    # A link to /etc/localtime, which is not there: the image's time is UTC.
+    # A link to /etc/localtime, which the image lacks: its time zone is UTC.
     "usr/share/zoneinfo/localtime",
 )
 CERTIFICATES = "usr/share/ca-certificates/mozilla/*.crt"
 BUNDLE = "etc/ssl/certs/ca-certificates.crt"
-# Licences ask for these, whatever else of the documentation goes.
+# Licences require these files, although the rest of the documentation is removed.
 COPYRIGHT = "usr/share/doc/{package}/copyright"
 LICENCES = "usr/share/common-licenses/*"
 STATUS = "var/lib/dpkg/status.d/{package}"
 
-# Folders that stand even where nothing of a package is in them, with their modes.
+# Folders that exist even if they are empty, with their modes.
 FOLDERS = {
     "dev": 0o755,
     "etc": 0o755,
@@ -113,7 +113,7 @@ FILES = {
 
 @dataclass(frozen=True)
 class PackageFiles:
-    """A package as its .deb says: the control stanza, and the paths of all that it holds."""
+    """The control stanza of a .deb, and the paths of its files."""
 
     name: str
     control: bytes
@@ -122,7 +122,7 @@ class PackageFiles:
 
 @dataclass(frozen=True)
 class Entry:
-    """What stands at a path: a file's bytes, a link's target, or a folder where both are None."""
+    """A file with its bytes, a link with its target, or a folder, where both are None."""
 
     mode: int
     content: bytes | None = None
@@ -135,18 +135,18 @@ def is_kept(path: str) -> bool:
 
 
 def compose(unpacked: Path, packages: Iterable[PackageFiles]) -> dict[str, Entry]:
-    """All entries of the root file system, from the tar file of all packages unpacked."""
+    """All entries of the root file system, from the tar file with all unpacked packages."""
     members = _read(unpacked)
     entries = {path: entry for path, entry in members.items() if is_kept(path)}
     entries[BUNDLE] = Entry(0o644, _bundle(members))
     entries |= {path: Entry(0o644, text.encode()) for path, text in FILES.items()}
     entries |= {path: Entry(0o777, target=target) for path, target in LINKS.items()}
-    entries |= _papers(members, _present(entries, packages))
+    entries |= _licences_and_stanzas(members, _present(entries, packages))
     return _folders(entries) | entries
 
 
 def write(entries: Mapping[str, Entry], out: IO[bytes], *, seconds: int) -> None:
-    """Write a tar file whose entries all bear the same moment, in seconds since 1970."""
+    """Write a tar file whose entries all have the same date, in seconds since 1970."""
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for path in sorted(entries):
             entry = entries[path]
@@ -165,7 +165,7 @@ def _fits(path: str, patterns: Iterable[str]) -> bool:
 
 
 def _read(unpacked: Path) -> dict[str, Entry]:
-    """Files and links that may be kept; folders come back as the parents of what is in them."""
+    """Files and links that may be kept, without folders: `_folders` adds those that are needed."""
     wanted = (*KEPT, CERTIFICATES, LICENCES, "usr/share/doc/*")
     members: dict[str, Entry] = {}
     with tarfile.open(unpacked) as tar:
@@ -176,14 +176,14 @@ def _read(unpacked: Path) -> dict[str, Entry]:
             if member.issym():
                 members[path] = Entry(0o777, target=member.linkname)
             elif content := tar.extractfile(member):
-                # Whoever unpacked may have had any umask.
+                # Ignore the umask with which the files were unpacked.
                 mode = 0o755 if member.mode & 0o100 else 0o644
                 members[path] = Entry(mode, content.read())
     return members
 
 
 def _bundle(members: Mapping[str, Entry]) -> bytes:
-    """What update-ca-certificates makes when it is installed: all of them in one file."""
+    """All certificates in one file, as update-ca-certificates writes it."""
     certificates = sorted(path for path in members if fnmatchcase(path, CERTIFICATES))
     texts = (members[path].content or b"" for path in certificates)
     return b"".join(text.rstrip(b"\n") + b"\n" for text in texts)
@@ -192,7 +192,7 @@ def _bundle(members: Mapping[str, Entry]) -> bytes:
 def _present(
     entries: Mapping[str, Entry], packages: Iterable[PackageFiles]
 ) -> tuple[PackageFiles, ...]:
-    """The packages of which something is in the image; of ca-certificates it is the bundle."""
+    """The packages with files in the image; ca-certificates has the bundle."""
     return tuple(
         package
         for package in packages
@@ -201,19 +201,21 @@ def _present(
     )
 
 
-def _papers(members: Mapping[str, Entry], packages: Iterable[PackageFiles]) -> dict[str, Entry]:
+def _licences_and_stanzas(
+    members: Mapping[str, Entry], packages: Iterable[PackageFiles]
+) -> dict[str, Entry]:
     """Licences, and a stanza per package where scanners of distroless images look for it."""
-    papers = {path: entry for path, entry in members.items() if fnmatchcase(path, LICENCES)}
+    entries = {path: entry for path, entry in members.items() if fnmatchcase(path, LICENCES)}
     for package in packages:
-        papers[STATUS.format(package=package.name)] = Entry(0o644, package.control)
+        entries[STATUS.format(package=package.name)] = Entry(0o644, package.control)
         path = COPYRIGHT.format(package=package.name)
-        if content := members.get(_through_link(members, path)):
-            papers[path] = content
-    return papers
+        if content := members.get(_follow_link(members, path)):
+            entries[path] = content
+    return entries
 
 
-def _through_link(members: Mapping[str, Entry], path: str) -> str:
-    """A package's folder of documentation may be a link to another's that is not in the image."""
+def _follow_link(members: Mapping[str, Entry], path: str) -> str:
+    """Follow the link if a package's documentation is that of another package."""
     folder = PurePosixPath(path).parent
     link = members.get(str(folder))
     if link is None or link.target is None:

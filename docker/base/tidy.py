@@ -1,7 +1,7 @@
-"""Make a base of an image of CPython 3.13: run in it, as root, by python.Dockerfile.
+"""Turn an image of CPython 3.13 into a base image. python.Dockerfile runs this as root.
 
-Takes out what installs packages and what nobody runs, and puts in the user and the folders that
-docker/base/README.md promises.
+Removes package managers, shells and unused files, and adds the user and the folders that
+docker/base/README.md requires.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SET_ID = 0o6000
 
 _PYTHON = ("usr/lib/python3*", "usr/local/lib/python3*")
 _INSTALLERS = ("_distutils_hack", "distutils-precedence.pth", "pip", "pkg_resources", "setuptools")
-# In each of Python's folders; an installer's metadata stands beside it.
+# In each of Python's folders, with the metadata of installers.
 _IN_PYTHON = (
     "*-packages/pip-*",
     "*-packages/setuptools-*",
@@ -67,12 +67,12 @@ REMOVED = (
 
 
 def tidy(root: Path) -> None:
-    """Take out what a base must not have, and put in what it must."""
+    """Remove what a base must not have, and add what it must have."""
     for pattern in REMOVED:
         for path in sorted(root.glob(pattern)):
             _remove(path)
     for path in root.glob("usr/share/doc/*/*"):
-        # Licences ask for this one.
+        # Licences require this file.
         if path.name != "copyright":
             _remove(path)
     for folder in ("usr/bin", "usr/sbin"):
@@ -84,7 +84,7 @@ def tidy(root: Path) -> None:
 
 
 def missing(root: Path, version: tuple[int, int]) -> list[str]:
-    """What an image lacks that nothing here can add."""
+    """The requirements that an image does not meet, and that this script cannot add."""
     problems = []
     if version != (3, 13):
         problems.append(f"CPython 3.13 (its python3 is {version[0]}.{version[1]})")
@@ -105,7 +105,7 @@ def _remove(path: Path) -> None:
 
 
 def _drop_set_id(folder: Path) -> None:
-    """No program may give its caller another user's rights."""
+    """Remove set-user-id and set-group-id, so that no program grants another user's permissions."""
     for path in folder.glob("*"):
         if path.is_file() and not path.is_symlink() and path.stat().st_mode & SET_ID:
             path.chmod(path.stat().st_mode & 0o777)
@@ -123,7 +123,7 @@ def _add_user(root: Path) -> None:
 
 
 def _compile_library() -> None:
-    """An image is read-only, so nobody could keep what is compiled later."""
+    """Compile the standard library, because a read-only image cannot store byte code later."""
     compileall.compile_dir(
         sysconfig.get_path("stdlib"),
         quiet=1,
@@ -138,10 +138,10 @@ def _link_python() -> None:
 
 
 def main() -> int:
-    """Tidy this image; the exit code."""
+    """Tidy this image, and return the exit code."""
     root = Path("/")
     if problems := missing(root, sys.version_info[:2]):
-        print(f"This image lacks {', '.join(problems)}: choose another --build-arg FROM=IMAGE.")
+        print(f"This image lacks {', '.join(problems)}. Use another: --build-arg FROM=IMAGE.")
         return 1
     tidy(root)
     _link_python()

@@ -1,1 +1,1 @@
-"""What docker/audit.py is made of."""
+"""The parts of docker/audit.py."""

@@ -1,21 +1,21 @@
-"""What an audit ends with: one message that says what to do, and no traceback."""
+"""Errors of an audit. Only their message is shown, without a traceback."""
 
 from __future__ import annotations
 
 
 class AuditError(Exception):
-    """The audit could not be made; the message says why and what to do."""
+    """The audit failed to run. The message says why, and how to fix it."""
 
     exit_code = 1
 
 
 class UsageError(AuditError):
-    """What was handed in (an option, a lockfile, the list of ignored) is not as it must be."""
+    """An option, a lockfile or the list of exceptions is invalid."""
 
     exit_code = 2
 
 
 class UnreachableError(AuditError):
-    """The database gave no answer, so that nothing was audited."""
+    """The database gave no answer, so nothing was audited."""
 
     exit_code = 3

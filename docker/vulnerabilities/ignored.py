@@ -1,4 +1,4 @@
-"""The vulnerabilities that somebody has looked at, and decided to live with until a day."""
+"""Vulnerabilities that are accepted until a given day."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vulnerabilities.failures import UsageError
 
 @dataclass(frozen=True)
 class Ignored:
-    """One line of the list; the day is the last on which it counts."""
+    """One line of the list; `until` is the last day on which it counts."""
 
     id: str
     until: date
@@ -20,7 +20,7 @@ class Ignored:
 
 
 def read(file: Path) -> list[Ignored]:
-    """The list: per line an id, the last day, and the reason; `#` starts a comment."""
+    """Read the list. Each line has an id, the last day and a reason; `#` starts a comment."""
     try:
         lines = file.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -33,7 +33,7 @@ def read(file: Path) -> list[Ignored]:
 
 
 def find(ids: Iterable[str], ignored: Iterable[Ignored], today: date) -> Ignored | None:
-    """The line that lets one of these ids pass today."""
+    """The line that accepts one of these ids today."""
     wanted = set(ids)
     return next((line for line in ignored if line.id in wanted and today <= line.until), None)
 

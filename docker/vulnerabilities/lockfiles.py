@@ -1,4 +1,4 @@
-"""What a lockfile holds, and where the lockfile of a resolve is."""
+"""Find the lockfile of a resolve, and read its packages."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ class Package:
 
 
 def find_root() -> Path:
-    """The repository that one stands in."""
+    """The repository that contains the working folder."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "pants.toml").is_file():
             return folder
-    raise UsageError(f"{here} is in no repository with a pants.toml: call this inside of one.")
+    raise UsageError(f"{here} is not in a repository with a pants.toml. Run this inside of one.")
 
 
 def lockfile_of(resolve: str, root: Path) -> Path:
     """The lockfile that pants.toml names for a resolve."""
     resolves = tomllib.loads((root / "pants.toml").read_text())["python"]["resolves"]
     if resolve not in resolves:
-        raise UsageError(f"No resolve {resolve!r}; resolves: {', '.join(sorted(resolves))}.")
+        raise UsageError(f"No resolve {resolve!r}. Expected one of: {', '.join(sorted(resolves))}.")
     return root / str(resolves[resolve])
 
 
 def read_all(lockfiles: Iterable[Path]) -> list[Package]:
-    """Every package of all lockfiles, once, in order."""
+    """The packages of all lockfiles, sorted and without duplicates."""
     return sorted({package for lockfile in lockfiles for package in read(lockfile)})
 
 
 def read(lockfile: Path) -> list[Package]:
-    """The packages of a lockfile as Pants and Pex write it: JSON below a header of `//` lines."""
+    """Read a lockfile of Pants and Pex: JSON after a header of `//` lines."""
     try:
         text = lockfile.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise _damaged(lockfile, f"cannot be read ({type(error).__name__})") from error
+        raise _invalid(lockfile, f"cannot be read ({type(error).__name__})") from error
     lines = [line for line in text.splitlines() if not line.startswith("//")]
     try:
         locked = json.loads("\n".join(lines))["locked_resolves"]
@@ -56,14 +56,14 @@ def read(lockfile: Path) -> list[Package]:
             for requirement in resolve["locked_requirements"]
         ]
     except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(lockfile, "is no lockfile of Pex") from error
+        raise _invalid(lockfile, "is not a lockfile of Pex") from error
     if not packages:
-        raise _damaged(lockfile, "locks no package")
+        raise _invalid(lockfile, "locks no packages")
     return packages
 
 
-def _damaged(lockfile: Path, problem: str) -> UsageError:
+def _invalid(lockfile: Path, problem: str) -> UsageError:
     return UsageError(
-        f"{lockfile}: {problem}. Name another with --lockfile or --resolve, or write it anew: "
+        f"{lockfile}: {problem}. Use another one with --lockfile or --resolve, or recreate it: "
         "./pants generate-lockfiles --resolve=NAME"
     )

@@ -1,4 +1,4 @@
-"""What an audit found: the verdict on each vulnerability, as a table and as JSON."""
+"""The findings of an audit, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _COLUMNS = ("package", "version", "id", "severity", "fixed in", "verdict")
 
 @dataclass(frozen=True)
 class Finding:
-    """A vulnerability, and the line that lets it pass, if any."""
+    """A vulnerability, and the line that accepts it, if any."""
 
     vulnerability: Vulnerability
     ignored: Ignored | None = None
 
     @property
     def fails(self) -> bool:
-        """It is bad, or nobody knows how bad, and there is something that one can do."""
+        """Whether its severity is high or unknown, a version fixes it, and it is not ignored."""
         severe = self.vulnerability.severity >= Severity.UNKNOWN
         return severe and bool(self.vulnerability.fixed_in) and self.ignored is None
 
     @property
     def verdict(self) -> str:
-        """In words."""
+        """The last column of the table."""
         if self.ignored:
             return f"ignored until {self.ignored.until}: {self.ignored.reason}"
         return "FAILS" if self.fails else "listed"
@@ -49,17 +49,17 @@ class Report:
     packages: int
     findings: Sequence[Finding] = ()
     not_audited: Sequence[str] = ()
-    # Why nothing was audited, if so.
+    # Why nothing was audited.
     unreachable: str | None = None
 
     @property
     def failing(self) -> int:
-        """How many have to be mended."""
+        """How many findings fail the audit."""
         return sum(finding.fails for finding in self.findings)
 
     @property
     def outcome(self) -> str:
-        """In a word, for programs: only one of them is a pass."""
+        """The result for programs; only `passed` means success."""
         if self.unreachable:
             return "nothing audited"
         if self.failing:
@@ -70,7 +70,7 @@ class Report:
 def judge(
     vulnerabilities: Sequence[Vulnerability], lines: Sequence[Ignored], today: date
 ) -> list[Finding]:
-    """The worst first."""
+    """Findings sorted by severity, failing ones first."""
     findings = [
         Finding(vulnerability, ignored.find(vulnerability.ids, lines, today))
         for vulnerability in vulnerabilities
@@ -83,7 +83,7 @@ def judge(
 def as_table(findings: Sequence[Finding]) -> str:
     """One line per finding."""
     rows = [_COLUMNS, *(_row(finding) for finding in findings)]
-    # The verdict is the last: how long its reason is moves nothing.
+    # The verdict is the last column, so its length does not affect the others.
     columns = list(zip(*rows, strict=True))
     widths = [*(max(map(len, column)) for column in columns[:-1]), 0]
     lines = [
@@ -94,17 +94,17 @@ def as_table(findings: Sequence[Finding]) -> str:
 
 
 def write_json(report: Report, file: Path) -> None:
-    """Whole or not at all: written beside its place, then renamed."""
+    """Write the report atomically: to a temporary file, which is then renamed."""
     text = json.dumps(_as_json(report), indent=2) + "\n"
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        beside.write_text(text)
-        beside.replace(file)
+        temporary.write_text(text)
+        temporary.replace(file)
     except OSError as error:
         raise UsageError(f"--output {file}: cannot be written ({error.strerror}).") from error
     finally:
         with suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
 
 
 def _row(finding: Finding) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How bad a vulnerability is, by its record (https://ossf.github.io/osv-schema)."""
+"""The severity of a vulnerability, from its record (https://ossf.github.io/osv-schema)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Severity(IntEnum):
-    """In order: what nobody has judged is taken for worse than medium."""
+    """In ascending order; an unknown severity counts as worse than medium."""
 
     LOW = 1
     MEDIUM = 2
@@ -22,7 +22,7 @@ class Severity(IntEnum):
         return self.name.lower()
 
 
-# GitHub's word for it.
+# MODERATE is GitHub's word for medium.
 _WORDS = {**{level.name: level for level in Severity}, "MODERATE": Severity.MEDIUM}
 _VECTOR = re.compile(r"CVSS:3\.[01]/(?P<metrics>.+)")
 _IMPACT = {"N": 0.0, "L": 0.22, "H": 0.56}
@@ -34,18 +34,18 @@ _METRICS = {
     "I": _IMPACT,
     "A": _IMPACT,
 }
-# By the scope: a right counts for less where it leads beyond what it is a right to.
+# By scope: a required privilege reduces the score less if the scope changes.
 _PRIVILEGES = {"U": {"N": 0.85, "L": 0.62, "H": 0.27}, "C": {"N": 0.85, "L": 0.68, "H": 0.5}}
 
 
 def of_record(record: Mapping[str, Any]) -> Severity:
-    """What its publisher says in a word, else what its CVSS 3 vector amounts to.
+    """The publisher's rating, or else the rating of the CVSS 3 vector.
 
-    CVSS 4 is a table of 270 judgements, not a formula: of such a vector alone, nothing is known.
+    A CVSS 4 vector alone is unknown, because its score is a table of 270 ratings, not a formula.
     """
-    said = (record.get("database_specific") or {}).get("severity")
-    if isinstance(said, str) and said.upper() in _WORDS:
-        return _WORDS[said.upper()]
+    rating = (record.get("database_specific") or {}).get("severity")
+    if isinstance(rating, str) and rating.upper() in _WORDS:
+        return _WORDS[rating.upper()]
     vectors = [entry.get("score", "") for entry in record.get("severity") or []]
     return max(
         (_rate(score) for vector in vectors if (score := base_score(vector)) is not None),
@@ -74,7 +74,7 @@ def base_score(vector: str) -> float | None:
 
 
 def _round_up(score: float) -> float:
-    """To one decimal, as the specification's appendix A does: 4.0 is 4.0 on every machine."""
+    """Round up to one decimal, by appendix A of the specification: the same on every machine."""
     return ceil(round(score * 100_000) / 10_000) / 10
 
 

@@ -1,7 +1,7 @@
-"""The audit, with the real pip-audit, of a server that answers as OSV does.
+"""The audit, with the real pip-audit and a fake OSV server.
 
-The records are those of GitHub's advisory database for certifi, jinja2 and gunicorn as they were in
-2024, without their long texts.
+The records are those of GitHub's advisory database for certifi, jinja2 and gunicorn from 2024,
+without their long texts.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from vulnerabilities import advisories
 from vulnerabilities.advisories import Answer
 from vulnerabilities.severity import Severity, base_score, of_record
 
-# Pants gives relative entries, which `chdir` would break.
+# Pants passes relative entries, which `chdir` would break.
 IMPORT_PATH = [os.path.abspath(entry) for entry in sys.path]
 RECORDS = Path(__file__).resolve().parent / "records"
 HIGH, HIGH_WITHOUT_FIX = "GHSA-248v-346w-9cwc", "GHSA-w3h3-4rj7-4ph4"
 MODERATE = "GHSA-h5c8-rqwp-cp95"
-# pip-audit shows the alias that people know.
+# pip-audit shows the well-known alias.
 CVE = {HIGH: "CVE-2024-39689", HIGH_WITHOUT_FIX: "CVE-2024-1135", MODERATE: "CVE-2024-22195"}
 VULNERABLE = {
     ("certifi", "2024.6.2"): HIGH,
@@ -47,7 +47,7 @@ def record(id_: str) -> dict[str, Any]:
 
 @dataclass
 class Osv:
-    """What the server has been asked, and the records that it answers with."""
+    """The server's requests, and the records that it returns."""
 
     url: str = ""
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -79,7 +79,7 @@ def osv() -> Iterator[Osv]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))
-            # A client that was killed reads no answer.
+            # A killed client reads no answer.
             with suppress(BrokenPipeError, ConnectionResetError):
                 self.end_headers()
                 self.wfile.write(text)
@@ -87,7 +87,7 @@ def osv() -> Iterator[Osv]:
         do_GET = do_POST = _answer  # noqa: N815
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing on the tests' standard error."""
+            """Write nothing to the tests' standard error."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -110,7 +110,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lock(file: Path, *pins: str) -> None:
-    """A lockfile as Pants writes it."""
+    """Write a lockfile like Pants does."""
     packages = [pin.split("==") for pin in pins]
     requirements = [{"project_name": name, "version": version} for name, version in packages]
     text = json.dumps({"locked_resolves": [{"locked_requirements": requirements}]})
@@ -166,7 +166,9 @@ certifi  2024.6.2  {CVE[HIGH]}  high      2024.7.4  FAILS
     ]
 
 
-def test_moderate_ones_and_ones_without_a_fix_are_listed_and_pass(repository: Path, call: Audit) -> None:
+def test_moderate_ones_and_ones_without_a_fix_are_listed_and_pass(
+    repository: Path, call: Audit
+) -> None:
     lock(repository / "default.lock", "jinja2==3.1.2", "gunicorn==21.2.0")
     result = call()
     assert result.code == 0
@@ -220,7 +222,7 @@ def test_a_line_without_day_or_reason_is_refused(repository: Path, call: Audit, 
 
 
 NOTHING = "NOTHING WAS AUDITED: the database of vulnerabilities gave no usable answer ("
-NO_PASS = "THIS IS NO PASS: the exit code is 0 only because of --allow-unreachable."
+NO_PASS = "THE AUDIT DID NOT PASS. The exit code is 0 because of --allow-unreachable."
 
 
 @pytest.mark.parametrize(("flags", "code"), [((), 3), (("--allow-unreachable",), 0)])
@@ -252,7 +254,9 @@ def test_a_database_that_fails_fails_the_audit(repository: Path, call: Audit, os
     assert "503" in result.err
 
 
-def test_a_database_that_fails_half_way_fails_the_audit(repository: Path, call: Audit, osv: Osv) -> None:
+def test_a_database_that_fails_half_way_fails_the_audit(
+    repository: Path, call: Audit, osv: Osv
+) -> None:
     lock(repository / "default.lock", "certifi==2024.6.2")
     answer = osv.answer
 
@@ -269,10 +273,10 @@ def test_a_database_that_fails_half_way_fails_the_audit(repository: Path, call: 
     ("text", "problem"),
     [
         (None, "cannot be read (FileNotFoundError)"),
-        ("// header\n# pins\nsix==1.17.0\n", "is no lockfile of Pex"),
-        ('{"locked_resolves": [{"requirements": []}]}', "is no lockfile of Pex"),
-        ("[]", "is no lockfile of Pex"),
-        ('{"locked_resolves": []}', "locks no package"),
+        ("// header\n# pins\nsix==1.17.0\n", "is not a lockfile of Pex"),
+        ('{"locked_resolves": [{"requirements": []}]}', "is not a lockfile of Pex"),
+        ("[]", "is not a lockfile of Pex"),
+        ('{"locked_resolves": []}', "locks no packages"),
     ],
 )
 def test_a_file_that_is_not_a_lockfile_is_refused(
@@ -283,7 +287,7 @@ def test_a_file_that_is_not_a_lockfile_is_refused(
         file.write_text(text)
     result = call()
     assert (result.code, result.out) == (2, "")
-    assert result.err.startswith(f"{file}: {problem}. Name another with --lockfile or --resolve")
+    assert result.err.startswith(f"{file}: {problem}. Use another one with --lockfile or --resolve")
 
 
 def test_several_lockfiles_are_one_audit(repository: Path, call: Audit) -> None:
@@ -302,7 +306,7 @@ def test_several_lockfiles_are_one_audit(repository: Path, call: Audit) -> None:
 
 def test_an_unknown_resolve_is_refused_with_the_known_ones(call: Audit) -> None:
     result = call("--resolve=defualt")
-    assert (result.code, result.err) == (2, "No resolve 'defualt'; resolves: default.\n")
+    assert (result.code, result.err) == (2, "No resolve 'defualt'. Expected one of: default.\n")
 
 
 @pytest.mark.parametrize(
@@ -321,7 +325,7 @@ def test_a_report_that_cannot_be_written_is_one_message(
 def test_a_proxy_that_blocks_pypi_fails_the_audit(
     repository: Path, call: Audit, monkeypatch: pytest.MonkeyPatch, osv: Osv
 ) -> None:
-    # PyPI's address cannot be told to pip-audit; the server knows no CONNECT.
+    # pip-audit has no option for PyPI's address. The fake server does not support CONNECT.
     lock(repository / "default.lock", "certifi==2024.6.2")
     monkeypatch.setenv("HTTPS_PROXY", osv.url)
     result = call("--service=pypi")
@@ -337,14 +341,14 @@ def test_packages_unknown_to_the_database_fail_the_audit(
     flags: tuple[str, ...],
     code: int,
 ) -> None:
-    # Only PyPI answers so, one package at a time, and only PyPI itself can be asked.
+    # Only PyPI reports unknown packages, and pip-audit has no option for its address.
     answer = Answer((), not_audited=("our-own",))
     monkeypatch.setattr(advisories, "ask", lambda *_: answer)
     lock(repository / "default.lock", "our-own==1.0", "six==1.17.0")
     result = call("--service=pypi", "--output=audit.json", *flags)
     assert result.code == code
     assert result.out == "1 package, 0 known vulnerabilities, 0 fail.\n"
-    assert "NOT AUDITED: 1 package that the database does not know: our-own." in result.err
+    assert "NOT AUDITED: 1 package not in the database: our-own." in result.err
     assert (NO_PASS in result.err) is bool(flags)
     assert json.loads((repository / "audit.json").read_text())["outcome"] == "partly audited"
 

@@ -21,7 +21,7 @@ def test_a_lock_is_read_as_written() -> None:
 
 
 def test_a_lock_does_not_depend_on_the_order_of_packages() -> None:
-    assert render(Lock(LOCK.moment, LOCK.architecture, (ZLIB, BASH))) == render(LOCK)
+    assert render(Lock(LOCK.timestamp, LOCK.architecture, (ZLIB, BASH))) == render(LOCK)
 
 
 def test_changes_are_by_name() -> None:

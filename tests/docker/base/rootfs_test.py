@@ -1,4 +1,4 @@
-"""What is in the base image, and that the same packages give the same bytes."""
+"""The files in the base image, and its reproducibility."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PACKAGES = (
 
 @pytest.fixture
 def unpacked(tmp_path: Path) -> Path:
-    """As mmdebstrap leaves it; a link is given by its target."""
+    """Unpacked packages as mmdebstrap writes them; links are given by their targets."""
     path = tmp_path / "unpacked.tar"
     with tarfile.open(path, "w") as tar:
         for name, held in UNPACKED.items():

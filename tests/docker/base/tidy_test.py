@@ -1,4 +1,4 @@
-"""What makes a base of an image with pip, a shell and a package manager."""
+"""Turn an image with pip, a shell and a package manager into a base."""
 
 from __future__ import annotations
 
