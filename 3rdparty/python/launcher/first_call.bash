@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# Sourced by ../../../pants and ../../../.pants.bootstrap when something is missing: finds Pythons and lets
-# first_call.py do the rest. Works with macOS' bash 3.2.
+# Sourced by ../../../pants and ../../../.pants.bootstrap when something is missing. Finds Pythons, and runs
+# first_call.py for the rest. Works with macOS' bash 3.2.
 
-# Python programs that print nothing where the Python is suitable, and otherwise why it is not. The first
-# gets a version, such as 3.9. pip needs distutils up to 3.11, and Debian packages it separately.
+# Python programs that print why a Python is not suitable, and nothing if it is. The first gets a version,
+# such as 3.9. pip needs distutils up to 3.11, and Debian packages it separately.
 _pants_try_version='
 import sys
 found = "%d.%d" % sys.version_info[:2]
@@ -30,7 +30,7 @@ for module in ("fcntl", "ssl", "zipfile", "zlib"):
         sys.exit(print("lacks the module", module))
 '
 
-# Where a CPython $1 (such as 3.9) may be, one path a line, the likeliest first. Pants looks here by itself, ...
+# The paths where a CPython $1 (such as 3.9) may be, the likeliest first. Pants itself also looks here, ...
 _pants_places_in_sight() {
   local place
   type -aP "python$1" || true
@@ -40,7 +40,7 @@ _pants_places_in_sight() {
   done
 }
 
-# ... and not here. The last is what an earlier call installed Pants with; `cache` is a variable of the caller.
+# ... but not here. The last is the Python of an earlier installation of Pants. The caller sets `cache`.
 _pants_places_elsewhere() {
   # shellcheck disable=SC2154
   local known=$cache data=${XDG_DATA_HOME:-$HOME/.local/share} place
@@ -59,7 +59,7 @@ _pants_places_elsewhere() {
   done
 }
 
-# Any Python that may run first_call.py.
+# All Pythons that can run first_call.py.
 _pants_places_of_any() {
   local minor
   for minor in 13 12 11 10 9 14 15 8; do
@@ -68,22 +68,22 @@ _pants_places_of_any() {
   done
 }
 
-# Prints why the Python at $1 does not pass the check $2 for the version $3; nothing if it does. pyenv's
-# shims, for one, exist but fail.
+# Prints why the Python at $1 fails the check $2 for the version $3, and nothing if it passes. For example,
+# pyenv's shims exist but fail.
 _pants_refusal() {
-  local said
-  # Without Apple's command line tools this one only opens a window that offers them.
+  local output
+  # Without Apple's command line tools, this one only opens a window that offers to install them.
   if [[ $1 == /usr/bin/python3 && $OSTYPE == darwin* ]] && ! xcode-select -p >/dev/null 2>&1; then
     echo "needs Apple's command line tools"
-  elif ! said=$("$1" -I -c "$2" "$3" 2>/dev/null </dev/null); then
-    echo "${said:-does not run}"
+  elif ! output=$("$1" -I -c "$2" "$3" 2>/dev/null </dev/null); then
+    echo "${output:-does not run}"
   else
-    echo "$said"
+    echo "$output"
   fi
 }
 
-# Sets $python to the first of the places on stdin that passes the check $1 for the version $2. Adds those
-# that do not, with the reason, to $tried.
+# Sets $python to the first path on stdin that passes the check $1 for the version $2. Adds the others, with
+# the reason, to $tried.
 _pants_pick() {
   local place refusal
   while IFS= read -r place; do
@@ -100,13 +100,13 @@ _pants_pick() {
 }
 
 # Sets $python to a suitable CPython $1 of this machine, or to nothing, and $tried to the unsuitable ones. Sets
-# $search to `add` where Pants does not find it by itself, and to `only` where Pants would find an unsuitable one.
+# $search to `add` if Pants does not find it by itself, and to `only` if Pants would find an unsuitable one.
 _pants_find() {
   local pick=(_pants_pick "$_pants_try_version" "$1")
   python='' tried=''
   if [[ $1 == 3.9 && -n ${PANTS_PYTHON:-} ]]; then
     if [[ $search != only ]]; then search=add; fi
-    # The user has named it: no other is taken in its place.
+    # The user has set it, so no other Python is tried.
     "${pick[@]}" <<<"$PANTS_PYTHON"
   elif ! "${pick[@]}" < <(_pants_places_in_sight "$1"); then
     if [[ $search != only ]]; then search=add; fi
@@ -115,7 +115,7 @@ _pants_find() {
   fi
 }
 
-# $1: the version that is missing; $2: what was tried; $3: why it could not be installed, if that was tried.
+# $1: the missing version; $2: the unsuitable Pythons; $3: why it could not be installed, if that was tried.
 _pants_no_python() {
   local use='Your code runs on it' reason=''
   # shellcheck disable=SC2016 # For the reader's shell.
@@ -128,34 +128,34 @@ _pants_no_python() {
     reason="
   tried to install it with uv:
 $3
-  to use a mirror: UV_PYTHON_INSTALL_MIRROR=https://… for Pythons, pip's settings for uv itself"
+  to use a mirror: set UV_PYTHON_INSTALL_MIRROR=https://… for Pythons, and pip's settings for uv itself"
   fi
   cat >&2 <<END
 pants: no CPython $1 found. $use.
-  looked at: PANTS_PYTHON (for 3.9); python$1 and python3 on PATH; the $1 of pyenv, uv, asdf, mise, Homebrew, python.org, Xcode
-  tried:${2:- none is there}$reason
-  install one of:
+  searched: PANTS_PYTHON (for 3.9); python$1 and python3 on PATH; the $1 of pyenv, uv, asdf, mise, Homebrew, python.org, Xcode
+  unsuitable:${2:- none found}$reason
+  install one with:
     uv python install $1
     pyenv install $1
     brew install python@$1
-    apt install python$1-venv       (Debian, Ubuntu: from deadsnakes where the release has none)
-  or name one: $name
+    apt install python$1-venv       (Debian, Ubuntu: from deadsnakes if the release has none)
+  or set its path: $name
 END
 }
 
-# $1: what was tried.
+# $1: the unsuitable Pythons.
 _pants_no_python_at_all() {
   cat >&2 <<END
-pants: no Python 3.8 or newer found. ./pants needs one, any, to set itself up.
-  tried:${1:- none is there}
-  install one of:
+pants: no Python 3.8 or newer found. ./pants needs one to set itself up.
+  unsuitable:${1:- none found}
+  install one with:
     apt install python3              (Debian, Ubuntu)
     brew install python              (macOS)
 END
 }
 
-# Fills the folder $1 with links to interpreters: for each of the pinned versions $2 (such as
-# `3.9.25 3.13.18`) one of this machine, or the pinned one, which first_call.py installs.
+# Fills the folder $1 with links to interpreters. For each pinned version in $2 (such as `3.9.25 3.13.18`),
+# that is one of this machine, or else the pinned one, which first_call.py installs.
 _pants_choose() {
   local pin number=0 python='' tried='' search=none any='' reason asked=() all_tried=()
   for pin in $2; do
@@ -175,7 +175,7 @@ _pants_choose() {
     fi
     any=$python
   fi
-  # It reports on stdout which version it could not install, and why.
+  # On failure, it prints to stdout which version it could not install, and why.
   if reason=$("$any" -IB "${BASH_SOURCE[0]%/*}/first_call.py" pythons "$1" "$search" "${asked[@]}" </dev/null); then
     return 0
   fi
@@ -188,14 +188,14 @@ _pants_choose() {
   return 1
 }
 
-# $1: `pants` or `pex-cli`; $2: the folder to make; $3: the folder of links to interpreters.
+# $1: `pants` or `pex-cli`; $2: the folder to create; $3: the folder of links to interpreters.
 _pants_first_call() {
   local pins=''
-  # A user who has set Pants' search path, or names another 3.9 than before.
+  # The links are missing (a user may have set Pants' search path), or PANTS_PYTHON names another 3.9.
   if ! [[ -x $3/python3.9 ]] || [[ -n ${PANTS_PYTHON:-} && ! $PANTS_PYTHON -ef $3/python3.9 ]]; then
     _pants_python_pins "${BASH_SOURCE[0]%/*}/pythons.txt" || return 1
     _pants_choose "$3" "${pins%% *}" || return 1
   fi
-  # Not by the link: next to it, a virtual environment of 3.9 would look for the standard library.
+  # Not through the link: a virtual environment of 3.9 would look for the standard library next to it.
   "$(readlink "$3/python3.9")" -IB "${BASH_SOURCE[0]%/*}/first_call.py" "$1" "$2" </dev/null
 }

@@ -1,12 +1,12 @@
-"""What the launcher does once per machine. first_call.bash calls it:
+"""Set up the launcher, once per machine. first_call.bash runs this:
 
     first_call.py pants FOLDER
     first_call.py pex-cli FOLDER
     first_call.py pythons FOLDER SEARCH 3.9.25=/path/to/python3.9 3.13.18=
 
-Standard library only, CPython 3.8 or newer: it runs before anything is installed. FOLDER appears
-whole or not at all, whatever kills this process, and pip's own settings say where packages come from.
-All that is downloaded has its hash in a file of this folder or, for an interpreter, in uv.
+Uses only the standard library of CPython 3.8 or newer, because nothing is installed yet. FOLDER is
+created atomically, even if this process is killed. Packages come from where pip's settings point.
+All downloads are checked against hashes in this folder or, for interpreters, in uv.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ HERE = Path(__file__).resolve().parent
 PANTS_LOCK = HERE / "pants.txt"
 PEX_PIN = HERE / "pex.txt"
 PYTHONS_PIN = HERE / "pythons.txt"
-# pip's own pin: of all Pythons that the launcher accepts, only this one needs another.
+# The file with pip's own pin. Python 3.8 needs another version.
 PIP_PIN = PEX_PIN if sys.version_info >= (3, 9) else HERE / "pip-for-3.8.txt"
 
 INDEX_ADVICE = (
-    "Nothing was kept. If pip's index is out of reach: check the network, or pip's own settings for a "
-    "mirror or a proxy (PIP_INDEX_URL, PIP_CERT, PIP_PROXY, pip.conf)."
+    "Nothing was installed. If pip's index cannot be reached, check the network, or pip's settings for "
+    "a mirror or a proxy (PIP_INDEX_URL, PIP_CERT, PIP_PROXY, pip.conf)."
 )
 
-# What must be there for a folder to be whole. `bin/python` is a link: it goes with the Python it was made of.
+# The files of a complete folder. `bin/python` is a link, so it breaks if its Python is removed.
 NEEDS = {"pants": ("bin/python", "bin/pants"), "pex-cli": ("pex",)}
 NATIVE_CLIENT = "lib/python3.9/site-packages/pants/bin/native_client"
 
-# Settings of pip that would send packages elsewhere than into our folder, or add to the lock.
+# Settings of pip that would install packages into another folder, or change what is installed.
 UNWANTED = (
     "TARGET",
     "PREFIX",
@@ -56,13 +56,13 @@ UNWANTED = (
     "REPORT",
 )
 
-# Pex finds its vendored packages only in a real folder, and Pants copies this file into each sandbox.
-# So it unpacks itself once into PEX_ROOT, which outlives the sandboxes and keeps the bytecode too.
-# PEX_SCRIPT and PEX_PYTHON are what a PEX's own start-up code takes out of the environment.
-# Pants 2.17 can name no pip after 23.1.2, which supports neither CPython 3.13 nor the resolver that Pex needs.
-# Pex would download pip, setuptools and wheel by version from an index, and run what it gets. So the file
-# contains the pinned wheels, and Pex installs those; its cache keeps them apart from those that it downloaded.
-# Any change here changes the file's sha256 in pex.txt and in pants.toml.
+# Pex finds its vendored packages only in a real folder, but Pants copies this file into each sandbox. So it
+# unpacks itself once into PEX_ROOT, which outlives the sandboxes and keeps the byte code.
+# A PEX's own start-up code removes PEX_SCRIPT and PEX_PYTHON from the environment, so this does, too.
+# Pants 2.17 supports no pip after 23.1.2, which supports neither CPython 3.13 nor the resolver that Pex needs.
+# Pex would download pip, setuptools and wheel by version from an index, without hashes, and run them. So the
+# file contains the pinned wheels, and Pex installs those; its cache separates them from downloaded ones.
+# Any change in this string changes the file's sha256 in pex.txt and in pants.toml.
 PEX_MAIN = """\
 import os
 import shutil
@@ -110,14 +110,14 @@ sys.exit(import_module(script).main())
 
 
 class SetupError(Exception):
-    """A message for people; says what to do next."""
+    """The setup failed. The message says why, and how to fix it."""
 
 
 class NoPythonError(Exception):
-    """Why an interpreter could not be installed; first_call.bash adds what to do."""
+    """An interpreter could not be installed. first_call.bash adds how to fix it."""
 
 
-def say(message: str) -> None:
+def print_status(message: str) -> None:
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     print(
         f"\033[36mpants:\033[0m {message}" if colour else f"pants: {message}",
@@ -126,34 +126,34 @@ def say(message: str) -> None:
     )
 
 
-def pinned(pattern: str, file: Path) -> tuple[str, ...]:
+def read_pin(pattern: str, file: Path) -> tuple[str, ...]:
     found = re.search(pattern, file.read_text(encoding="utf-8"), re.MULTILINE)
     if not found:
-        raise SetupError(f"{file} does not say {pattern!r}. Restore it from git.")
+        raise SetupError(f"{file} has no line that matches {pattern!r}. Restore it from git.")
     return found.groups()
 
 
 @contextmanager
-def alone(cache: Path) -> Iterator[TextIO]:
-    """One process at a time; the system releases the lock when its holder dies, however it dies.
+def exclusive_lock(cache: Path) -> Iterator[TextIO]:
+    """Lock the cache. The operating system releases the lock when its holder ends or is killed.
 
-    A child that gets the file holds the lock, too.
+    A child process that inherits the file holds the lock, too.
     """
     with open(cache / ".lock", "a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another call is setting things up; waiting for it …")
+            print_status("another call is running the setup; waiting for it …")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock
 
 
 @contextmanager
-def made_beside(folder: Path) -> Iterator[Path]:
-    """A new folder that takes the given name at the end; what a killed call left of its own goes first."""
+def staged_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that is renamed at the end. Those of killed calls are removed first."""
     for leftover in folder.parent.glob(folder.name + ".partial-*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    # The name is new each time: the pip of a killed call may still write into the old one.
+    # Each call uses a new name, because the pip of a killed call may still write into the old folder.
     partial = Path(tempfile.mkdtemp(prefix=folder.name + ".partial-", dir=folder.parent))
     try:
         partial.chmod(0o755)
@@ -164,29 +164,29 @@ def made_beside(folder: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def reason(output: str) -> str:
-    """What pip or Python said went wrong, without the rest."""
+def error_lines(output: str) -> str:
+    """The error message in the output of pip or Python."""
     lines = [line.rstrip() for line in output.splitlines() if line.strip()]
     errors = [
         number for number, line in enumerate(lines) if re.match("error:", line, re.IGNORECASE)
     ]
-    told = (
+    message = (
         takewhile(lambda line: "Traceback" not in line, lines[errors[0] :])
         if errors
         else lines[-1:]
     )
-    return "\n".join("  " + line for line in list(told)[:8])
+    return "\n".join("  " + line for line in list(message)[:8])
 
 
-def unpacked_pip(cache: Path) -> Path:
-    """The pinned pip, which runs on any Python: neither its own pip nor ensurepip is needed."""
-    version, sha = pinned(r"^pip==(\S+)\s+\\\s+--hash=sha256:(\w+)", PIP_PIN)
+def get_pip(cache: Path) -> Path:
+    """Unpack the pinned pip, which runs on any Python, even one without pip and ensurepip."""
+    version, sha = read_pin(r"^pip==(\S+)\s+\\\s+--hash=sha256:(\w+)", PIP_PIN)
     folder = cache / f"pip-{version}-{sha[:16]}"
     if not (folder / "pip").exists():
-        with made_beside(folder) as partial:
+        with staged_folder(folder) as partial:
             wheel = partial / f"pip-{version}-py3-none-any.whl"
             if importlib.util.find_spec("pip"):
-                # It may know how to log in to a mirror.
+                # This pip may be configured to log in to a mirror.
                 requirement = partial / "pip.txt"
                 requirement.write_text(f"pip=={version} --hash=sha256:{sha}\n")
                 run_pip(
@@ -196,16 +196,16 @@ def unpacked_pip(cache: Path) -> Path:
                 )
                 requirement.unlink()
             else:
-                wheel.write_bytes(fetched(wheel.name, sha))
+                wheel.write_bytes(fetch_wheel(wheel.name, sha))
             with zipfile.ZipFile(wheel) as packed:
                 packed.extractall(partial)
             wheel.unlink()
     return folder / "pip"
 
 
-def fetched(filename: str, sha: str) -> bytes:
-    """A wheel from pip's index, without pip."""
-    # Python does not look here by itself: it runs isolated (-I).
+def fetch_wheel(filename: str, sha: str) -> bytes:
+    """Download a wheel from pip's index, without pip."""
+    # Python runs isolated (-I), so this folder is not on its path.
     sys.path.insert(0, str(HERE))
     import wheel_index
 
@@ -218,17 +218,16 @@ def fetched(filename: str, sha: str) -> bytes:
         ) from error
     if hashlib.sha256(content).hexdigest() != sha:
         raise SetupError(
-            f"{filename} of pip's index DOES NOT MATCH THE HASH in {PIP_PIN}. Nothing was kept. "
-            "Find out who changed it: the index, or a proxy."
+            f"{filename} of pip's index DOES NOT MATCH THE HASH in {PIP_PIN}. Nothing was installed. "
+            "Find out whether the index or a proxy changed it."
         )
     return content
 
 
-def pip(python: Path, cache: Path, *args: str, pin: Path) -> None:
-    """Run the pinned pip; what it gets has to match the hashes in `pin`."""
-    run_pip(
-        [str(python), "-I", str(unpacked_pip(cache))], *args, "--requirement", str(pin), pin=pin
-    )
+def run_pinned_pip(python: Path, cache: Path, *args: str, pin: Path) -> None:
+    """Run the pinned pip. All packages must match the hashes in `pin`."""
+    command = [str(python), "-I", str(get_pip(cache))]
+    run_pip(command, *args, "--requirement", str(pin), pin=pin)
 
 
 def run_pip(command: List[str], *args: str, pin: Path) -> None:
@@ -238,7 +237,7 @@ def run_pip(command: List[str], *args: str, pin: Path) -> None:
         if key not in {f"PIP_{name}" for name in UNWANTED}
     }
     environment.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
-    # pip writes its progress to stdout, which belongs to the goal that Pants will run.
+    # pip writes its progress to stdout, but only the output of Pants' goal may go there.
     volume = () if sys.stderr.isatty() else ("--quiet",)
     options = (
         "--require-hashes",
@@ -258,29 +257,29 @@ def run_pip(command: List[str], *args: str, pin: Path) -> None:
     )
     if done.returncode:
         raise SetupError(
-            f"pip could not get what is pinned in {pin}:\n{reason(done.stderr)}\n{INDEX_ADVICE}"
+            f"pip could not download the packages in {pin}:\n{error_lines(done.stderr)}\n{INDEX_ADVICE}"
         )
 
 
-def renamed_in_scripts(venv_folder: Path, final: Path) -> None:
-    """The scripts hold the folder's name of now; a venv is otherwise free to move."""
+def relocate_scripts(venv_folder: Path, final: Path) -> None:
+    """Replace the folder's name in scripts. Nothing else in a virtual environment depends on it."""
     for script in (venv_folder / "bin").iterdir():
         if not script.is_symlink():
             text = script.read_bytes()
             script.write_bytes(text.replace(os.fsencode(venv_folder), os.fsencode(final)))
 
 
-def make_pants(partial: Path, final: Path) -> None:
-    (version,) = pinned(r"^pantsbuild-pants==(\S+)", PANTS_LOCK)
-    say(
+def install_pants(partial: Path, final: Path) -> None:
+    (version,) = read_pin(r"^pantsbuild-pants==(\S+)", PANTS_LOCK)
+    print_status(
         f"first call on this machine: installing Pants {version} into {final} (about half a minute, once)"
     )
-    # Only Pants' own Python has to have it.
+    # Imported here, because other Pythons that run this file may lack it.
     import venv
 
     venv.EnvBuilder(symlinks=True).create(partial)
     python = partial / "bin" / "python"
-    pip(python, final.parent, "install", "--no-warn-script-location", pin=PANTS_LOCK)
+    run_pinned_pip(python, final.parent, "install", "--no-warn-script-location", pin=PANTS_LOCK)
     tried = subprocess.run(
         [
             str(python),
@@ -293,15 +292,16 @@ def make_pants(partial: Path, final: Path) -> None:
     )
     if tried.returncode:
         raise SetupError(
-            f"Pants {version} was installed but does not start on this machine:\n{reason(tried.stderr)}"
+            f"Pants {version} was installed but does not start on this machine:\n"
+            f"{error_lines(tried.stderr)}"
         )
-    # The wheel holds it as a plain file.
+    # In the wheel, it is not executable.
     (partial / NATIVE_CLIENT).chmod(0o755)
-    renamed_in_scripts(partial, final)
+    relocate_scripts(partial, final)
 
 
-def zip_of_wheel(wheel: Path, main: str, pinned_wheels: List[Path], out: Path) -> None:
-    """The same bytes on every Python and system: sorted, stored, undated."""
+def zip_wheel(wheel: Path, main: str, pinned_wheels: List[Path], out: Path) -> None:
+    """Write a reproducible zip file: sorted, uncompressed, with a fixed date."""
     with zipfile.ZipFile(wheel) as packed:
         files = {name: packed.read(name) for name in packed.namelist()}
     files.update({f"pinned-wheels/{one.name}": one.read_bytes() for one in pinned_wheels})
@@ -314,34 +314,34 @@ def zip_of_wheel(wheel: Path, main: str, pinned_wheels: List[Path], out: Path) -
             zipped.writestr(entry, files[name])
 
 
-def make_pex_cli(partial: Path, final: Path) -> None:
-    (version,) = pinned(r"^pex==(\S+)", PEX_PIN)
-    (pip_version,) = pinned(r"^pip==(\S+)", PEX_PIN)
-    expected = pinned(r"^# built: (\w+) (\d+)$", PEX_PIN)
-    # Of all that goes into it.
+def build_pex_cli(partial: Path, final: Path) -> None:
+    (version,) = read_pin(r"^pex==(\S+)", PEX_PIN)
+    (pip_version,) = read_pin(r"^pip==(\S+)", PEX_PIN)
+    expected = read_pin(r"^# built: (\w+) (\d+)$", PEX_PIN)
+    # Identifies the content of the file.
     hashes = re.findall(r"sha256:(\w+)", PEX_PIN.read_text(encoding="utf-8"))
     key = hashlib.sha256("\n".join([*hashes, PEX_MAIN]).encode()).hexdigest()[:16]
-    say(f"building the PEX CLI {version} from its wheel into {final} (a few seconds, once)")
+    print_status(f"building the PEX CLI {version} from its wheel into {final} (a few seconds, once)")
     with tempfile.TemporaryDirectory(dir=partial) as scratch:
-        # One wheel for all: there is another for 3.12 and newer, without what Pants' own 3.9 needs.
+        # The wheel for 3.9 works everywhere. The one for 3.12 and newer lacks what Pants' own 3.9 needs.
         options = ("--python-version=3.9", f"--dest={scratch}")
-        pip(Path(sys.executable), final.parent, "download", *options, pin=PEX_PIN)
+        run_pinned_pip(Path(sys.executable), final.parent, "download", *options, pin=PEX_PIN)
         wheels = sorted(Path(scratch).glob("*.whl"))
         (pex,) = (wheel for wheel in wheels if wheel.name.startswith("pex-"))
         main = PEX_MAIN.replace("@KEY@", f"{version}-{key}").replace("@PIP@", pip_version)
-        zip_of_wheel(pex, main, [one for one in wheels if one != pex], partial / "pex")
+        zip_wheel(pex, main, [one for one in wheels if one != pex], partial / "pex")
     built = (partial / "pex").read_bytes()
     found = (hashlib.sha256(built).hexdigest(), str(len(built)))
     if found != expected:
         raise SetupError(
-            f"the PEX CLI came out as {' '.join(found)}, but {PEX_PIN} says {' '.join(expected)}.\n"
-            "After a change of the pin: put the new values there and into [pex-cli] of pants.toml. Otherwise "
-            "restore both from git."
+            f"the sha256 and size of the PEX CLI are {' '.join(found)}, but {PEX_PIN} expects "
+            f"{' '.join(expected)}.\nIf you changed the pin, put the new values there and into [pex-cli] of "
+            "pants.toml. Otherwise restore both files from git."
         )
 
 
 def can_install(uv: str, version: str) -> bool:
-    """Whether this uv contains the version; it lists nothing for one that is newer than itself."""
+    """Whether this uv supports the version; it lists nothing for a version newer than itself."""
     command = [uv, "python", "list", "--only-downloads", "--all-versions", version]
     try:
         listed = subprocess.run(
@@ -352,17 +352,20 @@ def can_install(uv: str, version: str) -> bool:
     return f"cpython-{version}-" in listed.stdout
 
 
-def suitable_uv(cache: Path, platform: str, version: str) -> str:
-    """The uv on PATH if it can install this Python, otherwise the pinned one."""
+def get_uv(cache: Path, platform: str, version: str) -> str:
+    """Return the uv on PATH if it can install this Python, or else download the pinned one."""
     on_path = shutil.which("uv")
     if on_path and can_install(on_path, version):
         return on_path
-    (pinned_version,) = pinned(r"^uv==(\S+)", PYTHONS_PIN)
+    (pinned_version,) = read_pin(r"^uv==(\S+)", PYTHONS_PIN)
     folder = cache / f"uv-{pinned_version}-{platform}"
     if not (folder / "uv").exists():
-        say(f"downloading uv {pinned_version}, which installs Pythons, into {folder} (17 MB, once)")
-        with made_beside(folder) as partial, tempfile.TemporaryDirectory(dir=partial) as scratch:
-            pip(Path(sys.executable), cache, "download", f"--dest={scratch}", pin=PYTHONS_PIN)
+        print_status(
+            f"downloading uv {pinned_version}, which installs Pythons, into {folder} (17 MB, once)"
+        )
+        with staged_folder(folder) as partial, tempfile.TemporaryDirectory(dir=partial) as scratch:
+            options = ("download", f"--dest={scratch}")
+            run_pinned_pip(Path(sys.executable), cache, *options, pin=PYTHONS_PIN)
             (wheel,) = Path(scratch).glob("uv-*.whl")
             with zipfile.ZipFile(wheel) as packed:
                 content = packed.read(f"uv-{pinned_version}.data/scripts/uv")
@@ -372,22 +375,22 @@ def suitable_uv(cache: Path, platform: str, version: str) -> str:
 
 
 def install_python(cache: Path, platform: str, version: str, lock: TextIO) -> Path:
-    """An interpreter in a folder of the cache. It is whole once a link leads to it.
+    """Install an interpreter into a folder of the cache. It is complete once a link points to it.
 
-    uv writes the folder's name into what it installs, so it is not made elsewhere and renamed. A uv that
-    outlives this process keeps the lock, so nobody else touches the folder.
+    uv writes the folder's name into its files, so the folder is not renamed. A uv that outlives this
+    process keeps the lock, so no other process changes the folder.
     """
     folder = cache / f"python-{version}-{platform}"
     try:
-        uv = suitable_uv(cache, platform, version)
+        uv = get_uv(cache, platform, version)
     except SetupError as error:
         raise NoPythonError(version, str(error)) from error
-    say(
+    print_status(
         f"no suitable CPython {minor_of(version)} found: installing {version} into {folder} (about 30 MB to "
         "download, once)"
     )
     shutil.rmtree(folder, ignore_errors=True)
-    # On a terminal, uv shows how far it is.
+    # On a terminal, uv shows its progress.
     on_terminal = sys.stderr.isatty()
     done = subprocess.run(
         [uv, "python", "install", "--no-bin", "--no-cache", "--install-dir", str(folder), version],
@@ -400,7 +403,7 @@ def install_python(cache: Path, platform: str, version: str, lock: TextIO) -> Pa
     )
     if done.returncode:
         shutil.rmtree(folder, ignore_errors=True)
-        raise NoPythonError(version, "  see above" if on_terminal else reason(done.stderr))
+        raise NoPythonError(version, "  see above" if on_terminal else error_lines(done.stderr))
     (python,) = folder.glob(f"cpython-{version}-*/bin/python{minor_of(version)}")
     try:
         return executable_of(python)
@@ -413,16 +416,16 @@ def minor_of(version: str) -> str:
 
 
 def executable_of(python: Path) -> Path:
-    """The interpreter itself, where this is a link, a virtual environment's or a pyenv shim.
+    """The interpreter behind a link, a virtual environment or a pyenv shim.
 
     Raises:
-        OSError, CalledProcessError: it does not start.
+        OSError, CalledProcessError: It does not start.
     """
     script = "import os, ssl, sys, venv, zlib; print(os.path.realpath(sys.executable))"
-    told = subprocess.run(
+    done = subprocess.run(
         [str(python), "-I", "-c", script], check=True, stdout=subprocess.PIPE, text=True
     )
-    return Path(told.stdout.rstrip("\n"))
+    return Path(done.stdout.rstrip("\n"))
 
 
 def link(name: Path, target: Path) -> None:
@@ -432,16 +435,16 @@ def link(name: Path, target: Path) -> None:
     partial.replace(name)
 
 
-def choose_pythons(folder: Path, search: str, asked: List[str]) -> None:
-    """Link the interpreters that were found, and those that are installed where none was.
+def link_pythons(folder: Path, search: str, requested: List[str]) -> None:
+    """Link the interpreters that were found, and install and link the others.
 
-    The file `chosen` has the versions that were asked for, and on its second line what Pants needs as
-    `[python-bootstrap].search_path`; .pants.bootstrap reads it.
+    .pants.bootstrap reads the file `chosen`: the requested versions, and on the second line the value for
+    `[python-bootstrap].search_path`.
     """
     cache, platform = folder.parent, folder.name[len("bin-") :]
-    found: Dict[str, str] = dict(one.split("=", 1) for one in asked)  # type: ignore[misc]
+    found: Dict[str, str] = dict(one.split("=", 1) for one in requested)  # type: ignore[misc]
     cache.mkdir(parents=True, exist_ok=True)
-    with alone(cache) as lock:
+    with exclusive_lock(cache) as lock:
         for version, place in found.items():
             name = folder / f"python{minor_of(version)}"
             installed_before = cache / f"python-{version}-{platform}"
@@ -461,34 +464,34 @@ def choose_pythons(folder: Path, search: str, asked: List[str]) -> None:
 
 def set_up(kind: str, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with alone(folder.parent):
-        # The call we waited for may have made it.
+    with exclusive_lock(folder.parent):
+        # Another call may have created it while this one waited.
         if all((folder / name).exists() for name in NEEDS[kind]):
             return
-        with made_beside(folder) as partial:
-            {"pants": make_pants, "pex-cli": make_pex_cli}[kind](partial, folder)
+        with staged_folder(folder) as partial:
+            {"pants": install_pants, "pex-cli": build_pex_cli}[kind](partial, folder)
 
 
 def main(kind: str, folder: str, *rest: str) -> int:
-    # As for Ctrl-C: clean up, then go.
+    # Clean up, as for Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if kind == "pythons":
-            choose_pythons(Path(folder), rest[0], list(rest[1:]))
+            link_pythons(Path(folder), rest[0], list(rest[1:]))
         else:
             set_up(kind, Path(folder))
     except NoPythonError as error:
-        # first_call.bash says the rest.
+        # first_call.bash prints the full message.
         print(*error.args, sep="\n")
         return 1
     except SetupError as error:
-        say(str(error))
+        print_status(str(error))
         return 1
     except OSError as error:
-        say(f"cannot set up {folder}: {error}. Another place can be given in PANTS_SETUP_CACHE.")
+        print_status(f"cannot set up {folder}: {error}. To use another folder, set PANTS_SETUP_CACHE.")
         return 1
     except KeyboardInterrupt:
-        say("stopped; nothing was kept.")
+        print_status("stopped. Nothing was installed.")
         return 130
     return 0
 

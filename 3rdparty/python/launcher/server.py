@@ -1,10 +1,10 @@
-"""Starts Pants without the scheduler that installs its plugins, where none are to be installed.
+"""Start Pants without the scheduler that installs plugins, unless there are plugins to install.
 
-Pants makes two rule graphs at each start: one to install `[GLOBAL].plugins` from a package index,
-even where that list is empty, and one to work with. The first takes a third of the start's
-processor time. Backends that lie in the repository (`pythonpath`) are not of that list.
+Pants builds two rule graphs at each start: one to install `[GLOBAL].plugins` from a package index,
+even if that list is empty, and one to run goals. The first takes a third of the start's processor
+time. Backends in the repository (`pythonpath`) are not on that list.
 
-`server` runs it, on the Python that Pants is installed in.
+`server` runs this, on the Python that Pants is installed in.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pants.option.options_bootstrapper import OptionsBootstrapper
 
 
 class SchedulerOnDemand:
-    """Stands for the scheduler until there is a plugin to install."""
+    """Creates the scheduler only if it is used."""
 
     def __init__(self, make: Callable[[], BootstrapScheduler]) -> None:
         self._make = make

@@ -1,7 +1,7 @@
-"""Gets one pure wheel from where pip's settings lead, for a Python that has no pip, such as Debian's.
+"""Download one pure wheel by pip's settings, on a Python without pip, such as Debian's.
 
-Standard library only, CPython 3.8 or newer. It reads pip's configuration files and variables for the
-indexes and folders, the proxy, and the certificates. User and password are in the address or in ~/.netrc.
+Uses only the standard library of CPython 3.8 or newer. Reads indexes, folders, the proxy and certificates
+from pip's configuration files and variables. User and password are in the address or in ~/.netrc.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TIMEOUT = 60.0
 
 
 def configuration_files() -> Iterator[Path]:
-    """pip's, from the least to the most important one."""
+    """pip's configuration files, from the lowest to the highest priority."""
     named = os.environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return
@@ -44,7 +44,7 @@ def configuration_files() -> Iterator[Path]:
 
 
 def settings() -> Dict[str, str]:
-    """What `pip download` would take from its files and variables; as there, nothing replaces something."""
+    """The settings of `pip download` from its files and variables; as in pip, empty values are ignored."""
     found = {}
     for file in configuration_files():
         parser = configparser.RawConfigParser()
@@ -59,7 +59,7 @@ def settings() -> Dict[str, str]:
 
 
 class Links(HTMLParser):
-    """The addresses that a page of an index leads to."""
+    """The addresses of the links on a page of an index."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Links(HTMLParser):
 
 
 class Client:
-    """Opens addresses with pip's proxy, certificates, and the password for a host."""
+    """Opens addresses with pip's proxy, certificates and passwords."""
 
     def __init__(self, settings: Dict[str, str], addresses: List[str]) -> None:
         handlers: List[urllib.request.BaseHandler] = [
@@ -93,7 +93,7 @@ class Client:
         login = unquote(self._passwords.get(host, "")) or _login_of_netrc(parts.hostname or "")
         if login:
             encoded = base64.b64encode(login.encode()).decode()
-            # Not sent to another host that this one redirects to.
+            # Not sent to other hosts after a redirect.
             request.add_unredirected_header("Authorization", f"Basic {encoded}")
         with self._opener.open(request, timeout=TIMEOUT) as response:
             return response.read()
@@ -107,7 +107,7 @@ def _context(settings: Dict[str, str], addresses: List[str]) -> ssl.SSLContext:
     )
     if "client-cert" in settings:
         context.load_cert_chain(settings["client-cert"])
-    # What is fetched has a hash, which is checked in any case.
+    # The hash of the download is always checked.
     trusted = settings.get("trusted-host", "").split()
     if any({urlsplit(one).hostname, urlsplit(one).netloc} & set(trusted) for one in addresses):
         context.check_hostname = False
@@ -128,10 +128,10 @@ def _as_address(place: str) -> str:
 
 
 def fetch(filename: str) -> bytes:
-    """The file's content, unchecked.
+    """Download a file. The caller has to check its hash.
 
     Raises:
-        LookupError: no index or folder has it; the message lists them, and the reason.
+        LookupError: No index or folder has it. The message lists them with the reasons.
     """
     given = settings()
     project = filename.partition("-")[0]
@@ -167,6 +167,6 @@ def _link(client: Client, page: str, filename: str) -> Optional[str]:
 
 
 def _shown(page: str) -> str:
-    """Without user and password."""
+    """The address without user and password."""
     parts = urlsplit(page)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
