@@ -234,10 +234,10 @@ def with_old_time_zones(lock: Path, folder: Path) -> Path:
     ("options", "env", "code", "message"),
     [
         (("--mirror", "http://127.0.0.1:9"), {}, 1, "http://127.0.0.1:9/debian cannot be read"),
-        ((), {"DOCKER_HOST": "unix:///nowhere"}, 1, "No Docker engine answers"),
+        ((), {"DOCKER_HOST": "unix:///nowhere"}, 1, "No Docker engine is running"),
         ((), {"PATH": "/nowhere"}, 1, "apt-get install mmdebstrap"),
-        (("--lock", "gone.lock"), {}, 2, "gone.lock: not there"),
-        (("--no-image",), {}, 2, "--no-image leaves nothing to make"),
+        (("--lock", "gone.lock"), {}, 2, "gone.lock does not exist"),
+        (("--no-image",), {}, 2, "--no-image needs --output or --update-lock"),
     ],
 )
 def test_what_is_missing_is_one_message_with_its_remedy(

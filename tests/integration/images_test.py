@@ -382,7 +382,7 @@ def test_an_image_is_published_once_and_later_commits_name_it(
         publish = ("publish", IMAGES[IRIS])
         env = {"DOCKER_CONFIG": str(tmp_path), "PANTS_DOCKER_REGISTRIES": str(known)}
         refused = workshop.pants(*publish, code=1, env=env)
-        assert f"docker login {registry.host}, as one who may" in refused.err
+        assert f"permission to push: docker login {registry.host}" in refused.err
         registry.log_in(tmp_path, workshop.engine.env)
         first = workshop.pants(*publish, env=env)
         assert SECRET not in first.out + first.err
@@ -501,7 +501,7 @@ def test_without_an_engine_one_message_says_what_to_do(workshop: Workshop) -> No
     failed = workshop.pants(
         "package", IMAGES[IRIS], code=1, env={"DOCKER_HOST": "unix:///nowhere/docker.sock"}
     )
-    assert "No Docker engine answers. Start one" in failed.err
+    assert "No Docker engine is running. Start one" in failed.err
     assert "--filter-target-type=-model_image" in failed.err
 
 

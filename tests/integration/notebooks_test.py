@@ -147,7 +147,7 @@ def test_what_fails_is_told_with_its_cell_and_the_others_run(repository: Reposit
     assert "notebooks/failing.ipynb: cell 2 failed: ZeroDivisionError" in failed.err
     assert "   2 | y / x" in failed.err
     assert (
-        "notebooks/endless.ipynb: cell 2 was stopped: all cells together may take 15 s"
+        "notebooks/endless.ipynb: cell 2 was running when the notebook's timeout of 15 s ended"
         in failed.err
     )
     assert "notebooks/broken.ipynb:1:1 is not JSON" in failed.err

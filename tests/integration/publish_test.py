@@ -140,7 +140,7 @@ def test_latest_moves_and_a_commit_does_not(shop: Shop) -> None:
         before = len(shop.registry.requests())
         refused = shop.publish("two", "latest", COMMITS[0], name=name)
         assert refused.code == 1
-        assert "what a commit names does not change" in refused.err
+        assert "A commit's tag must not change." in refused.err
         assert shop.registry.digest(name, "content-one") in refused.err
         assert shop.registry.writes(before) == []
         assert shop.registry.digest(name, "latest") == shop.registry.digest(name, "content-one")
@@ -165,13 +165,13 @@ def test_a_registry_that_is_not_there_is_named_with_the_place_of_its_address(sho
     for host in (f"127.0.0.1:{free_port()}", "registry.invalid"):
         refused = shop.publish("one", host=host)
         assert (refused.code, refused.out) == (1, "")
-        assert f"{host} cannot be reached. Is its address in [docker.registries]" in refused.err
+        assert f"{host} cannot be reached. Check its address in [docker.registries]" in refused.err
 
 
 def test_without_an_engine_or_an_image_a_message_says_what_to_do(shop: Shop) -> None:
     refused = shop.publish("one", DOCKER_HOST="unix:///nowhere/docker.sock")
     assert refused.code == 1
-    assert "No Docker engine answers." in refused.err
+    assert "No Docker engine is running." in refused.err
     unknown = shop.publish("three", name="new")
     assert unknown.code == 1
     assert "The image has been removed since it was built" in unknown.err

@@ -321,7 +321,9 @@ def build_pex_cli(partial: Path, final: Path) -> None:
     # Identifies the content of the file.
     hashes = re.findall(r"sha256:(\w+)", PEX_PIN.read_text(encoding="utf-8"))
     key = hashlib.sha256("\n".join([*hashes, PEX_MAIN]).encode()).hexdigest()[:16]
-    print_status(f"building the PEX CLI {version} from its wheel into {final} (a few seconds, once)")
+    print_status(
+        f"building the PEX CLI {version} from its wheel into {final} (a few seconds, once)"
+    )
     with tempfile.TemporaryDirectory(dir=partial) as scratch:
         # The wheel for 3.9 works everywhere. The one for 3.12 and newer lacks what Pants' own 3.9 needs.
         options = ("--python-version=3.9", f"--dest={scratch}")
@@ -488,7 +490,9 @@ def main(kind: str, folder: str, *rest: str) -> int:
         print_status(str(error))
         return 1
     except OSError as error:
-        print_status(f"cannot set up {folder}: {error}. To use another folder, set PANTS_SETUP_CACHE.")
+        print_status(
+            f"cannot set up {folder}: {error}. To use another folder, set PANTS_SETUP_CACHE."
+        )
         return 1
     except KeyboardInterrupt:
         print_status("stopped. Nothing was installed.")
