@@ -1,13 +1,13 @@
-"""What an export costs beside the library call that writes the same file without any promise.
+"""Measure an export, compared with the library call that writes the same file without guarantees.
 
 Examples:
   ./pants run benchmarks/exports.py
   ./pants run benchmarks/exports.py -- --rows 2000000 --repeat 5
 
-An export reads Parquet, writes beside the destination, flushes to the disk, computes the checksum,
-and renames table and manifest; Delta's and SQL's checksum is one of each row. The peer reads the
-same file into memory and writes it by one call. Both run in this process, so neither start counts;
-they alternate, and the median of the ratios is shown.
+An export reads Parquet, writes to a temporary file next to the destination, flushes to the disk,
+computes the checksum, and renames table and manifest. Delta and SQL have a checksum for each row.
+The peer reads the same file into memory and writes it with one call. Both run in this process,
+without its start. They alternate, and the median of the ratios is printed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ EXCEL_ROWS = 50_000
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print one line a format."""
+    """Print one line per format."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Raw)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=3)
@@ -57,11 +57,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 class Raw(argparse.RawDescriptionHelpFormatter):
-    """Keeps the examples' lines."""
+    """Keeps the line breaks of the examples."""
 
 
 def peers(folder: Path) -> list[tuple[str, str, Callable[[Path, Path], object]]]:
-    """Destination, what its peer is called, and the peer."""
+    """The destinations, each with the name of its peer, and the peer."""
     out = folder / "ours"
 
     def to_sql(source: Path, path: Path) -> None:
@@ -93,7 +93,7 @@ def peers(folder: Path) -> list[tuple[str, str, Callable[[Path, Path], object]]]
 
 
 def rows_file(folder: Path, rows: int) -> Path:
-    """Whole numbers, floating-point numbers, texts and moments."""
+    """Write rows of integers, floating-point numbers, strings and timestamps."""
     random = np.random.default_rng(0)
     path = folder / f"{rows}.parquet"
     table = {
@@ -109,7 +109,7 @@ def rows_file(folder: Path, rows: int) -> Path:
 def pair(
     folder: Path, source: Path, destination: str, peer: Callable[[Path, Path], object]
 ) -> tuple[float, float]:
-    """Seconds of one export, and of its peer."""
+    """Time one export and its peer, in seconds."""
     for left in [*folder.glob("ours*"), *folder.glob("theirs*")]:
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     suffix = Path(destination.partition("#")[0]).suffix

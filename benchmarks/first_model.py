@@ -1,10 +1,9 @@
-"""From nothing to a model with its tests, predictions, package: each command, with its wall time.
+"""Create a model with tests, predictions and a package, and print each command with its wall time.
 
     python3 benchmarks/first_model.py [--image] > recording.txt
 
-In a fresh clone of HEAD, with a sample of labelled rows that it makes up. Pants' caches are those
-of this machine, as after the first day. `--image` builds the image too, which needs a Docker engine
-and a base image.
+Runs in a fresh clone of HEAD, with a generated sample of labelled rows. Uses this machine's caches
+of Pants. `--image` also builds the image, which needs a Docker engine and a base image.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ IMAGE = "./pants package src/models/churn:image"
 
 
 def write_sample(file: Path) -> None:
-    """Customers, and whether they left: the dearer, the likelier."""
+    """Write customers, and whether they left: the higher the price, the likelier."""
     draw = random.Random(2)
     with file.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened)
@@ -48,7 +47,7 @@ def write_sample(file: Path) -> None:
 
 
 def run(command: str, root: Path) -> float:
-    """Type a command, show how it ends, and say how long it took."""
+    """Run a command, print the end of its output, and return its duration in seconds."""
     print(f"$ {command}", flush=True)
     started = time.monotonic()
     done = subprocess.run(
@@ -65,7 +64,7 @@ def run(command: str, root: Path) -> float:
         print(f"  {line}")
     print(f"  [{seconds:.1f} s]\n", flush=True)
     if done.returncode:
-        sys.exit(f"It failed, with {done.returncode}.")
+        sys.exit(f"The command failed with exit code {done.returncode}.")
     return seconds
 
 

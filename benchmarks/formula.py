@@ -1,13 +1,13 @@
-"""FormulaTransformer beside pandas' `DataFrame.eval` with numexpr, and beside formulaic.
+"""Compare FormulaTransformer with pandas' `DataFrame.eval` with numexpr, and with formulaic.
 
 Examples:
   ./pants run benchmarks/formula.py
   ./pants run benchmarks/formula.py -- --rows 1000000 --repeat 9
 
-All work on the same frame in memory, in turns whose order changes from round to round; what they
-give is compared first. Shown are medians as ratios to the peer (below 1 is faster). Peak memory is
-what a process of its own takes on top of the frame (Linux only). formulaic knows no formulas that
-use one another: it gets the chain written out.
+All work on the same frame in memory, in an order that changes in each round. Their results are
+compared first. The ratios to the peer are medians (below 1 is faster). Peak memory is that of a
+separate process, without the frame (Linux only). formulaic does not support formulas that use each
+other, so it gets the expanded chain.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import pandas as pd
 
 ROWS = 10_000_000
 SEED = 0
-# Ours, DataFrame.eval's (which has no where) and formulaic's text of the same column `y`.
+# The formula of the same column `y`, for us, DataFrame.eval (which has no `where`) and formulaic.
 FORMULAS = {
     "ratio": ("y = revenue / employees", "y = revenue / employees", "{revenue / employees} - 1"),
     "where+log1p": (
@@ -57,7 +57,7 @@ def companies(rows: int) -> pd.DataFrame:
 
 
 def runner(peer: str, name: str, frame: pd.DataFrame) -> Callable[[], pd.DataFrame]:
-    """What computes the formula; imports are made before the clock starts."""
+    """A function that computes the formula. Imports are not timed."""
     ours, evaluated, formulaic_text = FORMULAS[name]
     if peer == "ours":
         from feature_store.derived_features.row_features import FormulaTransformer
@@ -77,7 +77,7 @@ def seconds(run: Callable[[], pd.DataFrame]) -> float:
 
 
 def peak() -> float:
-    """The most memory since the last `forget_peak`, in MiB."""
+    """The peak memory since the last `forget_peak`, in MiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 

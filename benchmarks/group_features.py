@@ -1,18 +1,18 @@
-"""What a group feature costs beside pandas: a mean per group, answered for every row.
+"""Measure a group feature, a mean per group for every row, compared with pandas.
 
 Examples:
   ./pants run benchmarks/group_features.py
   ./pants run benchmarks/group_features.py -- --rows 10000000 --groups 10000 --repeat 5
 
-Ours is `GroupFeatureGenerator.transform`, fitted before. The peers give the same column:
+Ours is the fitted `GroupFeatureGenerator.transform`. The peers compute the same column:
 
-- map: `frame["group"].map(means).astype("float64")`, with `means` computed before, which is what
-  transform does, less nulls as a group of their own and an answer for unseen groups;
-- groupby: `frame.groupby("group")["value"].transform("mean")`, which learns and answers in one, so
-  that ours is compared with it as `fit` and `transform` together, too.
+- map: `frame["group"].map(means).astype("float64")`, with `means` computed before. `transform` does
+  the same, and also supports nulls as a group, and unseen groups.
+- groupby: `frame.groupby("group")["value"].transform("mean")`, which fits and transforms in one
+  call. So ours is compared with it as `fit` and `transform` together, too.
 
-All run in one process and alternate in every round. Ratios are of one round, and their median is
-shown: below 1 ours is faster.
+All run in one process and alternate in every round. The ratio is computed per round, and the median
+is printed: below 1 ours is faster.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from feature_store.derived_features.aggregated_features import GroupFeatureGener
 
 
 def frames(rows: int, groups: int) -> dict[str, pd.DataFrame]:
-    """The same rows, with the group as a number, a text and a category."""
+    """The same rows, with the group as a number, a string and a category."""
     random = np.random.default_rng(0)
     group = random.integers(0, groups, rows)
     value = random.normal(size=rows)

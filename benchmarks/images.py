@@ -1,12 +1,12 @@
-"""A model's image beside the usual layout: one environment with everything, sources copied last.
+"""Compare a model's image with the usual layout: one environment for all, sources copied last.
 
     ./pants run benchmarks/images.py
     PANTS_IMAGES_BASE_IMAGE=datascience-base:debian ./pants run benchmarks/images.py -- --rounds 7
     ./pants run benchmarks/images.py -- --models 281
 
-Both stand on the same base. Each round appends one line to a model's pipeline, in a clone of the
-last commit, and builds both images again: iris', or that of the first of so many generated models.
-Needs a Docker engine; the first build takes some minutes.
+Both have the same base. Each round appends one line to a model's pipeline, in a clone of the last
+commit, and builds both images again. The model is iris, or with --models the first generated one.
+Needs a Docker engine. The first build takes some minutes.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from typing import Any
 from scale.generate import generate
 from scale.shapes import Shape
 
-# `./pants run` starts it there.
+# `./pants run` starts it in the build root.
 ROOT = Path.cwd()
 MEGABYTE = 1_000_000
 PEER = "benchmark-everything"
 EVERYTHING = "benchmarks:everything"
 ENVIRONMENT = "benchmark-environment"
-# An image of its own stands for a builder's cache, which an older engine asks for with all files.
+# A separate image replaces a builder's cache: an older engine would send all files to look it up.
 DOCKERFILES = {
     ENVIRONMENT: "FROM {base}\nCOPY site-packages /opt/environment\n",
     PEER: "FROM {base}\nCOPY src /opt/src\nENV PYTHONPATH=/opt/environment:/opt/src\n",
@@ -42,7 +42,7 @@ DOCKERFILES = {
 
 
 def call(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
-    """What a command prints; where it fails, what it said is the end of the benchmark."""
+    """Return the output of a command, or exit with its output if it fails."""
     done = subprocess.run(
         command, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True
     )
@@ -64,9 +64,9 @@ def layer_sizes(image: str) -> list[int]:
 
 
 def new_bytes(image: str, before: Sequence[str]) -> int:
-    """Bytes of the layers that an image had not before."""
+    """Bytes of the layers that are new in an image."""
     layers = inspect(image)["RootFS"]["Layers"]
-    # Steps that only describe the image stand in the history, but are no layers.
+    # The history also has steps that only change the configuration, without a layer.
     sizes = [size for size in layer_sizes(image) if size][-len(layers) :]
     kept = sum(1 for old, new in zip(before, layers, strict=False) if old == new)
     return sum(sizes[kept - len(layers) :]) if kept < len(layers) else 0
@@ -74,7 +74,7 @@ def new_bytes(image: str, before: Sequence[str]) -> int:
 
 @dataclass
 class Layout:
-    """An image, how it is built, and what each round cost."""
+    """An image, how to build it, and the costs of each round."""
 
     name: str
     image: str
@@ -100,7 +100,7 @@ def docker_build(image: str, base: str, folder: Path) -> None:
 
 
 def build_environment(clone: Path, folder: Path) -> None:
-    """An image with the whole `default` resolve, on the base that ours has."""
+    """Build an image with the whole `default` resolve, on the same base as ours."""
     call("./pants", "package", EVERYTHING, cwd=clone)
     pex = clone / "dist/benchmarks/everything.pex"
     venv = folder / "venv"
@@ -156,7 +156,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--models", type=int, default=0, help="how many to generate")
+    parser.add_argument("--models", type=int, default=0, help="how many models to generate")
     options = parser.parse_args()
     model = Shape(0).name if options.models else "iris"
     with tempfile.TemporaryDirectory(prefix="benchmark-images-") as name:

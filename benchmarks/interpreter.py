@@ -17,5 +17,5 @@ def python() -> Path:
     if found:
         return Path(found)
     if not installed:
-        sys.exit("There is no CPython 3.13: call ./pants --version, which installs it.")
+        sys.exit("CPython 3.13 is not installed. Run ./pants --version, which installs it.")
     return installed[0]

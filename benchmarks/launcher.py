@@ -1,9 +1,9 @@
-"""What ./pants adds to Pants: the median of `./pants --version` beside the call without it.
+"""Measure what ./pants adds to Pants: the medians of `./pants --version` with and without it.
 
     python3 benchmarks/launcher.py [calls]
 
-In a repository of its own with a warm pantsd; the two kinds of call alternate, so both meet the
-same machine.
+Runs in a new repository with a warm pantsd. The two kinds of calls alternate, so that both run
+under the same conditions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from statistics import median
 ROOT = Path(__file__).resolve().parents[1]
 LAUNCHER = "3rdparty/python/launcher"
 
-# Stands in for the last step of ./pants, to learn what it would start and with which environment.
+# Replaces the last step of ./pants, to find out the command and environment that it would use.
 REPORT = """
 exec() { printf '%s\\0' "$1"; env -0; exit 0; }
 set -- --version
@@ -36,7 +36,7 @@ def new_repository(root: Path) -> None:
 
 
 def without_launcher(root: Path) -> tuple[list[str], dict[str, str]]:
-    """The command and environment that ./pants ends with."""
+    """The command and environment of the last step of ./pants."""
     told = subprocess.run(
         ["bash", "-c", REPORT, "./pants"], cwd=root, check=True, capture_output=True, text=True
     )
@@ -55,7 +55,7 @@ def main(calls: int) -> None:
         root = Path(folder).resolve()
         new_repository(root)
         launcher = (["./pants", "--version"], dict(os.environ))
-        # Sets up what is missing and starts pantsd, which ends by itself once its folder is gone.
+        # Runs the setup and starts pantsd, which ends when its folder is deleted.
         milliseconds(launcher[0], root, launcher[1])
         direct = without_launcher(root)
         pairs = [

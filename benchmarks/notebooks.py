@@ -1,10 +1,10 @@
-"""What inferring the dependencies of notebooks costs, beside a command that infers nothing.
+"""Measure the inference of notebooks' dependencies, compared with a command that infers nothing.
 
     python3 benchmarks/notebooks.py [notebooks]
 
-In a clone with 300 further notebooks, each with its own code: `./pants dependencies` of all of
-them cold (a Pants that has just started, and nothing stored), warm (the same once more) and after
-an edit of one, each beside `./pants list` of the same notebooks in the same state.
+In a clone with 300 more notebooks, each with its own code, it runs `./pants dependencies` of all of
+them: cold (Pants has just started, with an empty store), warm (the same again), and after an edit
+of one notebook. Each is compared with `./pants list` of the same notebooks in the same state.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "notebooks/generated"
 SPEC = f"{FOLDER}::"
 ROUNDS = 3
-# What edits import, one after the other; no notebook needs it before.
+# The modules that edits import. No notebook imports them before.
 MODULES = ("duckdb", "numexpr", "fsspec")
 
 CELLS = (
@@ -56,7 +56,7 @@ def new_repository(root: Path, count: int) -> None:
 
 
 def seconds(root: Path, goal: str, environment: dict[str, str], has: str = "") -> float:
-    """How long it takes; the answer has to hold what an edit brought."""
+    """The duration of a goal, whose output must contain `has`."""
     start = time.perf_counter()
     done = subprocess.run(
         ["./pants", "--no-dynamic-ui", "--level=error", goal, SPEC],
@@ -68,24 +68,24 @@ def seconds(root: Path, goal: str, environment: dict[str, str], has: str = "") -
     )
     took = time.perf_counter() - start
     if has not in done.stdout:
-        raise RuntimeError(f"{goal} gave an answer from before the edit: {has} is not in it.")
+        raise RuntimeError(f"The output of {goal} is from before the edit: it lacks {has}.")
     return took
 
 
 def store(root: Path, name: str) -> dict[str, str]:
-    """An empty store, for a Pants that knows nothing; another one starts another Pants, too."""
+    """Options for an empty store. A new store also starts a new daemon."""
     folder = root.parent / name
     shutil.rmtree(folder, ignore_errors=True)
     return {**os.environ, "PANTS_LOCAL_STORE_DIR": str(folder)}
 
 
 def cold(root: Path, goal: str) -> tuple[float, dict[str, str]]:
-    """The time of a first call without the start of Pants, and the environment of the next."""
+    """The time of a first call without the start of Pants, and the environment for the next."""
     environment = store(root, f"store_{goal}")
     subprocess.run(
         ["./pants", "--version"], cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL
     )
-    # Loads the options, the rules and the BUILD files of another folder, and no notebook.
+    # Loads options, rules and the BUILD files of another folder, but no notebook.
     subprocess.run(
         ["./pants", "--level=error", "list", "3rdparty/python/tools:ruff"],
         cwd=root,
@@ -98,7 +98,7 @@ def cold(root: Path, goal: str) -> tuple[float, dict[str, str]]:
 
 def edited(root: Path, goal: str, environment: dict[str, str], module: str) -> float:
     (root / FOLDER / "study_0.ipynb").write_text(notebook(0, f"\nimport {module}"))
-    # What Pants needs to learn of it is the file system's time, not ours.
+    # The time until Pants notices the edit is the file system's, not ours.
     time.sleep(1)
     return seconds(root, goal, environment, module if goal == "dependencies" else "")
 

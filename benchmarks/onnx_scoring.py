@@ -1,12 +1,12 @@
-"""Scoring by onnxruntime beside scikit-learn's own: the estimators that our three models end in.
+"""Compare onnxruntime with scikit-learn, for the final estimators of our three models.
 
     python3.13 -m venv /tmp/onnx
     /tmp/onnx/bin/pip install skl2onnx onnxruntime scikit-learn==1.9.1 pandas
     /tmp/onnx/bin/python benchmarks/onnx_scoring.py
 
-In an environment of its own: what it needs was measured and not taken; docs/pages/decisions/onnx.md
-says why. Each estimator predicts one batch of `predict`, on one core; ratios of pairs in
-turns, their median is shown. Rows are compared one by one.
+It needs a separate environment, because ONNX was rejected: see docs/pages/decisions/onnx.md. Each
+estimator predicts one batch of `predict` on one core. The two alternate, and the median of the
+ratios is printed. The predictions are compared row by row.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sklearn.preprocessing import StandardScaler
 BATCH_ROWS = 262_144
 NOISE = 0.1
 DECIMALS = 2
-# Of the largest absolute value.
+# Relative to the largest absolute value.
 TOLERANCE = 1e-6
 # It goes on with the whole model.
 SHOWN_OF_A_REASON = 80
@@ -39,7 +39,7 @@ Values = npt.NDArray[Any]
 
 
 def estimators() -> dict[str, tuple[Any, Values]]:
-    """Each fitted, with the rows that it learned from."""
+    """The fitted estimators, each with its training rows."""
     flowers, species = load_iris(return_X_y=True)
     patients, progression = load_diabetes(return_X_y=True)
     boost = HistGradientBoostingRegressor(
@@ -57,7 +57,7 @@ def estimators() -> dict[str, tuple[Any, Values]]:
 
 
 def noisy(rows: Values) -> Values:
-    """A batch of them, so that few are the same; rounded, as what is measured is."""
+    """A batch of rows with noise, so that few are equal; rounded like measurements."""
     random = np.random.default_rng(0)
     drawn = rows[random.integers(len(rows), size=BATCH_ROWS)]
     moved = drawn + random.normal(0, NOISE * rows.std(axis=0), drawn.shape)
@@ -65,7 +65,7 @@ def noisy(rows: Values) -> Values:
 
 
 def converted(estimator: Any, rows: Values, dtype: Any) -> Callable[[Values], Values]:
-    """The same by onnxruntime, on one core."""
+    """The estimator's prediction by onnxruntime, on one core."""
     classifies = hasattr(estimator, "predict_proba")
     options = {id(estimator): {"zipmap": False}} if classifies else None
     model = to_onnx(estimator, rows[:1].astype(dtype), options=options)

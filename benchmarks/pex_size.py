@@ -1,8 +1,8 @@
-"""What iris' prediction weighs beside an environment with every requirement, packed the same way.
+"""Compare the size of iris' package with that of an environment with all requirements.
 
     python3 benchmarks/pex_size.py
 
-Packages both, which takes some minutes where Pants has not done so before.
+Packages both in the same layout, which takes some minutes without a cache.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PACKAGES = {
 
 
 def size(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
+    """Size in bytes of a file, or of all files in a folder."""
     if path.is_file():
         return path.stat().st_size
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

@@ -1,4 +1,4 @@
-"""Pictures that go into git."""
+"""Pictures that are committed to git."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 
 def save_svg(figure: Figure, file: Path) -> None:
-    """The same bytes of the same figures: a picture in git changes only where a figure did."""
+    """Write an SVG file reproducibly, so that it changes only if a figure changed."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"svg.hashsalt": file.stem}):
-        # With a date in it the picture would be another one each day.
+        # A date would change the picture each day.
         figure.savefig(file, metadata={"Date": None})

@@ -1,20 +1,19 @@
-"""What the point-in-time join costs beside `pandas.merge_asof`.
+"""Measure the point-in-time join, compared with `pandas.merge_asof`.
 
 Examples:
   ./pants run benchmarks/point_in_time.py
   ./pants run benchmarks/point_in_time.py -- --rows 100000 1000000 --repeat 5
 
-As many entities as rows, both in no order, of 50,000 companies with text keys. Calls alternate in
-every round, so all meet the same machine; what is shown is the median of the rounds' ratios.
+There are as many entities as rows, both unsorted, of 50,000 companies with string keys. Calls
+alternate in every round, and the median of the rounds' ratios is printed.
 
-- known at once: each row counts from its event on. The peer sorts both sides, calls `merge_asof`
-  and brings the result back into the order of the entities, which `asof_join` promises as well.
-- late arrivals: a row counts once it has arrived, and the latest event of those wins. The peer
-  drops what was overtaken with `groupby().cummax()` before it does the same. The naive call,
-  `merge_asof` on the arrival alone, is what one would write first; how many of its answers are
-  another row is shown.
+- known at once: each row is known from its event on. The peer sorts both sides, calls `merge_asof`
+  and restores the order of the entities, as `asof_join` does.
+- late arrivals: a row is known once it has arrived, and the latest event of the known rows wins.
+  The peer first drops rows that arrived after a later event, with `groupby().cummax()`. The naive
+  solution is `merge_asof` by arrival only; the share of its wrong rows is printed.
 
-Both peers' answers are compared with ours, row by row.
+The results of both peers are compared with ours, row by row.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ def ours(entities: pd.DataFrame, rows: pd.DataFrame, available: str | None) -> p
 
 
 def merged(entities: pd.DataFrame, rows: pd.DataFrame, known: str) -> pd.Series[float]:
-    """`merge_asof` with the sorting that it asks for, each side by one column."""
+    """`merge_asof` with the required sorting, each side by one column."""
     order = np.argsort(entities["moment"].to_numpy("int64"), kind="stable")
     joined = pd.merge_asof(
         entities.iloc[order],
@@ -81,7 +80,7 @@ def merged(entities: pd.DataFrame, rows: pd.DataFrame, known: str) -> pd.Series[
 
 
 def in_order(rows: pd.DataFrame, known: str) -> pd.DataFrame:
-    """By the moment from which a row is known, then by its event, then as it stands."""
+    """Sort by the time from which a row is known, then by its event, then by position."""
     columns = [rows[name].to_numpy("int64") for name in dict.fromkeys(("event", known))]
     return rows.iloc[np.lexsort(columns)]
 
@@ -120,7 +119,7 @@ def compare(count: int, repeat: int) -> None:
         for number in range(1, repeat + 1):
             (seconds, result), (peer_seconds, peer_result) = timed(we), timed(peer)
             if not same(result, peer_result).all():
-                sys.exit(f"{name}: the peer gives another answer")
+                sys.exit(f"{name}: the peer's result differs")
             pairs.append((seconds, peer_seconds))
             note = f"{name}, round {number} of {repeat}: {seconds:.2f} s, peer {peer_seconds:.2f} s"
             print(note, file=sys.stderr, flush=True)
@@ -131,7 +130,7 @@ def compare(count: int, repeat: int) -> None:
             flush=True,
         )
     wrong = ~same(ours(entities, rows, "arrived"), merged(entities, rows, "arrived"))
-    print(f"  merge_asof on the arrival alone: another row for {wrong.mean():.1%} of the entities")
+    print(f"  merge_asof by arrival only: the wrong row for {wrong.mean():.1%} of the entities")
 
 
 def main(counts: Sequence[int], repeat: int) -> None:

@@ -1,22 +1,22 @@
-"""What `predict` costs beside the bare scikit-learn call: iris, Parquet in, Parquet out.
+"""Measure `predict` with iris from Parquet to Parquet, compared with the bare scikit-learn call.
 
 Examples:
   ./pants run benchmarks/predict.py
   ./pants run benchmarks/predict.py -- --rows 1000000 10000000 --repeat 5
 
-Three kinds of process alternate in every round, so all meet the same machine:
+Three kinds of processes alternate in every round, so that all run under the same conditions:
 
-- the command, `python -m models.iris.predict`, untouched, from its start to its end;
+- the command, `python -m models.iris.predict`, unchanged, from its start to its end.
 - the peer, the same champion without contracts: one `predict_proba` and its argmax on the whole
-  frame, which is in memory already. Only the call is timed; nothing is read, checked or written.
-  Both have the forest's own `n_jobs` (one thread);
-- the command once more with a clock around every pandera validation. It tells what the checks take
-  of the work, and the work of the whole: from the first check to the end, so without the start
-  (imports, MLflow, loading the champion), which no number of rows makes longer.
+  frame in memory. Only the call is timed. Nothing is read, checked or written. Both use the
+  forest's own `n_jobs` (one thread).
+- the command with a timer around every pandera validation. This gives the share of the checks, and
+  the time without the start (imports, MLflow, loading the champion), which does not depend on the
+  number of rows.
 
-Ratios are of pairs in one round, and their median is shown; `wall` is what a person waits, `cpu` is
-processor time, which a busy machine disturbs less. Peak memory is each process's own, as the kernel
-counts it.
+Ratios are computed per round, and their median is printed. `wall` is elapsed time, and `cpu` is
+processor time, which depends less on other work. Peak memory is measured for each process by the
+kernel.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Round:
-    """One turn of each kind of process; `work` is the command without its start."""
+    """One run of each kind of process; `work` is the command without its start."""
 
     whole: Cost
     work: Cost
@@ -64,7 +64,7 @@ class Round:
 def run(
     module: str, *arguments: str, folder: Path, more: Mapping[str, str] | None = None
 ) -> tuple[Cost, str]:
-    """One process from its start to its end, with all that it needs from MLflow in `folder`.
+    """Run one process to its end, with MLflow's files in `folder`.
 
     `more` are further variables of its environment.
     """
@@ -78,7 +78,7 @@ def run(
             stdout=file,
             stderr=subprocess.STDOUT,
         )
-        # wait4 tells this one child's use; the kernel's sum over all children would mix them.
+        # wait4 reports the usage of this child only, not the sum over all children.
         _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -89,7 +89,7 @@ def run(
 
 
 def environment() -> dict[str, str]:
-    """Ours, but no other MLflow, and with bytecode, which an installed command has too."""
+    """This environment without settings for MLflow, and with byte code, like installed commands."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -1,7 +1,7 @@
-"""The processes beside the command of predict.py and throughput.py: `-m predict_peers WHAT …`.
+"""The peers of predict.py and throughput.py, run as `-m predict_peers WHAT …`.
 
-Heavy imports are made late: predict.py imports this module, and the memory of a process that starts
-another counts as that one's own until it is replaced.
+Heavy imports are inside of functions, because predict.py imports this module, and the memory of a
+process counts for its child until the child's program is loaded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SEED = 0
 
 
 def flowers(rows: str, path: str) -> None:
-    """Write noisy flowers as Parquet or CSV, as the file's ending says."""
+    """Write noisy flowers as Parquet or CSV, by the file's suffix."""
     from data_access_layer.files import format_of
     from data_access_layer.formats.writer import TableWriter
 
@@ -35,7 +35,7 @@ def flowers(rows: str, path: str) -> None:
 
 
 def _flowers(rows: int) -> Iterator[pd.DataFrame]:
-    """The 150 real flowers, drawn with seeded noise, to a tenth of a millimetre."""
+    """The 150 real flowers, drawn with seeded noise and rounded to 0.1 mm."""
     import numpy as np
     import pandas as pd
 
@@ -52,7 +52,7 @@ def _flowers(rows: int) -> Iterator[pd.DataFrame]:
 
 
 def areas(rows: pd.DataFrame) -> pd.DataFrame:
-    """What `flower_features` computes, without its contracts."""
+    """`flower_features` without its contracts."""
     return rows.assign(
         petal_area_cm2=rows["petal_length_cm"] * rows["petal_width_cm"],
         sepal_area_cm2=rows["sepal_length_cm"] * rows["sepal_width_cm"],
@@ -60,7 +60,7 @@ def areas(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def bare_model() -> Any:
-    """The champion of iris, whose features check no contracts."""
+    """The champion of iris, without checks of its features' contracts."""
     from sklearn.preprocessing import FunctionTransformer
 
     from config.tracking import TrackingSettings
@@ -79,7 +79,7 @@ def bare_model() -> Any:
 
 
 def time_prediction(model: Any, frames: list[pd.DataFrame]) -> None:
-    """Tell how long it takes to predict frames that are in memory, one after the other."""
+    """Print the time to predict frames in memory, one after the other."""
     wall, cpu = time.perf_counter(), time.process_time()
     for frame in frames:
         probabilities = model.predict_proba(frame)
@@ -100,7 +100,7 @@ def bare(path: str) -> None:
 
 
 def batches(path: str, rows: str) -> None:
-    """The same call on batches as large as the command's, which are in memory before."""
+    """The same call on batches in memory, as large as those of the command."""
     import pandas as pd
 
     from modelling.settings import PredictSettings
@@ -113,10 +113,10 @@ def batches(path: str, rows: str) -> None:
 
 
 class Clocks:
-    """Processor time by stage; a stage within another one counts for itself alone.
+    """Processor time by stage; the time of a nested stage does not count for the outer one.
 
     Attributes:
-        started: the wall time and the process' processor time when the first clock began to run.
+        started: the wall time and the process' processor time at the start of the first timer.
     """
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class Clocks:
         self._open = threading.local()
 
     def around(self, owner: Any, name: str, stage: str) -> None:
-        """Let a clock run while a function of `owner` does."""
+        """Time a function of `owner`."""
         function = getattr(owner, name)
 
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -135,7 +135,7 @@ class Clocks:
         setattr(owner, name, timed)
 
     def around_items(self, owner: Any, name: str, stage: str) -> None:
-        """Let a clock run while what a function of `owner` yields is made."""
+        """Time the iterator that a function of `owner` returns."""
         function = getattr(owner, name)
 
         def timed(*args: Any, **kwargs: Any) -> Iterator[Any]:
@@ -151,7 +151,7 @@ class Clocks:
 
     @contextmanager
     def running(self, stage: str) -> Iterator[None]:
-        """The thread's own clock: neither another thread's work nor waiting for a core counts."""
+        """Time a block by the thread's clock, without other threads and without waiting."""
         self.started = self.started or (time.perf_counter(), time.process_time())
         within: list[float] = self._open.__dict__.setdefault("within", [])
         within.append(0.0)
@@ -166,7 +166,7 @@ class Clocks:
 
 
 def stages(source: str, output: str) -> None:
-    """The command, with a clock for each kind of work."""
+    """Run the command with timers for each kind of work."""
     from pandera.api.pandas.container import DataFrameSchema
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.preprocessing import FunctionTransformer
@@ -196,7 +196,7 @@ def run_to_its_end(main: Callable[..., Any], source: str, output: str) -> None:
 
 
 def checks(source: str, output: str) -> None:
-    """The command, with a clock around every pandera validation."""
+    """Run the command with a timer around every pandera validation."""
     from pandera.api.pandas.container import DataFrameSchema
 
     from models import predict

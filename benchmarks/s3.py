@@ -1,11 +1,12 @@
-"""What `predict` costs from S3 to S3, compared with a file of this machine to another.
+"""Measure `predict` from S3 to S3, compared with local files.
 
 Examples:
   ./pants run benchmarks/s3.py
   ./pants run benchmarks/s3.py -- --rows 10000000 --repeat 3
 
-Both read and write Parquet, in turns, by the untouched command `python -m models.iris.predict`. The
-server is moto's, on loopback, in a process of its own: its processor time is not the command's.
+Both read and write Parquet, alternating, with the unchanged command
+`python -m models.iris.predict`. The server is moto's, on loopback, in a separate process: its
+processor time does not count.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ BUCKET = "benchmark"
 
 
 def server(folder: Path) -> tuple[subprocess.Popen[bytes], S3]:
-    """The server in its own process, with an empty bucket."""
+    """Start the server in its own process, with an empty bucket."""
     s3 = S3(BUCKET)
     process = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(s3.port)],

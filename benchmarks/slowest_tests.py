@@ -1,11 +1,11 @@
-"""The slowest test files of a run, from the JUnit files that it left.
+"""List the slowest test files of a run, from its JUnit files.
 
     PANTS_CONFIG_FILES=pants.ci.toml ./pants test ::
     python3 benchmarks/slowest_tests.py
     python3 benchmarks/slowest_tests.py --before earlier/dist/test/reports
 
-Two processes run at a time, so seconds of a file contain waiting for the other one. `--before` adds
-each file's ratio to an earlier run.
+Two processes run at a time, so the seconds of a file include waiting for the other one. `--before`
+adds each file's ratio to an earlier run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REPORTS = Path(__file__).resolve().parents[1] / "dist/test/reports"
 
 
 def read_seconds(reports: Path) -> dict[str, float]:
-    """Seconds by test file: of its tests, with what sets them up."""
+    """Seconds by test file, including the setup of its tests."""
     seconds: defaultdict[str, float] = defaultdict(float)
     for report in sorted(reports.glob("*.xml")):
         for case in ET.parse(report).iter("testcase"):

@@ -1,20 +1,20 @@
-"""Time to the first prediction: package and image, cold and warm, beside a virtual environment.
+"""Measure the time to the first prediction, compared with a virtual environment.
 
     python3 benchmarks/startup.py
     python3 benchmarks/startup.py --image --rounds 7
 
-One prediction of iris' 150 flowers, from the start of the process to its end. All ways predict with
-the same champion and hold the same packages, and take turns in every round:
+It predicts iris' 150 flowers, from the start of the process to its end. All ways use the same
+champion and the same packages, and alternate in every round:
 
-- venv: `python -m models.iris.predict` in a virtual environment made of the package; the peer
-- package, cold: with an empty PEX_ROOT, as the first time on a machine
-- package, warm: any other time
-- image, cold (`--image`): `docker load` of its archive, where the engine has the third-party layers
-  already, and the first container
-- image, warm: any other container
+- venv: `python -m models.iris.predict` in a virtual environment built from the package; the peer
+- package, cold: with an empty PEX_ROOT, as in the first run on a machine
+- package, warm: any later run
+- image, cold (`--image`): `docker load` of its archive into an engine that already has the
+  third-party layers, and the first container
+- image, warm: any later container
 
-`--image` needs a Docker engine, and builds the image with `./pants package`. At the end stands what
-the virtual environment's Python spends on importing, by package.
+`--image` needs a Docker engine, and builds the image with `./pants package`. At the end, it prints
+the import times of the virtual environment's Python, by package.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SHOWN_PACKAGES = 8
 
 
 def call(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> str:
-    """What a command says on standard error; where it fails, that is the end of the benchmark."""
+    """Return the standard error of a command, or exit with it if the command fails."""
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -59,7 +59,7 @@ def call(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) 
 
 
 def clean_environment() -> dict[str, str]:
-    """Ours, but no other MLflow and no other settings."""
+    """This environment without settings for MLflow and for the repository's code."""
     ours = ("DATASCIENCE_", "MLFLOW_", "PEX_", "PYTHON")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
@@ -75,7 +75,7 @@ class Ways:
         self._archive = folder / "image.tar"
         self._work.mkdir()
         call(python(), PEX, "venv", "--compile", self._venv, cwd=folder, env={"PEX_TOOLS": "1"})
-        # Trains the champion that all others predict with, and fills the warm PEX_ROOT.
+        # Trains the champion for all ways, and fills the warm PEX_ROOT.
         self.package(self._warm)
         self.all: dict[str, Callable[[], float]] = {
             PEER: self.venv,
@@ -114,7 +114,7 @@ class Ways:
         return self._timed("docker", "load", f"--input={self._archive}") + self.image()
 
     def imports(self) -> Counter[str]:
-        """Microseconds that the virtual environment's Python spends on each package's modules."""
+        """Import time of each package in the virtual environment, in microseconds."""
         told = call(self._venv / "bin/python", "-X", "importtime", "-m", MODULE, cwd=self._work)
         spent: Counter[str] = Counter()
         for line in told.splitlines():
@@ -142,7 +142,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
-    parser.add_argument("--image", action="store_true", help="the image, too")
+    parser.add_argument("--image", action="store_true", help="also measure the image")
     options = parser.parse_args()
     targets = (PACKAGE, IMAGE) if options.image else (PACKAGE,)
     subprocess.run(["./pants", "package", *targets], cwd=ROOT, check=True)

@@ -1,22 +1,22 @@
-"""Rows per second of `predict` with iris, beside the bare model and beside MLflow.
+"""Measure rows per second of `predict` with iris, compared with the bare model and with MLflow.
 
 Examples:
   ./pants run benchmarks/throughput.py
   ./pants run benchmarks/throughput.py -- --rows 1000000 10000000 100000000 --csv-rows 1000000
   ./pants run benchmarks/throughput.py -- --picture docs/pages/benchmarks/throughput.svg
 
-Flowers are drawn with noise and streamed into one Parquet file; one command predicts it into
-another. Beside it, one after the other:
+Flowers are drawn with noise and streamed into one Parquet file. One command predicts it into
+another file. It is compared with:
 
-- the bare model: the same champion's `predict_proba` and argmax without contracts, on batches that
-  are in memory already, of as many rows as the smallest file. Nothing is read, checked, written;
-- `mlflow models predict`, MLflow's own batch scoring of a CSV file (it gives the species and no
-  probabilities), beside our command from CSV to CSV.
+- the bare model: the same champion's `predict_proba` and argmax without contracts, on batches in
+  memory with as many rows as the smallest file. Nothing is read, checked or written.
+- `mlflow models predict`, MLflow's own batch scoring of a CSV file (it predicts the species without
+  probabilities), compared with our command from CSV to CSV.
 
-Ours is timed with one job, and once more with as many (`--jobs`) as there are cores.
+Our command runs with one job, and with one job per core (`--jobs`).
 
-Then the command once more on the smallest file, with a clock around reading, contracts, features,
-model and writing: which takes how much processor time. Peak memory is each process's own.
+Then it runs on the smallest file again, to measure the processor time of reading, contracts,
+features, model and writing. Peak memory is measured for each process.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from predict import Cost, run, say
 PEERS = predict_peers.__name__
 MLFLOW = "mlflow"
 URI = "models:/iris@champion"
-# One, and as many as there are cores.
+# One, and one per core.
 JOBS = tuple(sorted({1, os.process_cpu_count() or 1}))
 AIM_BARE, AIM_MLFLOW = 1.3, 5.0
 
@@ -49,7 +49,7 @@ def write_flowers(rows: int, path: Path, folder: Path) -> None:
 
 
 def bare_rate(rows: int, batch: Path, folder: Path) -> float:
-    """Rows per second of the bare model, on one batch over and over."""
+    """Rows per second of the bare model, on the same batch repeatedly."""
     _, told = run(PEERS, "batches", str(batch), str(rows), folder=folder)
     seconds = json.loads(told.splitlines()[-1])["wall"]
     return float(rows / seconds)

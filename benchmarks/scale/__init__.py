@@ -1,1 +1,1 @@
-"""Models by the hundred, and what Pants costs with them."""
+"""Measure Pants with hundreds of generated models."""

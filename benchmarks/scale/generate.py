@@ -1,11 +1,11 @@
-"""Writes models of varied shape into a repository, over the modules that models share.
+"""Write models of varied shape into a repository, which use the shared modules.
 
     python3 benchmarks/scale/generate.py --models 50 --into ../clone
 
-Half of the models compute their features by a module that all of these share, a quarter by one that
-eight share, a quarter on their own; they need four sets of requirements. Each has the files of a
-model (BUILD, contracts, data set, features, pipeline, definition, four tasks, declaration) and a
-test.
+Half of the models compute their features with the same shared module, a quarter with one that eight
+models share, and a quarter with their own. They need four sets of requirements. Each has the files
+of a model (BUILD, contracts, data set, features, pipeline, definition, four tasks, declaration) and
+a test.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def write(path: Path, text: str) -> None:
 
 
 def generate(root: Path, first: int, last: int) -> None:
-    """Write the models of these numbers, the first included and the last not."""
+    """Write the models with the numbers from `first` to `last`, excluding `last`."""
     for number in range(first, last):
         for file, text in Shape(number).files().items():
             write(root / file, text)
@@ -40,7 +40,7 @@ def main() -> None:
     options = parser.parse_args()
     if not (options.into / "src/models").is_dir():
         parser.error(
-            f"--into: {options.into} has no src/models: it is no clone of this repository."
+            f"--into: {options.into} has no src/models. Expected a clone of this repository."
         )
     generate(options.into, 0, options.models)
     print(f"{options.models} models written below {options.into}/src/models.", file=sys.stderr)

@@ -1,13 +1,13 @@
-"""What Pants costs with 1, 10, 50, 281 and 1000 models, beside plain pytest in one environment.
+"""Measure Pants with 1, 10, 50, 281 and 1000 models, and plain pytest in one environment.
 
     python3 benchmarks/scale/measure.py
     python3 benchmarks/scale/measure.py --models 1 10 50 281 --rounds 3
     python3 benchmarks/scale/measure.py --models 1000 --only list dependencies change
 
-Works in clones of the last commit, below --folder, and never in this repository. Each figure is in
---results as soon as it is known; the same call again goes on where it was ended. `report.py` makes
-tables and pictures of it. Of each command there are seconds and processor seconds, the daemon's
-and its children's included: the latter hold on a machine that has other work.
+Works in clones of the last commit, below --folder, and never in this repository. Each figure is
+written to --results at once. To continue an interrupted measurement, run the same command again.
+`report.py` creates tables and pictures. For each command there are seconds and processor seconds,
+including those of the daemon and its children. Use the latter if the machine has other work.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODELS = (1, 10, 50, 281, 1000)
 GROUPS = ("list", "dependencies", "change", "job", "one", "everything", "peer")
 CHANGED = ("--changed-since=HEAD", "--changed-dependents=transitive")
-# What is touched, by who depends on it: one model, half of them, all; what needs one requirement.
+# The changed files, by their dependents: one model, half of the models, all, users of a package.
 TOUCHED = {
     "leaf": f"src/models/{Shape(0).name}/features.py",
     "shared feature": "src/feature_store/derived_features/row_features.py",
@@ -44,15 +44,15 @@ TOUCHED = {
     "requirement": "3rdparty/python/closures/default/feature-engine.txt",
 }
 LEAF = TOUCHED["leaf"]
-# A package has some 150 MB: of more models, not all are packaged.
+# A package has about 150 MB. With more models than this, only some are packaged.
 PACKAGED = 50
-# In a CI job, where each figure takes Pants' whole start: the least and the most.
+# The changes to measure in a CI job, including Pants' start: the smallest and the largest.
 TOUCHED_IN_JOB = ("leaf", "base config")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Results:
-    """Figures by the number of models and their name, in a file that is whole at every moment."""
+    """Figures by number of models and name, in a file that is written atomically."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -77,7 +77,7 @@ class Results:
 
 
 class CommandFailedError(Exception):
-    """A command that is to be timed ends with an error."""
+    """A timed command failed."""
 
 
 def run(*command: object, cwd: Path, env: dict[str, str] | None = None) -> str:
@@ -104,7 +104,7 @@ def timed(work: Callable[[], object], cpu: Callable[[], float] = children_cpu) -
 
 
 class Repository:
-    """A clone with generated models, and how Pants is called in it."""
+    """A clone with generated models, and its calls of Pants."""
 
     def __init__(self, root: Path, store: Path, *, daemon: bool, ci: bool = False) -> None:
         self.root = root
@@ -124,7 +124,7 @@ class Repository:
         return run("./pants", *arguments, cwd=self.root, env=self.env)
 
     def daemon(self) -> int | None:
-        """The process id of this clone's daemon, where one runs."""
+        """The process id of this clone's daemon, if it runs."""
         for file in self.root.glob(".pids/*/pantsd/pid"):
             pid = int(file.read_text())
             if Path(f"/proc/{pid}").exists():
@@ -139,7 +139,7 @@ class Repository:
                 time.sleep(0.1)
 
     def cpu(self) -> float:
-        """Processor seconds so far, of all commands and of the daemon with what it started."""
+        """Processor seconds so far of all commands, the daemon and its children."""
         pid = self.daemon()
         of_daemon = 0
         if pid is not None:
@@ -148,7 +148,7 @@ class Repository:
         return children_cpu() + of_daemon / TICKS
 
     def memory(self) -> float:
-        """Megabytes that the daemon holds."""
+        """The daemon's memory in megabytes."""
         lines = Path(f"/proc/{self.daemon()}/status").read_text().splitlines()
         (resident,) = [line.split()[1] for line in lines if line.startswith("VmRSS:")]
         return int(resident) * 1024 / 1e6
@@ -158,12 +158,12 @@ class Repository:
 
     @contextmanager
     def edited(self, file: str) -> Iterator[None]:
-        """One line more, another one each time."""
+        """Append a line, a different one each time, and remove it at the end."""
         path = self.root / file
         before = path.read_text()
         self.edits += 1
         path.write_text(f"{before}# Edit {self.edits} at {time.time_ns()}.\n")
-        # The daemon learns of it from the file system.
+        # The daemon is notified by the file system.
         time.sleep(0.5)
         try:
             yield
@@ -184,7 +184,7 @@ def commit(root: Path, message: str) -> None:
 
 
 def new_clone(root: Path, models: int) -> None:
-    """A clone of HEAD with so many models, committed."""
+    """Clone HEAD, and commit generated models."""
     shutil.rmtree(root, ignore_errors=True)
     run("git", "clone", "--quiet", ROOT, root, cwd=ROOT)
     generate(root, 0, models)
@@ -196,7 +196,7 @@ def folder_megabytes(folder: Path) -> float:
 
 
 class Scale:
-    """All figures of one number of models."""
+    """All figures for one number of models."""
 
     def __init__(self, models: int, folder: Path, results: Results, rounds: int) -> None:
         self.models = models
@@ -213,13 +213,13 @@ class Scale:
             self.results.add(self.models, name, measure())
 
     def first(self, *arguments: str) -> dict[str, float]:
-        """Neither daemon nor store."""
+        """Measure a command without a daemon and with an empty store."""
         store = self.folder / "empty"
         shutil.rmtree(store, ignore_errors=True)
         return Repository(self.warm.root, store, daemon=False).time(*arguments)
 
     def goal(self, name: str, *arguments: str) -> None:
-        """A goal on everything: with nothing stored, and warm."""
+        """Measure a goal on all targets, with an empty store and warm."""
         self.figure(f"{name}, cold", lambda: self.first(*arguments))
         self.warm.pants(*arguments)
         self.figure(
@@ -233,7 +233,7 @@ class Scale:
         self.goal("dependencies", "dependencies", "--transitive", "::")
 
     def change(self) -> None:
-        """What a change touches, asked of a daemon that has been asked before."""
+        """Measure change detection with a warm daemon."""
         self.warm.pants("dependencies", "--transitive", "::")
         for what, file in TOUCHED.items():
 
@@ -245,7 +245,7 @@ class Scale:
             self.figure(f"change of {what}, warm", lambda: median(self.rounds, edit_and_list))
 
     def job(self) -> None:
-        """The same in a CI job: another clone, the store restored, no daemon."""
+        """Measure change detection in a CI job: a new clone, a restored store, no daemon."""
         self.warm.pants("dependencies", "--transitive", "::")
         for what in TOUCHED_IN_JOB:
 
@@ -267,7 +267,7 @@ class Scale:
         )
 
     def one(self) -> None:
-        """Test and package of one model after an edit of it, all else being there."""
+        """Measure test and package of one model after an edit, everything else being cached."""
         package, tests = f"src/models/{Shape(0).name}:predict", f"tests/models/{Shape(0).name}::"
         with self.warm.edited(LEAF):
             self.warm.pants(*CHANGED, "test")
@@ -278,7 +278,7 @@ class Scale:
                 return self.warm.time(*arguments)
 
         self.figure("test of one model", lambda: median(self.rounds, lambda: edit("test", tests)))
-        # The same, and what else depends on the model: the documentation.
+        # Also runs the tests of what depends on the model: the documentation.
         self.figure(
             "all tests of one model's change",
             lambda: median(self.rounds, lambda: edit(*CHANGED, "test")),
@@ -289,7 +289,7 @@ class Scale:
         self.figure("memory of the daemon", lambda: {"megabytes": self.warm.memory()})
 
     def everything(self) -> None:
-        """Tests and packages of all models after an edit of what they share."""
+        """Measure tests and packages of all models after an edit of a shared module."""
         names = [Shape(number).name for number in range(self.models)]
         tests = [f"tests/models/{name}::" for name in names]
         packages = [f"src/models/{name}:predict" for name in names]
@@ -306,7 +306,7 @@ class Scale:
             shutil.rmtree(self.warm.root / "dist")
 
     def environment(self) -> Path:
-        """The Python of one environment for everybody, made by uv of the wheels in its cache."""
+        """The Python of one environment for all models, installed by uv from its cache."""
         folder = self.folder.parent / "uv"
         uv, python = folder / "tool/bin/uv", folder / "environment/bin/python"
         requirements = sorted((ROOT / "3rdparty/python").glob("*.txt"))
@@ -323,12 +323,12 @@ class Scale:
             # Fills uv's cache.
             install_all()
             self.figure("uv: one environment", lambda: timed(install_all))
-            # A test would, but for PYTHONDONTWRITEBYTECODE; uv does it only of what it installs.
+            # PYTHONDONTWRITEBYTECODE keeps tests from compiling, and uv compiles only packages.
             run(*install, "--reinstall", "--compile-bytecode", cwd=ROOT)
         return python
 
     def peer(self) -> None:
-        """Plain pytest in one environment: all tests, and those of the one model that changed."""
+        """Measure plain pytest in one environment: all tests, and those of one changed model."""
         python = self.environment()
         env = {**os.environ, "PYTHONPATH": f"{self.warm.root}/src:{self.warm.root}/tests"}
         pytest = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider")
@@ -346,7 +346,7 @@ class Scale:
             for group in GROUPS:
                 if group in only:
                     getattr(self, group)()
-            # With all that was measured before.
+            # After the other measurements, which fill its memory.
             self.figure("local store", lambda: {"megabytes": folder_megabytes(self.store)})
         finally:
             self.warm.stop()
@@ -368,7 +368,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", type=int, nargs="+", default=MODELS, help="how many")
-    parser.add_argument("--rounds", type=int, default=3, help="of which the median counts")
+    parser.add_argument("--rounds", type=int, default=3, help="the median of these counts")
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS, help="what to measure")
     parser.add_argument("--folder", type=Path, default=Path("/tmp/benchmark-scale"))
     parser.add_argument("--results", type=Path, default=ROOT / "dist/benchmarks/scale.json")
@@ -383,7 +383,7 @@ def main() -> None:
         try:
             Scale(models, options.folder.resolve(), results, options.rounds).run(options.only)
         except CommandFailedError as error:
-            sys.exit(f"{error}\nWhat was measured is in {options.results}; the same call goes on.")
+            sys.exit(f"{error}\nThe results are in {options.results}. To continue, run this again.")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Tables and a picture of what Pants costs against the number of models.
+"""Tables and a picture of Pants' costs by number of models.
 
     ./pants run benchmarks/scale/report.py
     ./pants run benchmarks/scale/report.py -- --picture dist/benchmarks/scale.svg
 
-Reads what `measure.py` wrote. The tables are Markdown; a figure that was not measured is empty.
+Reads the results of `measure.py`. The tables are Markdown; missing figures are empty.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ALL = ("test of everything", "package of everything")
 PEER = ("uv: one environment", "pytest of everything", "pytest of one model")
 TIMED = ("list, cold", "dependencies, cold", *WARM, *CHANGES, *JOB, *ONE, *ALL, *PEER)
 SIZES = ("memory of the daemon", "local store")
-# What a developer waits for, and what changed nothing may cost: the lines of the picture.
+# The lines of the picture.
 DRAWN = (
     "change of leaf, warm",
     "change of leaf, CI job",
@@ -49,7 +49,7 @@ def cell(figure: Mapping[str, float], key: str) -> str:
 
 
 def table(figures: Figures, names: Iterable[str], key: str, unit: str) -> str:
-    """A line for each figure, a column for each number of models."""
+    """A row for each figure, and a column for each number of models."""
     counts = sorted(figures, key=int)
     lines = [
         f"| {unit} | " + " | ".join(f"{int(count):,}" for count in counts) + " |",
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="an SVG file to draw")
     options = parser.parse_args()
     if not options.results.exists():
-        parser.error(f"--results: there is no {options.results}: run benchmarks/scale/measure.py.")
+        parser.error(f"--results: no file {options.results}. Run benchmarks/scale/measure.py.")
     known = json.loads(options.results.read_text())
     print(", ".join(f"{key} {value}" for key, value in known["machine"].items()), end="\n\n")
     print(table(known["figures"], TIMED, "cpu", "processor seconds"), end="\n\n")

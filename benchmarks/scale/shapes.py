@@ -1,16 +1,16 @@
-"""What a generated model looks like: texts of its files, by what it shares and what it requires."""
+"""The files of a generated model, which vary by shared features and requirements."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# How many models share one feature module of those that few share.
+# The number of models that share a feature module of the kind `few`.
 FEW = 8
 
 
 @dataclass(frozen=True)
 class Estimator:
-    """A classifier, and the requirement that it adds to those that every model has."""
+    """A classifier, and its requirement in addition to those of every model."""
 
     requirement: str
     imports: str
@@ -49,7 +49,7 @@ ESTIMATORS = (
 
 @dataclass(frozen=True)
 class Shape:
-    """The model of one number; the same number always gives the same model."""
+    """The model with a number; the same number always gives the same model."""
 
     number: int
 
@@ -59,12 +59,12 @@ class Shape:
 
     @property
     def shares(self) -> str:
-        """With how many models it shares the computation of its features."""
+        """How many models share its feature module."""
         return ("many", "few", "none", "many")[self.number % 4]
 
     @property
     def estimator(self) -> Estimator:
-        # Not in step with `shares`, so that every pair of the two occurs.
+        # With a different period than `shares`, so that every pair of the two occurs.
         return ESTIMATORS[self.number // 4 % len(ESTIMATORS)]
 
     @property
@@ -110,7 +110,7 @@ class Shape:
 
 
 def _filled(text: str, names: dict[str, str]) -> str:
-    # Neither `format` nor `%`: texts of Python have braces and percent signs of their own.
+    # Neither `format` nor `%`, because Python code contains braces and percent signs.
     for name, value in names.items():
         text = text.replace(f"${name}", value)
     return text
@@ -151,7 +151,7 @@ options = { output = "{{ outputs.predictions }}" }
 """
 
 SCHEMA = '''\
-"""What comes in, what goes on inside, what comes out."""
+"""The contracts of inputs, features and predictions."""
 
 from __future__ import annotations
 
@@ -159,19 +159,19 @@ import pandera.pandas as pa
 
 
 class Measures(pa.DataFrameModel):
-    """One row per thing measured."""
+    """One row per measured object."""
 
 $fields
 
 
 class LabelledMeasures(Measures):
-    """Measures with what somebody has decided."""
+    """Measures with a label."""
 
-    label: str = pa.Field(isin=("high", "low"), description="What somebody has decided.")
+    label: str = pa.Field(isin=("high", "low"), description="The label.")
 
 
 class MeasureFeatures(Measures):
-    """Measures with what the classifier sees beside them."""
+    """Measures with the classifier's further features."""
 
     share: float = pa.Field(ge=0, le=1, description="The first measure's share of the first two.")
 
@@ -180,7 +180,7 @@ class MeasureFeatures(Measures):
 
 
 class Predictions(pa.DataFrameModel):
-    """One row per thing measured, in the order of the input."""
+    """One row per measured object, in the order of the input."""
 
     label: str = pa.Field(isin=("high", "low"), description="The more probable label.")
     probability_high: float = pa.Field(ge=0, le=1, description="Probability of high.")
@@ -191,7 +191,7 @@ class Predictions(pa.DataFrameModel):
 '''
 
 DATASET = '''\
-"""A made-up data set, the same each time."""
+"""A generated data set, the same each time."""
 
 from __future__ import annotations
 
