@@ -45,7 +45,7 @@ def frames(rows: int, groups: int) -> dict[str, pd.DataFrame]:
     }
 
 
-def timed(run: Callable[[], object]) -> float:
+def measure_time(run: Callable[[], object]) -> float:
     started = time.perf_counter()
     run()
     return time.perf_counter() - started
@@ -54,13 +54,15 @@ def timed(run: Callable[[], object]) -> float:
 def one_round(frame: pd.DataFrame) -> dict[str, float]:
     """Seconds of each."""
     generator = GroupFeatureGenerator("group", "mean", target_name="value", cv=None)
-    fit = timed(lambda: generator.fit(frame))
+    fit = measure_time(lambda: generator.fit(frame))
     means = frame.groupby("group", observed=True)["value"].mean()
     seconds = {
         "fit": fit,
-        "ours": timed(lambda: generator.transform(frame)),
-        "map": timed(lambda: frame["group"].map(means).astype("float64")),
-        "groupby": timed(lambda: frame.groupby("group", observed=True)["value"].transform("mean")),
+        "ours": measure_time(lambda: generator.transform(frame)),
+        "map": measure_time(lambda: frame["group"].map(means).astype("float64")),
+        "groupby": measure_time(
+            lambda: frame.groupby("group", observed=True)["value"].transform("mean")
+        ),
     }
     np.testing.assert_allclose(
         generator.transform(frame.head(1000)).iloc[:, 0], frame["group"].head(1000).map(means)

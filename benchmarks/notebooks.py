@@ -96,7 +96,7 @@ def cold(root: Path, goal: str) -> tuple[float, dict[str, str]]:
     return seconds(root, goal, environment), environment
 
 
-def edited(root: Path, goal: str, environment: dict[str, str], module: str) -> float:
+def time_after_edit(root: Path, goal: str, environment: dict[str, str], module: str) -> float:
     (root / FOLDER / "study_0.ipynb").write_text(notebook(0, f"\nimport {module}"))
     # The time until Pants notices the edit is the file system's, not ours.
     time.sleep(1)
@@ -108,7 +108,7 @@ def measure(root: Path) -> dict[str, dict[str, float]]:
     for goal in ("list", "dependencies"):
         first, environment = cold(root, goal)
         warm = median(seconds(root, goal, environment) for _ in range(ROUNDS))
-        after = median(edited(root, goal, environment, module) for module in MODULES)
+        after = median(time_after_edit(root, goal, environment, module) for module in MODULES)
         times[goal] = {"cold": first, "warm": warm, "after an edit": after}
     return times
 

@@ -64,7 +64,7 @@ def noisy(rows: Values) -> Values:
     return np.asarray(moved.round(DECIMALS))
 
 
-def converted(estimator: Any, rows: Values, dtype: Any) -> Callable[[Values], Values]:
+def convert(estimator: Any, rows: Values, dtype: Any) -> Callable[[Values], Values]:
     """The estimator's prediction by onnxruntime, on one core."""
     classifies = hasattr(estimator, "predict_proba")
     options = {id(estimator): {"zipmap": False}} if classifies else None
@@ -77,7 +77,7 @@ def converted(estimator: Any, rows: Values, dtype: Any) -> Callable[[Values], Va
     return lambda batch: np.asarray(session.run([output], {given: batch.astype(dtype)})[0])
 
 
-def timed(function: Callable[[Values], Values], batch: Values) -> tuple[float, Values]:
+def measure_time(function: Callable[[Values], Values], batch: Values) -> tuple[float, Values]:
     start = time.perf_counter()
     result = function(batch)
     return time.perf_counter() - start, result
@@ -90,15 +90,15 @@ def main(rounds: int) -> None:
         own = getattr(estimator, "predict_proba", estimator.predict)
         for dtype in DTYPES:
             try:
-                other = converted(estimator, rows, dtype)
+                other = convert(estimator, rows, dtype)
             except ValueError as error:
                 reason = str(error)[:SHOWN_OF_A_REASON].partition(" with ")[0]
                 print(f"{name:30}{dtype.__name__:9}does not convert: {reason}", flush=True)
                 continue
             ratios = []
             for _ in range(rounds):
-                seconds, expected = timed(own, batch)
-                others, result = timed(other, batch)
+                seconds, expected = measure_time(own, batch)
+                others, result = measure_time(other, batch)
                 ratios.append(others / seconds)
             difference = np.abs(result.reshape(expected.shape) - expected)
             far = (

@@ -41,12 +41,12 @@ def tables(count: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         numbers = pd.Series(random.integers(0, COMPANIES, count))
         return numbers.map("C{:07d}".format).astype("str")
 
-    def moments() -> pd.Series[pd.Timestamp]:
+    def timestamps() -> pd.Series[pd.Timestamp]:
         seconds = pd.Series(random.integers(0, SECONDS, count) + 1_577_836_800)
         return pd.to_datetime(seconds, unit="s", utc=True).dt.as_unit("us")
 
-    entities = pd.DataFrame({"company": companies(), "moment": moments()})
-    rows = pd.DataFrame({"company": companies(), "event": moments(), "value": np.arange(count)})
+    entities = pd.DataFrame({"company": companies(), "moment": timestamps()})
+    rows = pd.DataFrame({"company": companies(), "event": timestamps(), "value": np.arange(count)})
     delay = pd.to_timedelta(pd.Series(random.integers(0, DELAY_SECONDS, count)), unit="s")
     return entities, rows.assign(arrived=(rows["event"] + delay).dt.as_unit("us"))
 
@@ -64,7 +64,7 @@ def ours(entities: pd.DataFrame, rows: pd.DataFrame, available: str | None) -> p
     return joined["value"].astype("float64")
 
 
-def merged(entities: pd.DataFrame, rows: pd.DataFrame, known: str) -> pd.Series[float]:
+def merge(entities: pd.DataFrame, rows: pd.DataFrame, known: str) -> pd.Series[float]:
     """`merge_asof` with the required sorting, each side by one column."""
     order = np.argsort(entities["moment"].to_numpy("int64"), kind="stable")
     joined = pd.merge_asof(
@@ -85,13 +85,13 @@ def in_order(rows: pd.DataFrame, known: str) -> pd.DataFrame:
     return rows.iloc[np.lexsort(columns)]
 
 
-def merged_without_overtaken(entities: pd.DataFrame, rows: pd.DataFrame) -> pd.Series[float]:
+def merge_without_overtaken(entities: pd.DataFrame, rows: pd.DataFrame) -> pd.Series[float]:
     rows = in_order(rows, "arrived")
     latest = rows.groupby("company")["event"].cummax()
-    return merged(entities, rows[rows["event"] >= latest], "arrived")
+    return merge(entities, rows[rows["event"] >= latest], "arrived")
 
 
-def timed(call: Callable[[], pd.Series[float]]) -> tuple[float, pd.Series[float]]:
+def measure_time(call: Callable[[], pd.Series[float]]) -> tuple[float, pd.Series[float]]:
     started = time.perf_counter()
     result = call()
     return time.perf_counter() - started, result
@@ -106,18 +106,18 @@ def compare(count: int, repeat: int) -> None:
     cases: dict[str, tuple[Callable[[], pd.Series[float]], Callable[[], pd.Series[float]]]] = {
         "known at once": (
             lambda: ours(entities, rows, None),
-            lambda: merged(entities, rows, "event"),
+            lambda: merge(entities, rows, "event"),
         ),
         "late arrivals": (
             lambda: ours(entities, rows, "arrived"),
-            lambda: merged_without_overtaken(entities, rows),
+            lambda: merge_without_overtaken(entities, rows),
         ),
     }
     print(f"{count:,} entities, {count:,} rows, median of {repeat}")
     for name, (we, peer) in cases.items():
         pairs = []
         for number in range(1, repeat + 1):
-            (seconds, result), (peer_seconds, peer_result) = timed(we), timed(peer)
+            (seconds, result), (peer_seconds, peer_result) = measure_time(we), measure_time(peer)
             if not same(result, peer_result).all():
                 sys.exit(f"{name}: the peer's result differs")
             pairs.append((seconds, peer_seconds))
@@ -129,7 +129,7 @@ def compare(count: int, repeat: int) -> None:
             f"ratio {median(pair[0] / pair[1] for pair in pairs):.2f}",
             flush=True,
         )
-    wrong = ~same(ours(entities, rows, "arrived"), merged(entities, rows, "arrived"))
+    wrong = ~same(ours(entities, rows, "arrived"), merge(entities, rows, "arrived"))
     print(f"  merge_asof by arrival only: the wrong row for {wrong.mean():.1%} of the entities")
 
 

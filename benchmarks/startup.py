@@ -87,16 +87,16 @@ class Ways:
             call(*save, cwd=folder)
             self.all |= {"image, cold": self.cold_image, "image, warm": self.image}
 
-    def _timed(self, *command: str | Path, env: Mapping[str, str] | None = None) -> float:
+    def _measure_time(self, *command: str | Path, env: Mapping[str, str] | None = None) -> float:
         start = time.perf_counter()
         call(*command, cwd=self._work, env=env)
         return time.perf_counter() - start
 
     def venv(self) -> float:
-        return self._timed(self._venv / "bin/python", "-m", MODULE)
+        return self._measure_time(self._venv / "bin/python", "-m", MODULE)
 
     def package(self, pex_root: Path) -> float:
-        return self._timed(python(), PEX, env={"PEX_ROOT": str(pex_root)})
+        return self._measure_time(python(), PEX, env={"PEX_ROOT": str(pex_root)})
 
     def cold_package(self) -> float:
         shutil.rmtree(self._cold, ignore_errors=True)
@@ -106,12 +106,12 @@ class Ways:
         place = (f"--volume={self._work}:{self._work}", f"--workdir={self._work}")
         user = f"--user={os.getuid()}:{os.getgid()}"
         options = ("--rm", "--network=none", "--read-only", "--tmpfs=/tmp", user, *place)
-        return self._timed("docker", "run", *options, IMAGE_REF, MODULE)
+        return self._measure_time("docker", "run", *options, IMAGE_REF, MODULE)
 
     def cold_image(self) -> float:
         call("docker", "rmi", "--force", IMAGE_REF, cwd=self._work)
         call("docker", "image", "prune", "--force", cwd=self._work)
-        return self._timed("docker", "load", f"--input={self._archive}") + self.image()
+        return self._measure_time("docker", "load", f"--input={self._archive}") + self.image()
 
     def imports(self) -> Counter[str]:
         """Import time of each package in the virtual environment, in microseconds."""

@@ -55,16 +55,16 @@ def bare_rate(rows: int, batch: Path, folder: Path) -> float:
     return float(rows / seconds)
 
 
-def predicted(rows: Path, output: Path, jobs: int, folder: Path) -> Cost:
+def run_predict(rows: Path, output: Path, jobs: int, folder: Path) -> Cost:
     files = ("--input", str(rows), "--output", str(output))
     cost, _ = run(command.__name__, *files, "--jobs", str(jobs), folder=folder)
     say(f"{rows.name} to {output.name}, {jobs} jobs: {cost}, {cost.peak:.0f} MiB")
     return cost
 
 
-def beside_bare(count: int, rows: Path, jobs: int, bare: float, folder: Path) -> None:
+def compare_with_bare(count: int, rows: Path, jobs: int, bare: float, folder: Path) -> None:
     """`bare` is in rows per second."""
-    cost = predicted(rows, folder / "out.parquet", jobs, folder)
+    cost = run_predict(rows, folder / "out.parquet", jobs, folder)
     print(
         f"{count:,} rows, {jobs} jobs: {cost.wall:.1f} s, {count / cost.wall:,.0f} rows/s, "
         f"{cost.peak:.0f} MiB; {cost.wall * bare / count:.2f} times the bare model's own "
@@ -73,11 +73,11 @@ def beside_bare(count: int, rows: Path, jobs: int, bare: float, folder: Path) ->
     )
 
 
-def beside_mlflow(rows: int, folder: Path) -> None:
+def compare_with_mlflow(rows: int, folder: Path) -> None:
     """Both from CSV to CSV."""
     flowers, output = folder / "rows.csv", folder / "mlflow.csv"
     write_flowers(rows, flowers, folder)
-    every = [(jobs, predicted(flowers, folder / "out.csv", jobs, folder)) for jobs in JOBS]
+    every = [(jobs, run_predict(flowers, folder / "out.csv", jobs, folder)) for jobs in JOBS]
     arguments = ("models", "predict", "--model-uri", URI, "--content-type", "csv")
     files = ("--input-path", str(flowers), "--output-path", str(output))
     tracking = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/.mlflow/mlflow.db"}
@@ -128,13 +128,13 @@ def main(counts: list[int], csv_rows: int, picture: Path | None) -> None:
                 rows = folder / "rows.parquet"
                 write_flowers(count, rows, folder)
             for jobs in JOBS:
-                beside_bare(count, rows, jobs, bare, folder)
+                compare_with_bare(count, rows, jobs, bare, folder)
         spent = stages(smallest, folder)
         total = sum(spent.values())
         print(", ".join(f"{stage} {seconds / total:.1%}" for stage, seconds in spent.items()))
         if picture:
             draw(spent, picture)
-        beside_mlflow(csv_rows, folder)
+        compare_with_mlflow(csv_rows, folder)
 
 
 def arguments() -> argparse.Namespace:

@@ -97,7 +97,9 @@ def children_cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def timed(work: Callable[[], object], cpu: Callable[[], float] = children_cpu) -> dict[str, float]:
+def measure_time(
+    work: Callable[[], object], cpu: Callable[[], float] = children_cpu
+) -> dict[str, float]:
     start, cpu_start = time.perf_counter(), cpu()
     work()
     return {"seconds": time.perf_counter() - start, "cpu": cpu() - cpu_start}
@@ -154,10 +156,10 @@ class Repository:
         return int(resident) * 1024 / 1e6
 
     def time(self, *arguments: str) -> dict[str, float]:
-        return timed(lambda: self.pants(*arguments), self.cpu)
+        return measure_time(lambda: self.pants(*arguments), self.cpu)
 
     @contextmanager
-    def edited(self, file: str) -> Iterator[None]:
+    def edit(self, file: str) -> Iterator[None]:
         """Append a line, a different one each time, and remove it at the end."""
         path = self.root / file
         before = path.read_text()
@@ -238,7 +240,7 @@ class Scale:
         for what, file in TOUCHED.items():
 
             def edit_and_list(file: str = file) -> dict[str, float]:
-                with self.warm.edited(file):
+                with self.warm.edit(file):
                     figure = self.warm.time(*CHANGED, "list")
                     return {**figure, "targets": len(self.warm.pants(*CHANGED, "list").split())}
 
@@ -254,7 +256,7 @@ class Scale:
                 shutil.rmtree(root, ignore_errors=True)
                 run("git", "clone", "--quiet", self.warm.root, root, cwd=self.folder)
                 job = Repository(root, self.store, daemon=False, ci=True)
-                with job.edited(file):
+                with job.edit(file):
                     return job.time(*CHANGED, "list")
 
             self.figure(f"change of {what}, CI job", lambda: median(self.rounds, clone_and_list))
@@ -269,12 +271,12 @@ class Scale:
     def one(self) -> None:
         """Measure test and package of one model after an edit, everything else being cached."""
         package, tests = f"src/models/{Shape(0).name}:predict", f"tests/models/{Shape(0).name}::"
-        with self.warm.edited(LEAF):
+        with self.warm.edit(LEAF):
             self.warm.pants(*CHANGED, "test")
             self.warm.pants("package", package)
 
         def edit(*arguments: str) -> dict[str, float]:
-            with self.warm.edited(LEAF):
+            with self.warm.edit(LEAF):
                 return self.warm.time(*arguments)
 
         self.figure("test of one model", lambda: median(self.rounds, lambda: edit("test", tests)))
@@ -297,7 +299,7 @@ class Scale:
         self.warm.pants("package", packages[0])
 
         def edit(*arguments: str) -> dict[str, float]:
-            with self.warm.edited(TOUCHED["base config"]):
+            with self.warm.edit(TOUCHED["base config"]):
                 return self.warm.time(*arguments)
 
         self.figure("test of everything", lambda: edit("test", *tests))
@@ -322,7 +324,7 @@ class Scale:
             run(folder / "tool/bin/pip", "install", "--quiet", "uv", cwd=ROOT)
             # Fills uv's cache.
             install_all()
-            self.figure("uv: one environment", lambda: timed(install_all))
+            self.figure("uv: one environment", lambda: measure_time(install_all))
             # PYTHONDONTWRITEBYTECODE keeps tests from compiling, and uv compiles only packages.
             run(*install, "--reinstall", "--compile-bytecode", cwd=ROOT)
         return python
@@ -335,7 +337,7 @@ class Scale:
         tests = [f"tests/models/{Shape(number).name}" for number in range(self.models)]
 
         def test(*paths: str) -> dict[str, float]:
-            return timed(lambda: run(*pytest, *paths, cwd=self.warm.root, env=env))
+            return measure_time(lambda: run(*pytest, *paths, cwd=self.warm.root, env=env))
 
         test(tests[0])
         self.figure("pytest of everything", lambda: test(*tests))

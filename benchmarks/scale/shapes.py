@@ -106,10 +106,10 @@ class Shape:
             "imports": self.estimator.imports,
             "step": self.estimator.step,
         }
-        return {path: _filled(text, names) for path, text in texts.items()}
+        return {path: _fill(text, names) for path, text in texts.items()}
 
 
-def _filled(text: str, names: dict[str, str]) -> str:
+def _fill(text: str, names: dict[str, str]) -> str:
     # Neither `format` nor `%`, because Python code contains braces and percent signs.
     for name, value in names.items():
         text = text.replace(f"${name}", value)

@@ -66,7 +66,7 @@ def image(details: dict[str, object]) -> LocalImage:
     return LocalImage.from_inspection(json.dumps([details]).encode())
 
 
-def asked_for(*, revision: str = "0f1533d") -> ImageBuild:
+def build_request(*, revision: str = "0f1533d") -> ImageBuild:
     return ImageBuild(
         REFS, "docker/image.Dockerfile", EMPTY_DIGEST, 1, labels=FrozenDict({REVISION: revision})
     )
@@ -150,7 +150,7 @@ def test_a_commit_does_not_reuse_an_image_with_changes(
     there: str, wanted: str, settled: bool
 ) -> None:
     found = image(inspected(*REFS, revision=there))
-    assert is_usable(found, asked_for(revision=wanted)) is settled
+    assert is_usable(found, build_request(revision=wanted)) is settled
 
 
 def test_the_tool_gets_all_arguments_of_a_build() -> None:
@@ -191,7 +191,7 @@ def test_an_existing_image_is_not_built(
 ) -> None:
     details = inspected(*REFS)
     docker_program.add_image(CONTENT, details)
-    assert make(rule_runner, asked_for()) == image(details)
+    assert make(rule_runner, build_request()) == image(details)
     assert docker_program.calls == [f"image inspect {CONTENT}"]
 
 
@@ -200,7 +200,7 @@ def test_an_existing_image_gets_missing_tags(
 ) -> None:
     details = inspected(CONTENT, "models/iris:older")
     docker_program.add_image(CONTENT, details)
-    assert make(rule_runner, asked_for()) == image(details)
+    assert make(rule_runner, build_request()) == image(details)
     assert docker_program.calls == [
         f"image inspect {CONTENT}",
         f"tag sha256:there {COMMIT}",
@@ -216,9 +216,9 @@ def test_missing_images_and_images_with_changes_are_built(
         docker_program.add_image(CONTENT, inspected(*REFS, revision=there))
     details = inspected(*REFS, id="sha256:made")
     docker_program.add_image("sha256:made", details)
-    assert make(rule_runner, asked_for()) == image(details)
+    assert make(rule_runner, build_request()) == image(details)
     assert docker_program.calls == [
-        built(docker_program, asked_for()),
+        built(docker_program, build_request()),
         f"image inspect {CONTENT}",
         "image inspect sha256:made",
     ]
@@ -230,7 +230,7 @@ def test_a_missing_engine_is_one_message(
     docker_program.fail_with(DOWN)
     message = f"Could not look for {CONTENT}:\n{DOWN}{ENGINE}"
     with engine_error(EngineError, contains=message):
-        make(rule_runner, asked_for())
+        make(rule_runner, build_request())
     assert docker_program.calls == [f"image inspect {CONTENT}"]
 
 
@@ -242,4 +242,4 @@ def test_a_failed_build_is_reported(rule_runner: RuleRunner, docker_program: Doc
         program.replace("echo sha256:made", f"echo '{output}' >&2; exit 1")
     )
     with engine_error(EngineError, contains=f"Could not build {CONTENT}:\n{output}\n{DISK}"):
-        make(rule_runner, asked_for())
+        make(rule_runner, build_request())

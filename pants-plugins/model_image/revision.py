@@ -28,8 +28,8 @@ class RevisionRequest:
 class Revision:
     """The checked-out commit and its time (seconds since 1970).
 
-    `name` ends in `+changes` if the working tree differs from the commit. Untracked files count,
-    because an image may contain them.
+    `name` ends in `+changes` if the working tree differs from the commit, as in
+    `modelling.registry.compatibility`. Untracked files count, because an image may contain them.
     """
 
     name: str = UNKNOWN
