@@ -518,7 +518,7 @@ def test_a_full_disk_is_one_message_and_nothing_half_made(
         small.docker("load", f"--input={base}")
         failed = small.pants("package", IMAGES[IRIS], code=1)
         assert "no space left on device" in failed.err
-        assert "A disk is full: the engine's (`docker system df`" in failed.err
+        assert "A disk is full: the engine's, this machine's, or the registry's." in failed.err
         assert "Traceback" not in failed.err
         assert small.refs(IRIS) == small.refs(THIRD_PARTY) == set()
         engine.resize_disk("4g")

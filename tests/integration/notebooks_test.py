@@ -182,6 +182,6 @@ def test_fmt_leaves_a_broken_notebook_and_lint_tells_why(repository: Repository)
     repository.write(FLOWERS, "{}")
     told = repository.pants("lint", "--only=jupyter", "notebooks:", code=1)
     assert f"{NUMBERS}: cell 2, line 1 does not parse" in told.err
-    assert f"{FLOWERS} is JSON but no notebook: it has no `nbformat`." in told.err
+    assert f"{FLOWERS} is not a notebook: it has no `nbformat`." in told.err
     repository.pants("fmt", "--only=nbdev-clean", "notebooks:")
     assert (repository.root / FLOWERS).read_text() == "{}"
