@@ -390,7 +390,7 @@ def test_the_folder_for_a_cache_that_a_url_cannot_name_has_to_be_the_users_own(
             folder.chmod(0o777)
         refused = machine.call(*source, env=settings)
         assert (refused.code, refused.out) == (1, "")
-        assert f"pants: {folder} has to be a folder of yours" in refused.err
+        assert f"pants: {folder} must be a folder that you own" in refused.err
         folder.unlink() if kind == "link" else folder.rmdir()
         assert machine.call(*source, env=settings).out.startswith(f"file://{folder}/")
         assert (folder.stat().st_uid, folder.stat().st_mode & 0o777) == (USER, 0o700)
