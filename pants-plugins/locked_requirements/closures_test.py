@@ -127,9 +127,9 @@ def test_three_hundred_packages_are_fast() -> None:
         for n in range(300)
     ]
     content = lock_bytes(*pins)
-    start = time.perf_counter()
+    start = time.process_time()
     lock = parse_lock(content)
     for n in range(0, 300, 5):
         render_closure([PipRequirement.parse(f"p{n}")], resolve="default", lock=lock)
     # This takes about 0.05 s. The limit only catches a higher complexity.
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

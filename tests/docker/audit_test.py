@@ -343,7 +343,7 @@ def test_packages_unknown_to_the_database_fail_the_audit(
 ) -> None:
     # Only PyPI reports unknown packages, and pip-audit has no option for its address.
     answer = Answer((), not_audited=("our-own",))
-    monkeypatch.setattr(advisories, "ask", lambda *_: answer)
+    monkeypatch.setattr(advisories, "look_up", lambda *_: answer)
     lock(repository / "default.lock", "our-own==1.0", "six==1.17.0")
     result = call("--service=pypi", "--output=audit.json", *flags)
     assert result.code == code
