@@ -1,4 +1,4 @@
-"""How certain a difference between two models is, by the bootstrap."""
+"""The bootstrap interval of a difference between two models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ type Score = Callable[[pd.Series[Any], pd.DataFrame], float]
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a gain lies with that confidence; NaN where nothing can be said."""
+    """The interval of a gain; its ends are NaN if it is unknown."""
 
     low: float
     high: float
@@ -43,12 +43,12 @@ def gain_interval(
     groups: pd.Series[Any] | None = None,
     seed: int = SEED,
 ) -> Interval:
-    """The interval of what the challenger gains on the champion; above 0 is better.
+    """The percentile interval of the challenger's gain over the champion; above 0 is better.
 
-    Paired: both are scored on the same resampled rows, so what makes a row hard for both cancels
-    out. Where rows come in `groups`, whole groups are drawn: rows of one are no independent
-    evidence. Percentile interval: BCa's correction needs a score without each single row, and gives
-    none where two models differ in a few rows only, as they often do on a small hold-out.
+    The bootstrap is paired: both models are scored on the same resampled rows, so that rows that
+    are hard for both cancel out. With `groups`, whole groups are drawn, because their rows are not
+    independent. The BCa interval is not used: it is undefined if two models differ in a few rows
+    only, as they often do on a small hold-out.
     """
     units = _units(len(truth), groups)
     truth = truth.reset_index(drop=True)
@@ -66,7 +66,7 @@ def gain_interval(
         return own - other if higher_is_better else other - own
 
     with warnings.catch_warnings():
-        # A resample may lack a class; its score then says so, a thousand times.
+        # A resample may lack a class, and the score warns about it each time.
         warnings.simplefilter("ignore")
         found = bootstrap(
             (np.arange(len(units)),),
@@ -82,7 +82,7 @@ def gain_interval(
 
 
 def _units(rows: int, groups: pd.Series[Any] | None) -> list[npt.NDArray[np.int64]]:
-    """The places of the rows that are drawn together."""
+    """The positions of the rows that are drawn together."""
     if groups is None:
         return list(np.arange(rows).reshape(-1, 1))
     codes = pd.factorize(groups, use_na_sentinel=False)[0]

@@ -4,12 +4,12 @@ Examples:
   ./pants run src/validation:drift -- --reference last_year.parquet --current now.parquet
   python -m validation.drift --reference a/ --current s3://bucket/b.csv --fail-on-drift
 
-What --reference and --current can be: docs/pages/places.md.
+docs/pages/places.md lists what --reference and --current can be.
 
-A column has drifted where its p-value (corrected for the number of columns) is below --alpha and
-its population stability index reaches --psi. The output is a folder: report.html, report.json.
-Exits with 0 whatever has drifted, because timestamps and counters always move; with
---fail-on-drift, exits with 1 where a column has drifted.
+A column has drifted if its p-value (corrected for the number of columns) is below --alpha and its
+population stability index is at least --psi. The output is a folder with report.html and
+report.json. Exits with 0 even if columns have drifted, because timestamps and counters always do;
+with --fail-on-drift, exits with 1.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def run(settings: DriftSettings, context: TaskContext) -> int:
     if not drift(settings, context):
         return 0
     if not settings.fail_on_drift:
-        say("The exit code is 0 all the same; with --fail-on-drift it is 1.")
+        say("The exit code is 0; with --fail-on-drift it is 1.")
     return 1 if settings.fail_on_drift else 0
 
 
 def main(*, argv: Sequence[str] | None = None) -> NoReturn:
-    """The command line."""
+    """Run the command line."""
     task.main(DriftSettings, run, prog="validation.drift", doc=__doc__, argv=argv)
 
 

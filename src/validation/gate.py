@@ -1,4 +1,4 @@
-"""A declared gate between a new model and the one in use."""
+"""The gate: what a new version of a model must reach to become champion."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ if TYPE_CHECKING:
 class Gate:
     """What a challenger must reach on the hold-out to become champion.
 
-    `metric` decides and must be better than the champion's by more than `margin`; `at_least` and
-    `at_most` are limits for any metrics, whatever the champion does. How certain the gain is, is
-    told as an interval of that `confidence` from `resamples` of the hold-out; `certain` demands
-    that all of it is above the margin. Off by default: on a small hold-out, only a far better
-    model is certainly better.
+    Its `metric` must be better than the champion's by more than `margin`. `at_least` and `at_most`
+    are limits for any metrics, independent of the champion. The gain has an interval of
+    `confidence` from `resamples` of the hold-out. With `certain`, the whole interval must be above
+    the margin; off by default, because on a small hold-out only a far better model reaches that.
     """
 
     metric: str
@@ -34,10 +33,13 @@ class Gate:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the gate holds, with one line for each thing that it looked at."""
+    """Whether the challenger passes the gate, with one reason for each check."""
 
     passed: bool
     reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"Gate {'passed' if self.passed else 'failed'}: {'; '.join(self.reasons)}."
 
 
 def judge(
@@ -46,22 +48,22 @@ def judge(
     champion: Mapping[str, float] | None,
     gain: Interval | None = None,
 ) -> Verdict:
-    """Hold the challenger's metrics against the gate, and against the champion's where one is.
+    """Judge the challenger's metrics by the gate's limits, and compare them with the champion's.
 
-    `gain` is the interval of what the challenger gains, None where it cannot be told.
+    `gain` is the interval of the challenger's gain, None if it is unknown.
     """
+    limits: list[tuple[str, float, Literal["at least", "at most"]]] = [
+        *((name, limit, "at least") for name, limit in gate.at_least.items()),
+        *((name, limit, "at most") for name, limit in (gate.at_most or {}).items()),
+    ]
     checks = [
-        *(_limit(name, challenger, limit, "at least") for name, limit in gate.at_least.items()),
-        *(
-            _limit(name, challenger, limit, "at most")
-            for name, limit in (gate.at_most or {}).items()
-        ),
-        _comparison(gate, challenger, champion, gain),
+        *(_check_limit(name, challenger, limit, kind) for name, limit, kind in limits),
+        _check_gain(gate, challenger, champion, gain),
     ]
     return Verdict(all(passed for passed, _ in checks), tuple(reason for _, reason in checks))
 
 
-def _limit(
+def _check_limit(
     name: str, challenger: Mapping[str, float], limit: float, kind: Literal["at least", "at most"]
 ) -> tuple[bool, str]:
     value = challenger.get(name)
@@ -71,7 +73,7 @@ def _limit(
     return passed, f"{name} {value:.4f}, {kind} {limit:g}"
 
 
-def _comparison(
+def _check_gain(
     gate: Gate,
     challenger: Mapping[str, float],
     champion: Mapping[str, float] | None,
@@ -79,20 +81,20 @@ def _comparison(
 ) -> tuple[bool, str]:
     own = challenger.get(gate.metric, math.nan)
     if math.isnan(own):
-        return False, f"{gate.metric} is no number, so nothing can be said"
+        return False, f"{gate.metric} is not a number"
     if champion is None:
         return True, "there is no champion to compare with"
     other = champion.get(gate.metric, math.nan)
     gain = own - other if gate.higher_is_better else other - own
-    # Any number is better than none.
+    # Any number is better than NaN.
     passed = math.isnan(other) or gain > gate.margin
-    told = f"; gain {gain:+.4f}, {interval}" if interval else ""
+    gain_text = f"; gain {gain:+.4f}, {interval}" if interval else ""
     if gate.certain and passed and not math.isnan(other):
-        # Also without an interval, or with one that is no number.
+        # False without an interval, and for an interval of NaN.
         passed = bool(interval and interval.low > gate.margin)
     word = "certainly better" if gate.certain else "better"
     return passed, (
         f"{gate.metric} {own:.4f}, champion's {other:.4f}: {'' if passed else 'not '}{word}"
         + (f" by more than {gate.margin:g}" if gate.margin else "")
-        + told
+        + gain_text
     )

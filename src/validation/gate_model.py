@@ -1,4 +1,4 @@
-r"""Gate a model by its predictions: limits, and champion against challenger with an interval.
+r"""Judge a model by its predictions: limits, and the gain over the champion with an interval.
 
 Examples:
   python -m validation.gate_model --challenger new.parquet --champion now.parquet \
@@ -6,10 +6,10 @@ Examples:
   python -m validation.gate_model --challenger new.csv --truth truth.csv --target y \
     --metric rmse --at-most 60 --key id --report s3://bucket/verdict.json
 
-The options that name tables take what docs/pages/places.md lists.
+docs/pages/places.md lists what --challenger, --champion and --truth can be.
 
 The gain's interval is a paired percentile bootstrap: both models on the same resampled rows.
-Exits with 1 where the gate does not hold, with 2 where files do not fit one another.
+Exits with 1 if the challenger fails the gate, with 2 if the tables do not match.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from validation.settings import GateModelSettings
 
 
 def run(settings: GateModelSettings, context: TaskContext) -> int:
-    """Judge one model."""
+    """Judge one model by its predictions."""
     from validation.gate_model_task import gate_model
 
     return 0 if gate_model(settings, context) else 1
 
 
 def main(*, argv: Sequence[str] | None = None) -> NoReturn:
-    """The command line."""
+    """Run the command line."""
     task.main(GateModelSettings, run, prog="validation.gate_model", doc=__doc__, argv=argv)
 
 

@@ -1,4 +1,4 @@
-"""Gate a model by its predictions alone: two files of predictions, one of true values."""
+"""Judge a model by its predictions only: tables of predictions, and one of true values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from data_access_layer.open import file_or_folder, open_source
 from validation.bootstrap import Interval, gain_interval
 from validation.gate import Gate, judge
 from validation.metrics import smape
-from validation.settings import GateModelSettings, required
+from validation.settings import GateModelSettings, require
 
 type Metric = Callable[[pd.Series[Any], pd.Series[Any]], float]
 
@@ -28,7 +28,7 @@ def _macro_f1(truth: pd.Series[Any], predicted: pd.Series[Any]) -> float:
     return float(metrics.f1_score(truth, predicted, average="macro"))
 
 
-# Each with whether more is better.
+# Each metric, and whether higher is better.
 METRICS: dict[str, tuple[Metric, bool]] = {
     "accuracy": (metrics.accuracy_score, True),
     "balanced_accuracy": (metrics.balanced_accuracy_score, True),
@@ -39,14 +39,14 @@ METRICS: dict[str, tuple[Metric, bool]] = {
     "smape": (smape, False),
 }
 NUMERIC = ("r2", "mae", "rmse", "smape")
-# What can be compared with each other, by what pandas calls the values.
+# The kinds of values, by pandas' inferred types; only values of the same kind can be compared.
 KINDS = {
     "integer": "numbers",
     "floating": "numbers",
     "mixed-integer-float": "numbers",
     "decimal": "numbers",
     "boolean": "true and false",
-    "string": "texts",
+    "string": "strings",
     "bytes": "bytes",
     "date": "dates",
     "datetime": "timestamps",
@@ -55,21 +55,46 @@ KINDS = {
 
 
 def gate_model(settings: GateModelSettings, context: TaskContext) -> bool:
-    """Judge the challenger, and show the verdict; True where the gate holds.
+    """Judge the challenger, and show the verdict; True if it passes the gate.
 
     Raises:
-        InputError: a file cannot be read, or does not fit the others; the metric is unknown.
+        InputError: a table cannot be read or does not match the others, or the metric is unknown.
     """
-    metric = required(settings.metric, "metric")
+    metric = require(settings.metric, "metric")
     if metric not in METRICS:
-        raise InputError(f"No metric {metric!r}; known: {', '.join(METRICS)}. Set --metric.")
-    score, higher = METRICS[metric]
-    values = _values(settings, context, numeric=metric in NUMERIC)
+        raise InputError(f"No metric {metric!r}. Set --metric to one of {', '.join(METRICS)}.")
+    score, _ = METRICS[metric]
+    values = _read_values(settings, context, numeric=metric in NUMERIC)
     true = values.pop("truth")
     scores = {name: {metric: float(score(true, predicted))} for name, predicted in values.items()}
-    gate = Gate(
+    gate = _build_gate(metric, settings)
+    gain = _estimate_gain(gate, score, true, values, settings.seed) if settings.champion else None
+    verdict = judge(gate, scores["challenger"], scores.get("champion"), gain)
+    if settings.report:
+        facts = {
+            "passed": verdict.passed,
+            "reasons": verdict.reasons,
+            "rows": len(true),
+            "scores": scores,
+            "interval": asdict(gain) if gain else None,
+            "resamples": settings.resamples,
+            "seed": settings.seed,
+        }
+        with staged_output(file_or_folder(settings.report, context, option="--report")) as path:
+            path.write_text(json.dumps(facts, indent=2) + "\n")
+    show_table(
+        f"{metric} on {len(true):,} rows",
+        ["", metric],
+        [(name, f"{measured[metric]:.4f}") for name, measured in scores.items()],
+    )
+    say(str(verdict))
+    return verdict.passed
+
+
+def _build_gate(metric: str, settings: GateModelSettings) -> Gate:
+    return Gate(
         metric=metric,
-        higher_is_better=higher,
+        higher_is_better=METRICS[metric][1],
         margin=settings.margin,
         at_least={} if settings.at_least is None else {metric: settings.at_least},
         at_most={} if settings.at_most is None else {metric: settings.at_most},
@@ -77,40 +102,20 @@ def gate_model(settings: GateModelSettings, context: TaskContext) -> bool:
         confidence=settings.confidence,
         resamples=settings.resamples,
     )
-    gain = _gain(gate, score, true, values, settings.seed) if settings.champion else None
-    verdict = judge(gate, scores["challenger"], scores.get("champion"), gain)
-    if settings.report:
-        report = file_or_folder(settings.report, context, option="--report")
-        with staged_output(report) as path:
-            facts = {
-                "passed": verdict.passed,
-                "reasons": verdict.reasons,
-                "rows": len(true),
-                "scores": scores,
-                "interval": asdict(gain) if gain else None,
-                "resamples": settings.resamples,
-                "seed": settings.seed,
-            }
-            path.write_text(json.dumps(facts, indent=2) + "\n")
-    show_table(
-        f"{metric} on {len(true):,} rows",
-        ["", metric],
-        [(name, f"{measured[metric]:.4f}") for name, measured in scores.items()],
-    )
-    say(f"Gate {'held' if verdict.passed else 'not held'}: {'; '.join(verdict.reasons)}.")
-    return verdict.passed
 
 
-def _values(
+def _read_values(
     settings: GateModelSettings, context: TaskContext, *, numeric: bool
 ) -> dict[str, pd.Series[Any]]:
-    """The target of the truth, of the challenger and of the champion, row by row of the truth."""
-    target = required(settings.target, "target")
+    """Read the target columns of truth, challenger and champion, in the row order of the truth."""
+    target = require(settings.target, "target")
     if settings.key == target:
-        raise InputError(f"--key and --target: expected two columns, got {target!r} for both.")
+        raise InputError(
+            f"--key and --target: expected two different columns, got {target!r} twice."
+        )
     files = {
-        "truth": required(settings.truth, "truth"),
-        "challenger": required(settings.challenger, "challenger"),
+        "truth": require(settings.truth, "truth"),
+        "challenger": require(settings.challenger, "challenger"),
         **({"champion": settings.champion} if settings.champion else {}),
     }
     tables = {name: _read(file, settings, context) for name, file in files.items()}
@@ -118,12 +123,12 @@ def _values(
     values = {}
     for name, file in files.items():
         _check_kinds(tables[name], truth, file, files["truth"])
-        column = _aligned(tables[name], truth, file, settings)[target]
-        values[name] = _numbers(column, file) if numeric else column
-    return values if numeric else _codes(values)
+        column = _align(tables[name], truth, file, settings)[target]
+        values[name] = _to_numbers(column, file) if numeric else column
+    return values if numeric else _encode_labels(values)
 
 
-def _gain(
+def _estimate_gain(
     gate: Gate, score: Metric, truth: pd.Series[Any], sides: dict[str, pd.Series[Any]], seed: int
 ) -> Interval:
     return gain_interval(
@@ -139,7 +144,7 @@ def _gain(
 
 
 def _read(place: str, settings: GateModelSettings, context: TaskContext) -> pd.DataFrame:
-    """The target and the key, as Python's own values: 1 and 1.0 are equal, 1 and "1" are not."""
+    """Read target and key as Python objects, so that 1 equals 1.0, but not "1"."""
     target, key = str(settings.target), settings.key
     columns = [target, *([key] if key else [])]
     frames = []
@@ -147,7 +152,7 @@ def _read(place: str, settings: GateModelSettings, context: TaskContext) -> pd.D
         for name in columns:
             if name not in batch.frame:
                 raise InputError(
-                    f"{batch.source}: column {name!r} is missing; the file has "
+                    f"{batch.source}: column {name!r} is missing. It has the columns "
                     f"{', '.join(map(str, batch.frame))}. Set --target or --key."
                 )
         frames.append(batch.frame[columns])
@@ -155,20 +160,22 @@ def _read(place: str, settings: GateModelSettings, context: TaskContext) -> pd.D
     for name in columns:
         if frame[name].isna().any():
             row = int(frame[name].isna().to_numpy().argmax()) + 1
-            raise InputError(f"{place}: column {name!r}: a value is missing, first in row {row:,}.")
+            raise InputError(
+                f"{place}: column {name!r} has missing values, the first one in row {row:,}."
+            )
         if _kind(frame[name]) is None:
             raise InputError(
-                f"{place}: column {name!r}: expected numbers, texts, dates, or true and false; "
-                "its values cannot be compared."
+                f"{place}: column {name!r} has values that cannot be compared. Expected numbers, "
+                "strings, dates, or true and false."
             )
     if key and frame[key].duplicated().any():
-        twice = frame.loc[frame[key].duplicated(), key].iloc[0]
-        raise InputError(f"{place}: column {key!r}: expected each value once, got {twice!r} twice.")
+        duplicate = frame.loc[frame[key].duplicated(), key].iloc[0]
+        raise InputError(f"{place}: column {key!r} has duplicates, such as {duplicate!r}.")
     return frame
 
 
 def _kind(values: pd.Series[Any]) -> str | None:
-    """What values of one column can be compared with; None where they are lists or the like."""
+    """The kind of a column's values; None if they cannot be compared, such as lists."""
     return KINDS.get(pd.api.types.infer_dtype(values, skipna=False))
 
 
@@ -177,13 +184,12 @@ def _check_kinds(table: pd.DataFrame, truth: pd.DataFrame, file: str, truth_file
         kind, expected = _kind(table[column]), _kind(truth[column])
         if kind != expected:
             raise InputError(
-                f"{file}: column {column!r}: expected {expected} such as "
-                f"{truth[column].iloc[0]!r}, as {truth_file} has, got {kind} such as "
-                f"{table[column].iloc[0]!r}."
+                f"{file}: column {column!r} has {kind} such as {table[column].iloc[0]!r}. Expected "
+                f"{expected} such as {truth[column].iloc[0]!r}, as in {truth_file}."
             )
 
 
-def _numbers(values: pd.Series[Any], file: str) -> pd.Series[Any]:
+def _to_numbers(values: pd.Series[Any], file: str) -> pd.Series[Any]:
     if _kind(values) != "numbers":
         raise InputError(
             f"{file}: column {values.name!r}: expected numbers for this metric, got "
@@ -193,33 +199,33 @@ def _numbers(values: pd.Series[Any], file: str) -> pd.Series[Any]:
     infinite = np.isinf(numbers.to_numpy())
     if infinite.any():
         row = int(infinite.argmax()) + 1
-        raise InputError(f"{file}: column {values.name!r}: row {row:,} is infinite.")
+        raise InputError(f"{file}: column {values.name!r} has an infinite value in row {row:,}.")
     return numbers
 
 
-def _codes(labels: dict[str, pd.Series[Any]]) -> dict[str, pd.Series[Any]]:
-    """A whole number for each label, the same in every table: scikit-learn refuses some kinds."""
+def _encode_labels(labels: dict[str, pd.Series[Any]]) -> dict[str, pd.Series[Any]]:
+    """Encode labels as integers, because scikit-learn refuses labels of some types."""
     codes, _ = pd.factorize(pd.concat(labels, ignore_index=True))
-    parts = np.split(codes, np.cumsum([len(values) for values in labels.values()])[:-1])
-    return {name: pd.Series(part) for name, part in zip(labels, parts, strict=True)}
+    split = np.split(codes, np.cumsum([len(values) for values in labels.values()])[:-1])
+    return {name: pd.Series(part) for name, part in zip(labels, split, strict=True)}
 
 
-def _aligned(
+def _align(
     frame: pd.DataFrame, truth: pd.DataFrame, file: str, settings: GateModelSettings
 ) -> pd.DataFrame:
-    """The rows in the order of the truth."""
+    """Sort the rows like the truth."""
     if not settings.key:
         if len(frame) != len(truth):
             raise InputError(
-                f"{file}: expected {len(truth):,} rows, as {settings.truth} has, got "
-                f"{len(frame):,}. Name the column that tells rows with --key."
+                f"{file}: has {len(frame):,} rows, but {settings.truth} has {len(truth):,}. Set "
+                "--key to the column that identifies rows."
             )
         return frame
     found = frame.set_index(settings.key).reindex(truth[settings.key])
     absent = ~truth[settings.key].isin(frame[settings.key])
     if absent.any():
         raise InputError(
-            f"{file}: has no row for {absent.sum():,} values of {settings.key!r}, such as "
-            f"{truth.loc[absent, settings.key].iloc[0]!r}."
+            f"{file}: {absent.sum():,} values of column {settings.key!r} in {settings.truth} are "
+            f"missing, such as {truth.loc[absent, settings.key].iloc[0]!r}."
         )
     return found.reset_index()

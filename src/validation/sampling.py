@@ -1,4 +1,4 @@
-"""A uniform sample of a stream, in memory that does not grow with it."""
+"""A uniform sample of a stream, in constant memory."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pandas as pd
 
 
 class Reservoir:
-    """Keeps `size` of all rows that it is shown, each set of rows as likely as any other.
+    """Keeps a uniform sample of `size` rows.
 
-    Each row draws a number, and the rows with the smallest ones stay: the same seed and rows give
-    the same sample, however they are cut into batches.
+    Each row draws a random number, and the rows with the smallest numbers are kept. The same seed
+    and rows give the same sample for any batch size.
     """
 
     def __init__(self, size: int, seed: int) -> None:
@@ -22,7 +22,7 @@ class Reservoir:
         self.seen = 0
 
     def add(self, frame: pd.DataFrame) -> None:
-        """Show it the next rows."""
+        """Add the next rows of the stream."""
         if frame.empty:
             return
         self.seen += len(frame)

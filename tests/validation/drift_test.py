@@ -12,8 +12,9 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from support.tasks import CallTask
+from validation.column_drift import ColumnDrift, compare_columns
 from validation.drift import main
-from validation.drift_task import ColumnDrift, compare, population_stability
+from validation.population_stability import population_stability
 from validation.sampling import Reservoir
 
 ROWS = 2000
@@ -26,7 +27,7 @@ def table(seed: int, **columns: object) -> pd.DataFrame:
 
 
 def compared(reference: pd.DataFrame, current: pd.DataFrame) -> dict[str, ColumnDrift]:
-    return {c.column: c for c in compare(reference, current, alpha=0.01, psi=0.1)}
+    return {c.column: c for c in compare_columns(reference, current, alpha=0.01, psi=0.1)}
 
 
 def test_columns_that_stay_have_not_drifted() -> None:
@@ -151,9 +152,9 @@ def test_the_report_and_the_exit_codes(call: CallTask) -> None:
     assert call(main, *argv, "--fail-on-drift").code == 1
     assert Path("drift/report.html").read_text() == page
     assert call(main, "--reference", "a.parquet", "--current", "a.parquet").code == 0
-    assert "None of 3 columns has drifted." in Path("drift/report.html").read_text()
+    assert "0 of 3 columns drifted." in Path("drift/report.html").read_text()
     result = call(main, "--reference", "a.parquet")
-    assert (result.code, result.err) == (2, "--current is missing; see --help for examples.\n")
+    assert (result.code, result.err) == (2, "--current is missing. See --help for examples.\n")
 
 
 @pytest.mark.usefixtures("repository")
@@ -178,12 +179,12 @@ def test_a_side_without_rows_is_refused(call: CallTask) -> None:
     result = call(main, "--reference", "a.csv", "--current", "sqlite:///b.db#t")
     assert (result.code, result.err) == (
         2,
-        "sqlite:///b.db#t: expected rows to compare, and there are none.\n",
+        "sqlite:///b.db#t: has no rows. Expected rows to compare.\n",
     )
 
 
 @pytest.mark.parametrize("dtype", ["datetime64[us, UTC]", "timestamp[us, tz=UTC][pyarrow]"])
-def test_moments_drift_by_their_place_in_time(dtype: Any) -> None:
+def test_timestamps_drift_by_their_point_in_time(dtype: Any) -> None:
     minutes = np.random.default_rng(7).integers(0, 60_000, ROWS)
     then = pd.DataFrame(
         {"at": pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(minutes, "min")}

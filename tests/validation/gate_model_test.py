@@ -67,11 +67,15 @@ def test_the_exit_code_is_the_verdict(
 @pytest.mark.parametrize(
     ("challenger", "argv", "message"),
     [
-        ("short", (), "short.parquet: expected 60 rows, as truth.parquet has, got 57."),
-        ("short", ("--key", "id"), "short.parquet: has no row for 3 values of 'id', such as 0."),
-        ("good", ("--key", "no"), "column 'no' is missing; the file has id, y."),
-        ("missing", (), "missing.parquet: column 'y': a value is missing, first in row 1."),
-        ("good", ("--metric", "auc"), "No metric 'auc'; known: accuracy"),
+        ("short", (), "short.parquet: has 57 rows, but truth.parquet has 60."),
+        (
+            "short",
+            ("--key", "id"),
+            "short.parquet: 3 values of column 'id' in truth.parquet are missing, such as 0.",
+        ),
+        ("good", ("--key", "no"), "column 'no' is missing. It has the columns id, y."),
+        ("missing", (), "column 'y' has missing values, the first one in row 1."),
+        ("good", ("--metric", "auc"), "No metric 'auc'. Set --metric to one of accuracy"),
         ("good", ("--metric", "rmse"), "expected numbers for this metric"),
         ("good", ("--metric", "smape"), "expected numbers for this metric"),
     ],
@@ -114,7 +118,7 @@ def test_labels_of_any_kind_are_compared(
     assert right.code == 0, right.err
     wrong = call(main, "--challenger", "wrong.parquet", *files, "--at-least", "0.9")
     assert wrong.code == 1
-    assert "Gate not held: macro_f1 0." in wrong.err
+    assert "Gate failed: macro_f1 0." in wrong.err
     both = call(main, "--challenger", "right.parquet", "--champion", "wrong.parquet", *files, *FEW)
     assert both.code == 0, both.err
 
@@ -144,48 +148,48 @@ def test_a_whole_number_is_the_same_label_whatever_its_type(
             {"y": TEXTS},
             {"y": NUMBERS},
             (),
-            "p.parquet: column 'y': expected texts such as 'p', as t.parquet has, got numbers "
-            "such as 1.",
+            "p.parquet: column 'y' has numbers such as 1. Expected strings such as 'p', as in "
+            "t.parquet.",
         ),
         (
             {"y": NUMBERS},
             {"y": BOOLEANS},
             (),
-            "p.parquet: column 'y': expected numbers such as 1, as t.parquet has, got true and "
-            "false such as True.",
+            "p.parquet: column 'y' has true and false such as True. Expected numbers such as 1, as "
+            "in t.parquet.",
         ),
         (
             {"id": ["A1", "A2", "A3"], "y": TEXTS},
             {"id": [1, 2, 3], "y": TEXTS},
             ("--key", "id"),
-            "p.parquet: column 'id': expected texts such as 'A1', as t.parquet has, got numbers "
-            "such as 1.",
+            "p.parquet: column 'id' has numbers such as 1. Expected strings such as 'A1', as in "
+            "t.parquet.",
         ),
         (
             {"id": ["01", "02", "03"], "y": TEXTS},
             {"id": [1, 2, 3], "y": TEXTS},
             ("--key", "id"),
-            "p.parquet: column 'id': expected texts such as '01', as t.parquet has, got numbers "
-            "such as 1.",
+            "p.parquet: column 'id' has numbers such as 1. Expected strings such as '01', as in "
+            "t.parquet.",
         ),
         (
             {"id": ["01", "02", "03"], "y": TEXTS},
             {"id": ["1", "2", "3"], "y": TEXTS},
             ("--key", "id"),
-            "p.parquet: has no row for 3 values of 'id', such as '01'.",
+            "p.parquet: 3 values of column 'id' in t.parquet are missing, such as '01'.",
         ),
         (
             {"id": [1.0, None, 3.0], "y": TEXTS},
             {"id": [1.0, 2.0, 3.0], "y": TEXTS},
             ("--key", "id"),
-            "t.parquet: column 'id': a value is missing, first in row 2.",
+            "t.parquet: column 'id' has missing values, the first one in row 2.",
         ),
         (
             {"y": TEXTS},
             {"y": [["p"], ["q"], ["q"]]},
             (),
-            "p.parquet: column 'y': expected numbers, texts, dates, or true and false; its values "
-            "cannot be compared.",
+            "p.parquet: column 'y' has values that cannot be compared. Expected numbers, strings, "
+            "dates, or true and false.",
         ),
         (
             {"y": BOOLEANS},
@@ -197,13 +201,13 @@ def test_a_whole_number_is_the_same_label_whatever_its_type(
             {"y": [1.0, 2.0]},
             {"y": [1.0, np.inf]},
             ("--metric", "rmse"),
-            "p.parquet: column 'y': row 2 is infinite.",
+            "p.parquet: column 'y' has an infinite value in row 2.",
         ),
         (
             {"y": TEXTS},
             {"y": TEXTS},
             ("--key", "y"),
-            "--key and --target: expected two columns, got 'y' for both.",
+            "--key and --target: expected two different columns, got 'y' twice.",
         ),
     ],
 )

@@ -78,7 +78,7 @@ def test_a_metric_that_is_no_number_never_passes(
 ) -> None:
     gate = Gate(metric="m", higher_is_better=higher_is_better, at_least={})
     verdict = judge(gate, challenger, champion)
-    assert verdict == Verdict(False, ("m is no number, so nothing can be said",))
+    assert verdict == Verdict(False, ("m is not a number",))
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_a_good_table_has_a_report_too_and_nothing_in_quarantine(call: CallTask)
     result = call(main, *CONTRACT, "--input", "f.csv", "--output", "out")
     assert (result.code, result.err) == (0, "")
     assert sorted(os.listdir("out")) == ["report.html", "report.json", "rows.parquet"]
-    assert "All 4 rows keep the contract." in Path("out/report.html").read_text()
+    assert "All 4 rows are valid." in Path("out/report.html").read_text()
 
 
 @pytest.mark.usefixtures("repository")
@@ -122,7 +122,7 @@ def test_values_and_names_of_columns_are_text_in_the_report(call: CallTask) -> N
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (("--contract", "flower", "--input", "f.csv"), "No contract 'flower'; known: "),
+        (("--contract", "flower", "--input", "f.csv"), "No contract 'flower'. Set --contract to one of "),
         (("--input", "f.csv"), "--contract is missing"),
         (CONTRACT, "--input is missing"),
         ((*CONTRACT, "--input", "gone.csv"), "gone.csv: cannot be read"),
