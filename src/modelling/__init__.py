@@ -1,1 +1,1 @@
-"""What the models' tasks do; knows no single model."""
+"""What the models' tasks do; imports no model."""

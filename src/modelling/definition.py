@@ -1,4 +1,4 @@
-"""What a model declares; the shared tasks do everything else."""
+"""What a model declares for the shared tasks."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from validation.gate import Gate
 
 
 class Predict(Protocol):
-    """Rows that keep the input contract in, the same rows of the output contract out."""
+    """From rows of the input contract to the same rows of the output contract."""
 
     def __call__(self, model: Pipeline, rows: DataFrame[Any], /) -> DataFrame[Any]:
         """Predict each row."""
 
 
 class Score(Protocol):
-    """Metrics of predictions against the true labels."""
+    """Compares predictions with the true labels."""
 
     def __call__(
         self, truth: pd.Series[Any], predictions: DataFrame[Any], /, *, only: str | None = None
     ) -> dict[str, float]:
-        """Compute all metrics, or `only` the one of that name."""
+        """Compute all metrics, or `only` the one with that name."""
 
 
 class Distribution(Protocol):
-    """A distribution of `scipy.stats`: what scikit-learn's ParameterSampler draws from."""
+    """A distribution of `scipy.stats`, as scikit-learn's ParameterSampler takes it."""
 
     def rvs(self, *args: Any, **kwargs: Any) -> Any:
         """Draw a value."""
@@ -41,28 +41,28 @@ class Distribution(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDefinition:
-    """One model: its contracts, its parts and its gate.
+    """One model: its contracts, its functions and its gate.
 
     Attributes:
-        kind: what the target is, a class or a number.
-        input_contract: what `predict` takes.
-        feature_contract: what the pipeline's step `features` gives, where it has one.
-        labelled_contract: the input with the `target` column, what `train` and `evaluate` take.
-        output_contract: what `predict` gives.
-        load_labelled: the data set that the model is trained on.
-        load_input: what `predict` takes where no input is named; by default the labelled rows.
-        groups: a column of the labelled rows; rows that share its value stay on one side of every
-            split, so that no row is judged by a model that has learnt from its sibling.
-        build_pipeline: an unfitted pipeline; its argument seeds whatever is random in it.
-        predict: the checked step from input to output contract.
-        score: metrics of predictions against the true labels.
+        kind: whether the target is a class or a number.
+        input_contract: the rows that `predict` reads.
+        feature_contract: the output of the pipeline's step `features`, if it has that step.
+        labelled_contract: the input with the `target` column, for `train` and `evaluate`.
+        output_contract: the rows that `predict` writes.
+        load_labelled: loads the data set that the model is trained on.
+        load_input: loads the default input of `predict`; without it, the labelled rows.
+        groups: a column of the labelled rows; rows with the same value stay on the same side of
+            every split, so that no row is scored by a model that was trained on a related row.
+        build_pipeline: builds an unfitted pipeline; its argument is the random seed.
+        predict: predicts from the input contract to the output contract.
+        score: computes metrics of predictions against the true labels.
         cross_validation: scikit-learn's scorers by the metric's name; the first one also ranks the
             trials of `tune` and measures the importance of the columns.
-        search_space: for `tune`, values or a distribution of scipy by the pipeline's parameter.
+        search_space: for `tune`, values or a scipy distribution by the pipeline's parameter.
         gate: what a new version must reach to become champion.
-        hold_out: the share of the labelled rows that judge every version and train none.
-        trusted_types: types that a stored model may hold, beside those that `build_pipeline`
-            uses and those that the pipeline's modules name as their `TRUSTED_TYPES`.
+        hold_out: the share of the labelled rows that evaluates every version and trains none.
+        trusted_types: types that a stored model may contain, in addition to those that
+            `build_pipeline` uses and those in `TRUSTED_TYPES` of the pipeline's modules.
     """
 
     name: str
@@ -84,11 +84,11 @@ class ModelDefinition:
     trusted_types: tuple[str, ...] = ()
     hold_out: float = 0.3
 
-    def trusted(self) -> list[str]:
-        """The types that the definition and the pipeline's modules declare."""
+    def collect_trusted_types(self) -> list[str]:
+        """The `trusted_types` of the definition and of the pipeline's modules."""
         of_code = code_of(self.build_pipeline, self.predict).trusted_types
         return sorted({*self.trusted_types, *of_code})
 
     def input_columns(self) -> list[str]:
-        """The names of the columns that the model takes."""
+        """The names of the input contract's columns."""
         return list(self.input_contract.to_schema().columns)

@@ -1,4 +1,4 @@
-"""The skeleton of a model's task. Its module or `--model` names the model."""
+"""The command line of a model's task. The calling module or `--model` names the model."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def main[S: Settings](
 ) -> NoReturn:
     """Run the task `name` and exit, as `cli.task.main` does.
 
-    `definition` names the module that holds the model's `MODEL`, which is loaded late: `--help`
-    answers before. Where it is None, `--model NAME` chooses the model.
+    `definition` is the module with the model's `MODEL`; without it, `--model` names the model. It
+    is imported late, so that `--help` is fast.
     """
 
     def run_model(values: S, context: TaskContext) -> int:
@@ -48,7 +48,7 @@ def main[S: Settings](
 
 
 def model_names() -> list[str]:
-    """The models that this program was packaged with."""
+    """The models that this package contains."""
     models = importlib.import_module("models")
     return sorted(module.name for module in pkgutil.iter_modules(models.__path__) if module.ispkg)
 

@@ -1,4 +1,4 @@
-"""Numbers with an interval around them: a regression model's last step, and its predictions."""
+"""Prediction intervals for regression: the last step of a pipeline, and its predictions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-# What a fitted `IntervalRegressor` holds, for `trusted_types` of a model's definition.
+# The types in a fitted `IntervalRegressor`; `ModelDefinition.collect_trusted_types` reads them.
 TRUSTED_TYPES = (
     "mapie.conformity_scores.bounds.absolute.AbsoluteConformityScore",
     "mapie.conformity_scores.bounds.gamma.GammaConformityScore",
@@ -28,22 +28,22 @@ _SCORES = {"absolute": AbsoluteConformityScore, "gamma": GammaConformityScore}
 
 
 class IntervalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Any regressor, with conformal prediction intervals.
+    """Adds conformal prediction intervals to any regressor.
 
-    The residuals of a cross-validation say how far off the regressor is on rows that it has not
-    learnt from; their quantile is put around each prediction. It is MAPIE's
-    `CrossConformalRegressor` with the method `base`, which keeps no more than one residual for each
-    training row, as a step of a scikit-learn pipeline.
+    Cross-validation measures the residuals on rows that the regressor was not trained on. Their
+    quantiles around a prediction are its interval. This is MAPIE's `CrossConformalRegressor` with
+    the method `base`, which stores only one residual for each training row, as a step of a
+    scikit-learn pipeline.
 
     Source: R. Foygel Barber, E. Candès, A. Ramdas, R. Tibshirani, "Predictive inference with the
-    jackknife+", Annals of Statistics 49 (2021), 486-507; the method there called CV, unlike CV+ it
-    has no guarantee below the stated confidence, so `coverage` is measured on the hold-out.
+    jackknife+", Annals of Statistics 49 (2021), 486-507. The paper calls this method CV. Unlike
+    CV+, it guarantees no coverage, so the metric `coverage` measures it on the hold-out.
 
     Parameters:
         regressor: the regressor that predicts.
-        confidence_level: the share of truths that the intervals are to hold, between 0 and 1.
-        conformity_score: `absolute` gives intervals of one width, `gamma` intervals whose width
-            grows with the prediction, for targets above 0. Both ends have a quantile of their own.
+        confidence_level: the share of true values that the intervals should contain, 0 to 1.
+        conformity_score: `absolute` gives intervals of constant width. `gamma` gives intervals
+            that grow with the prediction, for targets above 0. Both ends have separate quantiles.
         folds: folds of the cross-validation.
     """
 
@@ -63,7 +63,7 @@ class IntervalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit on all rows, and measure the residuals fold by fold."""
+        """Fit on all rows, and measure the residuals by cross-validation."""
         self.conformal_ = CrossConformalRegressor(
             self.regressor,
             confidence_level=self.confidence_level,
@@ -75,7 +75,7 @@ class IntervalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
-        """The predictions alone, of shape (rows,)."""
+        """The predictions without intervals, of shape (rows,)."""
         check_is_fitted(self, "conformal_")
         return np.asarray(self.conformal_.predict(X))
 

@@ -1,1 +1,1 @@
-"""The models, one package each, and the entry points of the tasks that they share."""
+"""The models, one package each, and the entry points of the shared tasks."""

@@ -1,13 +1,13 @@
-"""Evaluate a version of a model on its hold-out, or on labelled data of your own.
+"""Evaluate a version of a model on its hold-out, or on your own labelled data.
 
 Examples:
   python -m models.evaluate --model iris
   python -m models.evaluate --model iris --version 3 --input labelled.parquet
   python -m models.evaluate --model iris --input s3://bucket/labelled.parquet
 
-What --input can be: docs/pages/places.md.
+docs/pages/places.md lists what --input can be.
 
-Exits with 1 where the version misses a limit of its gate.
+Exits with 1 if the version misses a limit of its gate.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 def run(definition: ModelDefinition, settings: EvaluateSettings, context: TaskContext) -> int:
-    """Show, and log, the metrics of one version."""
+    """Show and log the metrics of one version."""
     from modelling.evaluation.evaluate_task import evaluate
     from modelling.registry.mlflow_registry import Registry
 
     registry = Registry.connect(context.load(TrackingSettings))
-    held = evaluate(definition, settings, registry, context=context)
-    return 0 if held else 1
+    passed = evaluate(definition, settings, registry, context=context)
+    return 0 if passed else 1
 
 
 main = partial(model_task.main, "evaluate", EvaluateSettings, run, doc=__doc__)

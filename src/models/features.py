@@ -5,7 +5,7 @@ Examples:
   python -m models.features --model diabetes --output features.csv
   python -m models.features --model diabetes --output "duckdb:///all.duckdb#diabetes_features"
 
-What --output can be: docs/pages/places.md.
+docs/pages/places.md lists what --output can be.
 """
 
 from __future__ import annotations

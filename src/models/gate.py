@@ -1,12 +1,12 @@
-"""Judge a trained version by its gate: make it champion, or leave the champion as it is.
+"""Judge a trained version by its gate, and make it champion if it passes.
 
 Examples:
   python -m models.train --model iris --no-promote
   python -m models.gate --model iris
   python -m models.gate --model iris --version 3
 
-Called again, it changes nothing. Exits with 1 where neither the version nor the champion is within
-the gate's limits: nothing should be predicted then.
+A second call changes nothing. Exits with 1 if neither the version nor the champion is within the
+gate's limits, so that nothing should be predicted.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 def run(definition: ModelDefinition, settings: GateSettings, context: TaskContext) -> int:
-    """Promote one version, if it is good enough."""
+    """Promote one version if it passes its gate."""
     from modelling.evaluation.gate_task import gate
     from modelling.registry.mlflow_registry import Registry
 
     registry = Registry.connect(context.load(TrackingSettings))
-    held = gate(definition, settings, registry, context=context)
-    return 0 if held else 1
+    passed = gate(definition, settings, registry, context=context)
+    return 0 if passed else 1
 
 
 main = partial(model_task.main, "gate", GateSettings, run, doc=__doc__)

@@ -1,4 +1,4 @@
-"""Predict with a model: rows that keep its input contract in, predictions out.
+"""Predict rows with a model.
 
 Examples:
   python -m models.predict --model iris
@@ -6,9 +6,9 @@ Examples:
   cat rows.csv | python -m models.predict --model iris --input - --output - > predictions.csv
   python -m models.predict --model iris --input s3://bucket/rows --output s3://bucket/iris.parquet
 
-What --input and --output can be: docs/pages/places.md.
+docs/pages/places.md lists what --input and --output can be.
 
-Exits with 2 where the input breaks its contract; the earlier output is then untouched.
+Exits with 2 if rows break the input contract; the earlier output is then untouched.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Write what a model's last step sees: its training rows and its hold-out, preprocessed.
+"""Write the input of a model's last step: the preprocessed training rows and hold-out.
 
 Examples:
   python -m models.preprocess --model diabetes
   python -m models.preprocess --model diabetes --output s3://bucket/preprocessed
 
---output is a folder, here or in an object store: docs/pages/places.md.
+--output is a local folder or one in an object store: docs/pages/places.md.
 """
 
 from __future__ import annotations

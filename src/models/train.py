@@ -1,11 +1,11 @@
-"""Train a model, compare it with the champion, and promote it if its gate holds.
+"""Train a model, compare it with the champion, and promote it if it passes its gate.
 
 Examples:
   python -m models.train --model iris
   python -m models.train --model iris --seed 7 --folds 10
   python -m models.train --model diabetes --parameters s3://bucket/tuned.json
 
---parameters is a file, here or in an object store: docs/pages/places.md.
+--parameters is a local file or one in an object store: docs/pages/places.md.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def run(definition: ModelDefinition, settings: TrainSettings, context: TaskContext) -> int:
-    """Train one version, with its report, and show how it compares."""
+    """Train one version with its report, and compare it with the champion."""
     from modelling.registry.mlflow_registry import Registry
     from modelling.training.train_task import train
-    from modelling.training.training_report import report
+    from modelling.training.training_report import build_report
 
     registry = Registry.connect(context.load(TrackingSettings))
-    train(definition, settings, registry, context=context, report=report)
+    train(definition, settings, registry, context=context, build_report=build_report)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Search for the parameters of a model's pipeline by cross-validation on its training rows.
+"""Search for a pipeline's parameters by cross-validation on the training rows.
 
 Examples:
   python -m models.tune --model diabetes
@@ -6,7 +6,7 @@ Examples:
   python -m models.train --model diabetes --parameters tuned.json
   python -m models.tune --model diabetes --output s3://bucket/tuned.json
 
---output is a file, here or in an object store: docs/pages/places.md.
+--output is a local file or one in an object store: docs/pages/places.md.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run(definition: ModelDefinition, settings: TuneSettings, context: TaskContext) -> int:
-    """Write the best parameters and show how they compare."""
+    """Write the best parameters and compare the trials."""
     from modelling.registry.mlflow_registry import Registry
     from modelling.training.tune_task import tune
 

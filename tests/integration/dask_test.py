@@ -264,9 +264,9 @@ def test_a_worker_that_sees_another_folder_under_the_path_is_told(
         result = Result.of(task, timeout=SECONDS)
     assert (result.code, result.out) == (1, "")
     assert re.fullmatch(
-        rf"{flowers}/part-\d\d.parquet: not what the worker tcp://127.0.0.1:\d+ on \S+ sees under "
-        r"this path \(No such file or directory\). Workers of a scheduler need --input and "
-        r"--output on storage that all machines share, under the same paths.\n",
+        rf"{flowers}/part-\d\d.parquet: is different on the worker tcp://127.0.0.1:\d+ on \S+ "
+        r"\(No such file or directory\). With --scheduler, --input and --output must be on storage "
+        r"that all machines share under the same paths.\n",
         result.err,
     )
     assert not (repository / "unseen").exists()
@@ -301,7 +301,7 @@ def test_an_address_without_a_scheduler_is_one_message(repository: Path) -> None
         predict(*DASK, "--scheduler", address, "--output", "nowhere"), timeout=SECONDS
     )
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith(f"--scheduler {address}: no scheduler of Dask's answers there (")
+    assert result.err.startswith(f"--scheduler {address}: no Dask scheduler answers there (")
     assert result.err.count("\n") == 1
     assert not (repository / "nowhere").exists()
 
@@ -317,5 +317,5 @@ def test_a_worker_without_our_code_is_told(repository: Path, tmp_path: Path) -> 
     assert (result.code, result.out) == (1, "")
     assert result.err == (
         f"--scheduler {cluster.address}: a worker cannot import this code (No module named "
-        "'models'). Start the workers from the same package or image as this.\n"
+        "'models'). Start the workers from the same package or image as this task.\n"
     )

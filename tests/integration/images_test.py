@@ -489,7 +489,7 @@ def test_a_version_of_another_image_is_refused_and_the_image_that_fits_is_named(
     task = ("models.iris.predict", "--input", "flowers.csv", "--output", "species.csv")
     refused = workshop.engine.docker("run", *LOCKED_DOWN, *place, IRIS, *task)
     assert refused.code == 1
-    assert "the model's code has changed since: " in refused.err
+    assert "the model's code has changed: " in refused.err
     assert f"run the image it was trained with: {of_version}" in refused.err
     assert not (work / "species.csv").exists()
     workshop.run(of_version, work, *task)

@@ -70,7 +70,7 @@ def test_it_trains_and_predicts_without_repository_network_and_installed_package
     (work / "flowers.csv").write_text(FLOWERS)
     result = predict(work, "--input", "flowers.csv", "--output", "species.csv")
     assert result.code == 0, result.err
-    assert "iris has no champion yet: training one first." in result.err
+    assert "iris has no champion yet. Training one first." in result.err
     assert "iris: predicted" in result.out
     with (work / "species.csv").open(newline="") as file:
         rows = [(row["garden"], row["species"]) for row in csv.DictReader(file)]

@@ -99,10 +99,10 @@ def test_each_difference_is_told_and_commit_and_image_are_none() -> None:
     )
     assert HERE.differences(dataclasses.replace(HERE, git_commit="b", image="other")) == []
     assert HERE.differences(other) == [
-        "Python: trained with 3.13, this is 3.12",
+        "Python: trained with 3.13, here 3.12",
         "pandas: trained with 3.1.1, here missing",
-        "the input contract has changed since",
-        "the model's code has changed since: cli.errors, models.iris.pipeline",
+        "the input contract has changed",
+        "the model's code has changed: cli.errors, models.iris.pipeline",
     ]
 
 
@@ -119,10 +119,10 @@ def test_a_version_made_with_other_things_is_refused_unless_allowed(
     refused = call(main, definition=IRIS)
     assert (refused.code, refused.out) == (1, "")
     assert refused.err == (
-        "iris version 1 was not made with this code:\n"
-        f"  - Python: trained with 3.12, this is {sys.version_info[0]}.{sys.version_info[1]}\n"
+        "iris version 1 was not trained with this code:\n"
+        f"  - Python: trained with 3.12, here {sys.version_info[0]}.{sys.version_info[1]}\n"
         f"  - scikit-learn: trained with 0.1, here {metadata.version('scikit-learn')}\n"
-        "  - the model's code has changed since: models.iris.features\n"
+        "  - the model's code has changed: models.iris.features\n"
         "To fix this, either:\n"
         "  - run the image it was trained with: registry.example/datascience:5f2c\n"
         f"  - run the commit it was trained at: {COMMIT}\n"
@@ -132,7 +132,7 @@ def test_a_version_made_with_other_things_is_refused_unless_allowed(
     assert not (champion / "predictions").exists()
     allowed = call(main, "--allow-mismatch", definition=IRIS)
     assert allowed.code == 0, allowed.err
-    assert "Loading iris version 1 although Python: trained with 3.12" in allowed.err
+    assert "Loading iris version 1 despite: Python: trained with 3.12" in allowed.err
 
 
 def test_what_differs_is_told_before_anything_of_the_version_is_read(
@@ -150,7 +150,7 @@ def test_a_version_without_a_record_is_refused(call: CallTask) -> None:
     mlflow.MlflowClient().delete_model_version_tag("iris", "1", TAG)
     refused = call(main, definition=IRIS)
     assert refused.code == 1
-    assert "it carries no record of what it was trained with" in refused.err
+    assert "it has no record of what it was trained with" in refused.err
 
 
 @pytest.mark.usefixtures("champion")
@@ -160,9 +160,9 @@ def test_a_version_of_before_the_record_named_its_modules_is_told_apart(call: Ca
     refused = call(main, definition=IRIS)
     assert refused.code == 1
     assert refused.err.startswith(
-        "iris version 1 was not made with this code:\n"
-        "  - its record has format 1, this code compares format 2: whether all code that decides "
-        "its results is the same is unknown\n"
+        "iris version 1 was not trained with this code:\n"
+        "  - its record has format 1, expected format 2; it is unknown whether the model's code "
+        "has changed\n"
         "To fix this, either:\n"
         f"  - run the commit it was trained at: {COMMIT}\n"
     )
@@ -187,8 +187,8 @@ def test_a_tag_that_is_no_record_is_one_message(tag: str, reason: str, call: Cal
     refused = call(main, definition=IRIS)
     assert (refused.code, refused.out) == (1, "")
     assert refused.err == (
-        "iris version 1 was not made with this code:\n"
-        f"  - the tag 'compatibility' holds no record of what it was trained with ({reason})\n"
+        "iris version 1 was not trained with this code:\n"
+        f"  - its tag 'compatibility' is not a record of what it was trained with ({reason})\n"
         "To fix this, either:\n"
         "  - train a version with this code: ./pants run src/models/iris:train\n"
         "  - load it anyway, at your own risk: --allow-mismatch\n"
@@ -216,13 +216,13 @@ def test_a_record_with_something_else_in_it_is_one_message(
     record(**changes)
     refused = call(main, definition=IRIS)
     assert (refused.code, refused.out) == (1, "")
-    assert "the tag 'compatibility' holds no record of what it was trained with" in refused.err
+    assert "its tag 'compatibility' is not a record of what it was trained with" in refused.err
     assert "\x1b" not in refused.err
 
 
 def test_code_without_its_source_is_never_taken_for_the_same() -> None:
     bare = dataclasses.replace(HERE, code_fingerprint=NO_SOURCE)
-    problem = "the model's code cannot be compared: one of the two came without its source"
+    problem = "the model's code cannot be compared: the source of one side is missing"
     assert HERE.differences(bare) == [problem]
     assert bare.differences(HERE) == [problem]
     assert bare.differences(bare) == [problem]
@@ -239,7 +239,7 @@ def test_a_commit_that_git_does_not_show_to_another_user_is_not_unknown_in_silen
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     assert git_commit() == "unknown"
     assert capsys.readouterr().err == (
-        "The commit is unknown: git does not trust the clone's owner. To fix that: "
+        "The commit is unknown: Git does not trust the clone's owner. To fix this, run: "
         f"git config --global --add safe.directory {tmp_path}\n"
     )
 

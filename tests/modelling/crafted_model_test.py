@@ -45,8 +45,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from cli.errors import UserError
 from modelling.definition import ModelDefinition
+from modelling.stored_models.file_checks import MAX_DEPTH, MAX_NODES
 from modelling.stored_models.read_pipeline import read_pipeline
-from modelling.stored_models.stored_file import MAX_DEPTH, MAX_NODES
 from modelling.training.split import split
 from models.iris.definition import MODEL
 from models.iris.features import flower_features
@@ -204,9 +204,9 @@ def test_a_version_that_reads_files_is_refused(champion: Path, call: CallTask) -
     skops.io.dump(spy, file)
     result = call(main, definition=IRIS)
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("iris version 1 was not loaded: it holds 'builtins.list', ")
+    assert result.err.startswith("iris version 1 was not loaded: it contains 'builtins.list', ")
     assert "'sklearn.feature_extraction.text.CountVectorizer'" in result.err
-    assert "which build_pipeline does not make" in result.err
+    assert "which build_pipeline does not create" in result.err
     assert result.err.count("\n") == 1
 
 
@@ -221,7 +221,7 @@ def set_params(**parameters: object) -> Callable[[Pipeline], object]:
         (set_params(step_1__n_jobs=64), "step_1__n_jobs is a int, expected a NoneType"),
         (set_params(step_0="passthrough"), "step_0 is a str, expected a StandardScaler"),
         (set_params(memory="/tmp"), "memory is a str, expected a NoneType"),
-        (lambda one: one.steps.pop(0), "steps has 1 parts, expected 2"),
+        (lambda one: one.steps.pop(0), "steps has 1 items, expected 2"),
         (lambda one: one.steps.reverse(), "steps: the name is 'step_1', expected 'step_0'"),
         (lambda one: delattr(one[1], "C"), "step_1__C is missing"),
         (lambda one: setattr(one[1], "predict", "x"), "LogisticRegression in it replaces its own"),
@@ -245,7 +245,9 @@ def test_a_fitted_copy_with_other_parameters_is_refused(tmp_path: Path) -> None:
     read_pipeline(stored(pipeline, tmp_path), "iris version 1", definition)
     pipeline[0].transformers_[0][1].input = "filename"
     message = refused(stored(pipeline, tmp_path), definition)
-    assert "a fitted CountVectorizer in it is no copy of one that build_pipeline makes" in message
+    assert (
+        "a fitted CountVectorizer in it is not a copy of one that build_pipeline creates" in message
+    )
     assert "input is 'filename', expected 'content'" in message
 
 
@@ -270,7 +272,7 @@ def test_a_tuned_parameter_is_inside_of_the_search_space(
     assert inside == read_pipeline(stored(pipeline, tmp_path), "x", definition)[1].C
     pipeline.set_params(step_1__C=outside)
     message = refused(stored(pipeline, tmp_path), definition)
-    assert f"step_1__C is {outside}, expected 2.0, and the search space has " in message
+    assert f"step_1__C is {outside}, expected 2.0, or a value of the search space " in message
 
 
 PREDICT = """
@@ -299,10 +301,10 @@ pipeline.predict(split(definition).hold_out[definition.input_columns()])
 @pytest.mark.parametrize(
     ("key", "alter", "message"),
     [
-        ("nodes", put(left_child=1 << 40), "a child is not among the nodes after its parent"),
-        ("nodes", put(right_child=1 << 40), "a child is not among the nodes after its parent"),
-        ("nodes", put(left_child=0), "a child is not among the nodes after its parent"),
-        ("nodes", put(right_child=-2), "a child is not among the nodes after its parent"),
+        ("nodes", put(left_child=1 << 40), "a child is not one of the nodes after its parent"),
+        ("nodes", put(right_child=1 << 40), "a child is not one of the nodes after its parent"),
+        ("nodes", put(left_child=0), "a child is not one of the nodes after its parent"),
+        ("nodes", put(right_child=-2), "a child is not one of the nodes after its parent"),
         ("nodes", put(left_child=-1), "a leaf has a child"),
         ("nodes", put(feature=4), "a split is on a feature that is not one of 4"),
         ("nodes", put(feature=-3), "a split is on a feature that is not one of 4"),
@@ -322,14 +324,14 @@ def test_a_tree_whose_nodes_lead_elsewhere_is_refused(
 @pytest.mark.parametrize(
     ("key", "alter", "message"),
     [
-        ("nodes", put(left=1 << 31), "a child is not among the nodes after its parent"),
-        ("nodes", put(right=0), "a child is not among the nodes after its parent"),
+        ("nodes", put(left=1 << 31), "a child is not one of the nodes after its parent"),
+        ("nodes", put(right=0), "a child is not one of the nodes after its parent"),
         ("nodes", put(feature_idx=4), "a split is on a feature that is not one of 4"),
-        ("nodes", put(is_categorical=1, bitset_idx=9), "a split names categories that are not"),
+        ("nodes", put(is_categorical=1, bitset_idx=9), "the categories of a split do not exist"),
         ("nodes", lambda nodes: nodes["value"].copy(), "cannot be read"),
-        ("nodes", lambda nodes: nodes[:0], "its nodes are no nodes"),
-        ("raw_left_cat_bitsets", lambda _: np.zeros((2, 1)), "its categories are no bitsets"),
-        ("is_categorical_", lambda _: np.zeros(1, bool), "its bins are those of other features"),
+        ("nodes", lambda nodes: nodes[:0], "its nodes have another type"),
+        ("raw_left_cat_bitsets", lambda _: np.zeros((2, 1)), "its categories are not bitsets"),
+        ("is_categorical_", lambda _: np.zeros(1, bool), "its bins do not match its features"),
         ("is_categorical_", lambda _: np.ones(4, bool), "a category is not one of 256"),
     ],
 )
@@ -395,7 +397,7 @@ def test_a_tree_that_is_constructed_with_impossible_sizes_is_refused(
 ) -> None:
     file = stored(fitted(FOREST), tmp_path)
     rewrite(file, change_node("TreeNode", with_argument(place, value)))
-    assert "one of its trees has impossible numbers of features" in refused(file, FOREST)
+    assert "one of its trees has an impossible number of features" in refused(file, FOREST)
 
 
 def test_a_tree_that_counts_other_nodes_than_it_has_is_refused(tmp_path: Path) -> None:
@@ -405,7 +407,7 @@ def test_a_tree_that_counts_other_nodes_than_it_has_is_refused(tmp_path: Path) -
         node["content"]["content"]["node_count"] |= {"content": "1", "__id__": None}
 
     rewrite(file, change_node("TreeNode", count))
-    assert "it has other nodes than it counts" in refused(file, FOREST)
+    assert "its number of nodes is wrong" in refused(file, FOREST)
 
 
 def test_a_tree_of_other_features_than_its_forests_is_refused(tmp_path: Path) -> None:
@@ -421,9 +423,9 @@ def test_a_tree_of_other_features_than_its_forests_is_refused(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("step", "change", "message"),
     [
-        (SVC(), {"support_vectors_": np.zeros((1, 4))}, "its vectors do not fit together"),
-        (SVC(), {"_n_support": np.full(3, 999, np.int32)}, "its vectors do not fit together"),
-        (SVC(), {"_dual_coef_": np.zeros((1, 1))}, "its vectors do not fit together"),
+        (SVC(), {"support_vectors_": np.zeros((1, 4))}, "the sizes of its vectors do not match"),
+        (SVC(), {"_n_support": np.full(3, 999, np.int32)}, "the sizes of its vectors do not match"),
+        (SVC(), {"_dual_coef_": np.zeros((1, 1))}, "the sizes of its vectors do not match"),
         (SVC(), {"_sparse": True}, "only dense rows are supported"),
         (KMeans(3), {"cluster_centers_": np.zeros((3, 900))}, "its centers have another number"),
         (
@@ -457,7 +459,7 @@ def test_sparse_matrices_whose_indices_lead_elsewhere_are_refused(tmp_path: Path
 def test_a_compressed_file_is_refused_before_it_is_unpacked(method: int, tmp_path: Path) -> None:
     file = stored(fitted(SIMPLE), tmp_path)
     rewrite(file, change_array=lambda _, content: content + b"\0" * (256 << 20), compression=method)
-    assert "is compressed, and training compresses nothing" in refused(file, SIMPLE)
+    assert "is compressed, but training writes no compressed files" in refused(file, SIMPLE)
 
 
 def test_a_file_that_says_it_holds_more_than_it_does_is_refused(tmp_path: Path) -> None:
@@ -473,7 +475,7 @@ def test_a_file_that_says_it_holds_more_than_it_does_is_refused(tmp_path: Path) 
             archive.filelist.append(again)
             archive.NameToInfo[again.filename] = again
         archive._didModify = True  # type: ignore[attr-defined]
-    assert "it says that it holds more than there is in it" in refused(file, SIMPLE)
+    assert "the files in it are larger than the whole file" in refused(file, SIMPLE)
 
 
 def test_an_array_whose_header_promises_more_is_refused(tmp_path: Path) -> None:
@@ -483,7 +485,7 @@ def test_an_array_whose_header_promises_more_is_refused(tmp_path: Path) -> None:
         return content.replace(b"(4,), }", b"(9,), }")
 
     rewrite(file, change_array=promise)
-    assert "is not as large as its header says" in refused(file, SIMPLE)
+    assert "does not have the size in its header" in refused(file, SIMPLE)
 
 
 def test_nested_lists_that_repeat_each_other_end_at_once(tmp_path: Path) -> None:
@@ -499,7 +501,7 @@ def test_nested_lists_that_repeat_each_other_end_at_once(tmp_path: Path) -> None
 
     rewrite(file, bomb)
     started = time.monotonic()
-    assert "two of its parts share a number, and differ" in refused(file, SIMPLE)
+    assert "two of its objects have the same number, but differ" in refused(file, SIMPLE)
     assert time.monotonic() - started < 10
 
 
@@ -518,12 +520,10 @@ def test_too_many_parts_are_refused(
     size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = stored(fitted(SIMPLE), tmp_path)
-    monkeypatch.setattr("modelling.stored_models.stored_file.MAX_NODES", 1000)
+    monkeypatch.setattr("modelling.stored_models.file_checks.MAX_NODES", 1000)
     parts = {**LIST, "content": [nested(1)] * 1000} if size == "many" else nested(MAX_DEPTH)
     rewrite(file, lambda schema: schema["content"]["content"].update(extra=parts))
-    assert "it has more than 1,000 parts, or parts nested more than 200 deep" in refused(
-        file, SIMPLE
-    )
+    assert "it has more than 1,000 objects, or more than 200 nested ones" in refused(file, SIMPLE)
     assert MAX_NODES == 2_000_000
 
 
@@ -531,10 +531,10 @@ def test_the_file_and_its_description_are_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = stored(fitted(SIMPLE), tmp_path)
-    monkeypatch.setattr("modelling.stored_models.stored_file.MAX_SCHEMA_BYTES", 1000)
+    monkeypatch.setattr("modelling.stored_models.file_checks.MAX_SCHEMA_BYTES", 1000)
     assert "its schema.json has " in refused(file, SIMPLE)
-    monkeypatch.setattr("modelling.stored_models.stored_file.MAX_FILE_BYTES", 1000)
-    assert ", at most 1,000 are read" in refused(file, SIMPLE)
+    monkeypatch.setattr("modelling.stored_models.file_checks.MAX_FILE_BYTES", 1000)
+    assert ", expected at most 1,000" in refused(file, SIMPLE)
 
 
 def test_an_older_format_of_skops_is_refused(tmp_path: Path) -> None:
@@ -560,7 +560,9 @@ def test_a_type_that_fitting_adds_is_declared(tmp_path: Path) -> None:
     definition = model_of(vote)
     file = stored(fitted(definition), tmp_path)
     message = refused(file, definition)
-    assert "it holds 'sklearn.utils._bunch.Bunch', which build_pipeline does not make" in message
+    assert (
+        "it contains 'sklearn.utils._bunch.Bunch', which build_pipeline does not create" in message
+    )
     declared = replace(definition, trusted_types=(*TREES, "sklearn.utils._bunch.Bunch"))
     read_pipeline(file, "iris version 1", declared)
 
@@ -577,5 +579,5 @@ def test_a_file_that_is_cut_short_is_one_message(tmp_path: Path) -> None:
     whole = file.read_bytes()
     for length in (0, 10, len(whole) // 2, len(whole) - 1):
         file.write_bytes(whole[:length])
-        assert "is no whole skops file" in refused(file, SIMPLE)
+        assert "is not a complete skops file" in refused(file, SIMPLE)
     shutil.rmtree(tmp_path)

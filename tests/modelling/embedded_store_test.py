@@ -96,9 +96,9 @@ def test_a_copy_of_a_clone_has_models_of_its_own(
     result = call(main, definition=IRIS)
     assert result.code == 1
     assert result.err.startswith(
-        f"iris version 1 cannot be read: MLflow stored its files in file://{champion}/{STORE_FOLDER}/"
+        f"iris version 1 cannot be read: its files are missing in file://{champion}/{STORE_FOLDER}/"
     )
-    assert result.err.endswith("and they are not there. Restore them, or train the model again.\n")
+    assert result.err.endswith(". Restore them, or train the model again.\n")
 
 
 def test_a_store_of_a_server_keeps_its_places(
@@ -126,8 +126,8 @@ def test_a_file_that_is_no_store_is_named(without_store: Path, content: bytes, r
     with pytest.raises(UserError) as error:
         Registry.connect(TrackingSettings())
     assert str(error.value) == (
-        f"{database}: is no database of MLflow that can be used: {reason}. Restore it, or move "
-        f"{folder} away and train again."
+        f"{database}: is not a readable MLflow database: {reason}. Restore it, or move {folder} "
+        "away and train again."
     )
     assert database.read_bytes() == content
 
@@ -146,6 +146,6 @@ def test_a_place_that_cannot_hold_a_store_is_named(without_store: Path, call: Ca
     result = call(main, definition=IRIS)
     assert (result.code, result.err) == (
         1,
-        f"{without_store / STORE_FOLDER}: cannot hold MLflow's store: File exists. Make the folder "
-        "writable, or set MLFLOW_TRACKING_URI to a server.\n",
+        f"{without_store / STORE_FOLDER}: MLflow's store cannot be written here: File exists. Make "
+        "the folder writable, or set MLFLOW_TRACKING_URI to a server.\n",
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from cli.errors import InputError
-from modelling.scoring.engines import chosen_engine
+from modelling.scoring.engines import choose_engine
 from modelling.settings import PredictSettings
 
 
 def chosen(scheduler: str, *, plain: bool = False) -> object:
     settings = PredictSettings(engine="dask", scheduler=scheduler, allow_plain_scheduler=plain)
-    return chosen_engine(settings, "iris")
+    return choose_engine(settings, "iris")
 
 
 # The addresses are those of RFC 5737 and 3849, which belong to nobody.
@@ -27,7 +27,7 @@ ELSEWHERE = [
 def test_a_scheduler_elsewhere_without_tls_is_refused_unless_a_setting_allows_it(
     scheduler: str,
 ) -> None:
-    with pytest.raises(InputError, match="is on another machine and without TLS"):
+    with pytest.raises(InputError, match="is on another machine and has no TLS"):
         chosen(scheduler)
     assert chosen(scheduler, plain=True)
 

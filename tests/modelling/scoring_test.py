@@ -172,7 +172,7 @@ def test_a_folder_with_something_else_in_it_is_not_replaced(write: Write, call: 
     write(FLOWERS, "mine/flowers.parquet")
     result = call(main, "--output", "mine", definition=IRIS)
     assert result.code == 2
-    assert "holds flowers.parquet, which no prediction wrote" in result.err
+    assert "but did not write flowers.parquet in it." in result.err
     assert os.listdir("mine") == ["flowers.parquet"]
 
 
@@ -266,7 +266,7 @@ def test_whole_numbers_and_single_precision_are_measurements_too(
 def test_without_a_champion_dev_trains_one_and_says_so(call: CallTask) -> None:
     result = call(main, definition=IRIS)
     assert result.code == 0, result.err
-    assert result.err.startswith("iris has no champion yet: training one first.\n")
+    assert result.err.startswith("iris has no champion yet. Training one first.\n")
     assert cells(result.out)["model version"] == "iris 1"
     again = call(main, definition=IRIS)
     assert (again.code, again.err) == (0, "")
@@ -310,7 +310,7 @@ def test_predictions_that_break_their_contract_blame_the_model(
     result = call(main, "--allow-mismatch", definition=IRIS)
     assert (result.code, result.out) == (1, "")
     assert "column 'probability_setosa': expected at most 1" in result.err
-    assert "The model is at fault, not the input." in result.err
+    assert "The cause is the model, not the input." in result.err
     assert not list(champion.glob("predictions/*"))
 
 

@@ -60,7 +60,7 @@ def replace_champion(**how: object) -> None:
     registry = Registry.connect(TrackingSettings())
     present = registry.champion("iris")
     assert present
-    with registry.run("iris", "attack"):
+    with registry.start_run("iris", "attack"):
         stored = mlflow.sklearn.log_model(
             Pipeline([("bomb", Bomb()), ("classify", DummyClassifier())]),
             name="model",
@@ -79,8 +79,8 @@ def test_a_version_that_is_a_pickle_is_not_read(serialization: str, call: CallTa
     result = prediction(call)
     assert result.code == 1
     assert result.err == (
-        "iris version 2 is not stored by skops, and reading a pickle runs whatever its author hid "
-        "in it. Train the model again with this repository's train task.\n"
+        "iris version 2 is not stored by skops, and loading a pickle can run any code. Train the "
+        "model again with this repository's train task.\n"
     )
 
 
@@ -106,7 +106,7 @@ def test_a_file_that_names_what_is_not_trusted_is_refused(
     assert result.code == 1
     assert result.err.startswith("iris version 1 was not loaded: ")
     assert named in result.err
-    assert "`trusted_types` of its definition.py" in result.err
+    assert "add it to `trusted_types` in definition.py" in result.err
 
 
 def test_what_a_version_says_of_whom_to_trust_is_not_believed(
@@ -123,7 +123,9 @@ def test_a_pickle_under_the_name_of_a_skops_file_is_not_read(
     (model_folder / "model.skops").write_bytes(pickle.dumps(Bomb()))
     result = prediction(call)
     assert result.code == 1
-    assert result.err.startswith("iris version 1 cannot be read: model.skops is no whole skops")
+    assert result.err.startswith(
+        "iris version 1 cannot be read: model.skops is not a complete skops"
+    )
 
 
 def test_a_pickle_inside_a_skops_file_is_not_read(model_folder: Path, call: CallTask) -> None:
@@ -137,7 +139,7 @@ def test_a_pickle_inside_a_skops_file_is_not_read(model_folder: Path, call: Call
     result = prediction(call)
     assert result.code == 1
     assert result.err.startswith("iris version 1 was not loaded: ")
-    assert "is no array as training writes them" in result.err
+    assert "is not an array in the format that training writes" in result.err
 
 
 @pytest.mark.parametrize("name", ["../{}", "{folder}/{}", "sub/../../{}", "..", "", None])
@@ -177,7 +179,9 @@ def test_a_description_that_would_build_objects_is_not_obeyed(
 def test_a_model_that_is_no_pipeline_is_refused(model_folder: Path, call: CallTask) -> None:
     skops.io.dump(DummyClassifier(), model_folder / "model.skops")
     assert prediction(call) == Result(
-        1, "", "iris version 1 was not loaded: it holds a DummyClassifier, expected a Pipeline.\n"
+        1,
+        "",
+        "iris version 1 was not loaded: it contains a DummyClassifier, expected a Pipeline.\n",
     )
 
 
@@ -199,8 +203,10 @@ def test_a_source_that_training_does_not_write_is_not_opened(scheme: str, call: 
     registry.promote(client.create_model_version("iris", source, tags=present.tags))
     result = prediction(call)
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("iris version 2 cannot be fetched: the registry says that it is ")
-    assert "Train a version: ./pants run src/models/iris:train" in result.err
+    assert result.err.startswith(
+        "iris version 2 cannot be downloaded: the scheme of its location is "
+    )
+    assert "Train a new version: ./pants run src/models/iris:train" in result.err
     assert result.err.count("\n") == 1
 
 
@@ -215,7 +221,9 @@ def test_a_source_that_cannot_be_opened_is_one_message(source: str, call: CallTa
     registry.promote(client.create_model_version("iris", source, tags=present.tags))
     result = prediction(call)
     assert result.code == 1
-    assert "iris version 2 cannot be fetched from its " in result.err or "MLflow at " in result.err
+    assert (
+        "iris version 2 cannot be downloaded from its " in result.err or "MLflow at " in result.err
+    )
 
 
 def alter_flavor(folder: Path, **changes: object) -> None:

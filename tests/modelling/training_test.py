@@ -120,7 +120,7 @@ def test_the_same_training_again_does_not_take_over(call: CallTask) -> None:
     (log_loss,) = (words for words in rows if words[:1] == ["log_loss"])
     assert log_loss[1] == log_loss[2]
     assert "not better" in result.err
-    assert "iris version 2 is registered, the champion stays." in result.err
+    assert "iris version 2 is registered; the champion stays." in result.err
     assert champion_number() == "1"
 
 
@@ -138,7 +138,7 @@ def test_a_better_model_takes_over_and_the_comparison_is_shown(
     capsys.readouterr()
     assert (trained(tree(depth=3)), champion_number()) == ("2", "2")
     said = capsys.readouterr().err
-    assert "Gate held: accuracy " in said
+    assert "Gate passed: accuracy " in said
     assert "champion's " in said
     assert "; gain +" in said
     assert "95% interval " in said
@@ -152,7 +152,7 @@ def test_a_champion_of_other_code_is_compared_by_its_own_metrics_on_the_same_row
     assert trained(tree(depth=2)) == "2"
     said = capsys.readouterr().err
     assert "not better" in said
-    assert "its own metrics on the same rows are compared, without an interval." in said
+    assert "the gate compares the metrics that its training logged, without an interval." in said
     assert champion_number() == "1"
 
 
@@ -161,7 +161,7 @@ def test_a_model_that_could_not_be_loaded_is_not_registered() -> None:
     def build(seed: int) -> Pipeline:
         return Pipeline([("classify", KNeighborsClassifier(algorithm="kd_tree"))])
 
-    with pytest.raises(UserError, match="iris as it was trained was not loaded: it holds"):
+    with pytest.raises(UserError, match="The trained iris was not loaded: it contains"):
         trained(replace(MODEL, build_pipeline=build))
     assert not mlflow.MlflowClient().search_model_versions("name='iris'")
 
@@ -179,8 +179,8 @@ def test_a_champion_that_nobody_can_judge_is_told(capsys: pytest.CaptureFixture[
     assert trained(replace(tree(depth=3), hold_out=0.4)) == "2"
     said = capsys.readouterr().err
     assert "This code cannot load the champion, version 1 (" in said
-    assert "it was judged by other rows, so only the gate's limits decide." in said
-    assert "the model's code has changed since: " in said
+    assert "it was evaluated on other rows, so only the gate's limits count." in said
+    assert "the model's code has changed: " in said
 
 
 @pytest.mark.usefixtures("repository")
@@ -217,19 +217,19 @@ def test_the_gate_promotes_what_training_left_to_it_and_again_changes_nothing(
 ) -> None:
     trained_only = call(main, "--no-promote", definition=IRIS)
     assert trained_only.code == 0
-    assert "iris version 1 is registered, for `gate` to judge." in trained_only.err
+    assert "iris version 1 is registered. Run `gate` to judge it." in trained_only.err
     assert champion_number() is None
     first = call(gate, definition=IRIS)
     assert (first.code, champion_number()) == (0, "1")
     assert "iris version 1 is now the champion." in first.err
     again = call(gate, definition=IRIS)
     assert (again.code, champion_number()) == (0, "1")
-    assert "is the champion already" in again.err
+    assert "is already the champion" in again.err
     assert call(main, "--no-promote", definition=IRIS).code == 0
     # Version 2 is the same, and so no better: predictions may go on with the champion.
     same = call(gate, definition=IRIS)
     assert (same.code, champion_number()) == (0, "1")
-    assert "iris version 2 is registered, the champion stays." in same.err
+    assert "iris version 2 is registered; the champion stays." in same.err
 
 
 @pytest.mark.usefixtures("repository")

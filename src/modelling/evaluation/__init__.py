@@ -1,1 +1,1 @@
-"""Metrics, and how a version compares with its gate and the champion."""
+"""Metrics, and the comparison of a version with its gate and the champion."""

@@ -1,4 +1,4 @@
-"""How a version compares with its gate and with the champion, and what becomes of it."""
+"""Compare a version with its gate and the champion, and promote it if it passes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from cli.terminal import say
 from modelling.definition import ModelDefinition
 from modelling.registry.compatibility import frame_fingerprint
-from modelling.registry.find_version import mismatch
+from modelling.registry.find_version import find_mismatches
 from modelling.registry.mlflow_registry import Registry
 from validation.bootstrap import Interval, gain_interval
 from validation.gate import Verdict, judge
@@ -27,7 +27,7 @@ HOLD_OUT_FINGERPRINT = "hold_out_fingerprint"
 
 @dataclass(frozen=True)
 class Comparison:
-    """The gate's verdict, and the metrics of the champion that it looked at."""
+    """The gate's verdict, and the champion's metrics that it is based on."""
 
     verdict: Verdict
     champion_scores: Mapping[str, float] | None = None
@@ -36,7 +36,7 @@ class Comparison:
 def predict_and_score(
     definition: ModelDefinition, model: Pipeline, labelled: DataFrame[Any]
 ) -> tuple[dict[str, float], DataFrame[Any]]:
-    """The metrics of a model on labelled rows, and what it predicts for them."""
+    """Predict labelled rows, and compute the metrics of the predictions."""
     predictions = definition.predict(model, labelled[definition.input_columns()])
     return definition.score(labelled[definition.target], predictions), predictions
 
@@ -48,40 +48,40 @@ def compare_with_champion(
     scores: Mapping[str, float],
     predictions: DataFrame[Any],
 ) -> Comparison:
-    """Hold a version's metrics and predictions on the hold-out against gate and champion."""
+    """Judge a version by its metrics and predictions on the hold-out."""
     champion = registry.champion(definition.name)
     if champion is None:
         return Comparison(judge(definition.gate, scores, None))
-    differences = mismatch(definition, champion)
+    differences = find_mismatches(definition, champion)
     if differences:
-        champion_scores = _logged_scores(champion, registry, hold_out)
+        champion_scores = _read_logged_scores(champion, registry, hold_out)
         say(
             f"This code cannot load the champion, version {champion.version} "
             f"({'; '.join(differences)}): "
             + (
-                "its own metrics on the same rows are compared, without an interval."
+                "the gate compares the metrics that its training logged, without an interval."
                 if champion_scores
-                else "it was judged by other rows, so only the gate's limits decide."
+                else "it was evaluated on other rows, so only the gate's limits count."
             )
         )
         return Comparison(judge(definition.gate, scores, champion_scores), champion_scores)
     model = registry.load(champion, definition)
     champion_scores, champions = predict_and_score(definition, model, hold_out)
-    gain = _gain(definition, hold_out, predictions, champions)
+    gain = _estimate_gain(definition, hold_out, predictions, champions)
     return Comparison(judge(definition.gate, scores, champion_scores, gain), champion_scores)
 
 
 def promote_if_passed(comparison: Comparison, registry: Registry, version: ModelVersion) -> None:
-    """Promote the version if the gate held, and say what became of it."""
+    """Promote the version if it passed the gate, and report the outcome."""
     verdict = comparison.verdict
     if verdict.passed:
         registry.promote(version)
-    outcome = "is now the champion" if verdict.passed else "is registered, the champion stays"
-    say(f"Gate {'held' if verdict.passed else 'not held'}: {'; '.join(verdict.reasons)}.")
+    outcome = "is now the champion" if verdict.passed else "is registered; the champion stays"
+    say(str(verdict))
     say(f"{version.name} version {version.version} {outcome}.")
 
 
-def _gain(
+def _estimate_gain(
     definition: ModelDefinition,
     hold_out: DataFrame[Any],
     challenger: DataFrame[Any],
@@ -105,15 +105,14 @@ def _gain(
     )
 
 
-def _logged_scores(
+def _read_logged_scores(
     champion: ModelVersion, registry: Registry, hold_out: DataFrame[Any]
 ) -> Mapping[str, float] | None:
-    """The champion's metrics of its own training; None where other rows judged it.
+    """The metrics that the champion's training logged; None if its hold-out had other rows.
 
-    That is all there is of one made with other code, as the champion is whenever somebody works on
-    the model.
+    For a champion that other code trained, there is nothing else to compare with.
     """
-    parameters, metrics = registry.results(champion)
+    parameters, metrics = registry.read_results(champion)
     if parameters.get(HOLD_OUT_FINGERPRINT) != frame_fingerprint(hold_out):
         return None
     names = (name for name in metrics if name.startswith(HOLD_OUT))

@@ -1,4 +1,4 @@
-"""Evaluation: the metrics of a registered version on labelled rows."""
+"""Evaluate a registered version on labelled rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def evaluate(
     *,
     context: TaskContext = DEFAULTS,
 ) -> bool:
-    """Show and log one version's metrics; False where it misses a limit and that is to count."""
+    """Show and log one version's metrics; False if it misses a limit that `enforce` requires."""
     if settings.input:
         labelled = read_labelled(definition, settings.input, context)
     else:
@@ -39,7 +39,7 @@ def evaluate(
         allow_mismatch=settings.allow_mismatch,
     )
     scores, _ = predict_and_score(definition, model, labelled)
-    with registry.run(definition.name, "evaluate"):
+    with registry.start_run(definition.name, "evaluate"):
         registry.log_results(
             {"version": version.version, "input": settings.input or "hold-out"},
             {f"evaluate_{name}": value for name, value in scores.items()},
@@ -55,10 +55,10 @@ def evaluate(
 
 
 def read_labelled(definition: ModelDefinition, place: str, context: TaskContext) -> DataFrame[Any]:
-    """Labelled rows of a place, checked.
+    """Read labelled rows, and validate them.
 
     Raises:
-        InputError: the place cannot be read or breaks the labelled contract.
+        InputError: the rows cannot be read or break the labelled contract.
     """
     contract = definition.labelled_contract
     failures = FailureCollector()

@@ -1,4 +1,4 @@
-"""The gate as a step of its own, between training and prediction."""
+"""Judge a version by its gate, as a separate step between training and prediction."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def gate(
     *,
     context: TaskContext = DEFAULTS,
 ) -> bool:
-    """Promote a version if its gate holds; False where no champion within the limits is left."""
+    """Promote a version if it passes; False if no champion is within the gate's limits."""
     version, model = load_model(definition, registry, number=settings.version)
     hold_out = split(definition, context).hold_out
     scores, predictions = predict_and_score(definition, model, hold_out)
     champion = registry.champion(definition.name)
     if champion and champion.version == version.version:
         limits = judge(definition.gate, scores, None)
-        say(f"{version.name} version {version.version} is the champion already.")
+        say(f"{version.name} version {version.version} is already the champion.")
         return limits.passed
     comparison = compare_with_champion(definition, registry, hold_out, scores, predictions)
     promote_if_passed(comparison, registry, version)
-    stays = comparison.champion_scores
+    champion_scores = comparison.champion_scores
     return comparison.verdict.passed or (
-        stays is not None and judge(definition.gate, stays, None).passed
+        champion_scores is not None and judge(definition.gate, champion_scores, None).passed
     )

@@ -26,8 +26,8 @@ def classification_metrics(
 ) -> dict[str, float]:
     """Accuracy, macro F1 and log loss (natural logarithm, lower is better), or `only` one of them.
 
-    `predictions` holds the predicted class under `target` and one `probability_<class>` column for
-    each class.
+    `predictions` has the predicted class as `target` and a column `probability_<class>` for each
+    class.
     """
     names = [str(name) for name in predictions.columns]
     classes = sorted(name.removeprefix(PROBABILITY) for name in names if PROBABILITY in name)
@@ -53,12 +53,11 @@ def regression_metrics(
 ) -> dict[str, float]:
     """Mean absolute and root mean squared error (unit of the target), R², and sMAPE (0 to 200).
 
-    `only` computes one of them.
-
-    `predictions` holds the predicted number under `target`. Where it also has an interval,
-    `<target>_lower` and `<target>_upper`, `coverage` is the share of the truths inside of it (0 to
-    1) and `interval_width` the intervals' median width (unit of the target). With `logarithmic`,
-    `rmsle` is the root mean squared error of log(1 + value), for targets of at least 0.
+    `predictions` has the predicted number as `target`. If it also has the interval's ends,
+    `<target>_lower` and `<target>_upper`, `coverage` is the share of true values in their interval
+    (0 to 1) and `interval_width` the median width (unit of the target). With `logarithmic`, `rmsle`
+    is the root mean squared error of log(1 + value), for targets of at least 0. `only` computes one
+    metric.
     """
     predicted = predictions[target]
     metrics: dict[str, Callable[[], float]] = {
@@ -79,5 +78,5 @@ def regression_metrics(
 
 
 def _compute(metrics: Mapping[str, Callable[[], float]], only: str | None) -> dict[str, float]:
-    """Compute all metrics, or the one that is asked for: a bootstrap wants it a thousand times."""
+    """Compute all metrics, or only one: a bootstrap computes it a thousand times."""
     return {name: float(metrics[name]()) for name in ([only] if only else metrics)}

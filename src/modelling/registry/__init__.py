@@ -1,1 +1,1 @@
-"""MLflow: runs, versions, the champion, and which code may load it."""
+"""MLflow: runs, versions, the champion, and which code can load it."""

@@ -1,7 +1,7 @@
-"""A model version and the code that can load it belong together.
+"""Which code can load a model version.
 
-Training records what the version was made with; prediction compares that with itself before it
-loads anything.
+Training records its Python, requirements, input contract and code with the version. Prediction
+compares this record with its own before it loads the version.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ from modelling.definition import ModelDefinition
 from modelling.stored_models.pipeline_code import NO_SOURCE, code_of
 
 TAG = "compatibility"
-# 1 had no field `format`, and a fingerprint of a few modules only, which a definition listed.
+# Format 1 had no field `format`, and only a fingerprint of the modules that a definition listed.
 FORMAT = 2
-# Modules that a message names before it counts the rest.
-_NAMED = 5
+# A message names this many modules and counts the rest.
+_SHOWN_MODULES = 5
 COMMIT_VARIABLES = ("DATASCIENCE_GIT_COMMIT", "CI_COMMIT_SHA")
-# Whatever a pipeline is made of: it is stored by skops, and its input and output are checked.
+# Every pipeline needs these: skops stores it, and pandera validates its input and output.
 _ALWAYS_NEEDED = ("pandas", "pandera", "scikit-learn", "skops")
-# A record comes from a registry that others may write to: it names nothing but what fits.
+# Others may write to the registry, so the values of a record are restricted.
 type _Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 type _Name = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9_.-]+$")]
 
 
 class UnreadableRecordError(UserError):
-    """A version's tags hold something else than what training records."""
+    """A version's tags contain a record that training did not write."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compatibility:
     """What a model version was trained with.
 
-    `requirements` are the locked distributions that the model uses, by version, and `code` the
-    fingerprints of the modules that its pipeline is made of. The other fingerprints are SHA-256 in
-    hexadecimal: of the requirements, of the input contract, and of all modules of `code`.
+    `requirements` are the versions of the distributions that the model uses, and `code` the
+    fingerprints of its pipeline's modules. The other fingerprints are hexadecimal SHA-256 digests
+    of the requirements, of the input contract, and of all modules in `code`.
     """
 
     git_commit: _Text
@@ -68,15 +68,15 @@ class Compatibility:
 
     @classmethod
     def of_this_process(cls, definition: ModelDefinition, requirements: Iterable[str]) -> Self:
-        """What this process would load the model with; looks up `requirements` only."""
-        versions = {name: _version(name) for name in sorted(requirements)}
+        """The record of this process; of the installed distributions, only `requirements`."""
+        versions = {name: _installed_version(name) for name in sorted(requirements)}
         code = code_of(definition.build_pipeline, definition.predict)
         return cls(
             git_commit=git_commit(),
             image=os.environ.get(IMAGE_VARIABLE, ""),
             python=".".join(platform.python_version_tuple()[:2]),
             requirements=versions,
-            requirements_fingerprint=_fingerprint(versions),
+            requirements_fingerprint=_hash_json(versions),
             schema_fingerprint=schema_fingerprint(definition.input_contract),
             code_fingerprint=code.fingerprint,
             code=code.modules,
@@ -85,10 +85,10 @@ class Compatibility:
 
     @classmethod
     def from_tags(cls, tags: Mapping[str, str]) -> Self | None:
-        """What `to_tags` wrote, or None where nothing was recorded.
+        """Read what `to_tags` wrote; None if the version has no record.
 
         Raises:
-            UnreadableRecordError: the tag holds something else.
+            UnreadableRecordError: the tag contains something else.
         """
         if TAG not in tags:
             return None
@@ -98,41 +98,41 @@ class Compatibility:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"][:1])
             raise UnreadableRecordError(
-                f"the tag {TAG!r} holds no record of what it was trained with"
+                f"its tag {TAG!r} is not a record of what it was trained with"
                 f" ({f'{place}: ' if place.isidentifier() else ''}{first['msg']})"
             ) from error
 
     def to_tags(self) -> dict[str, str]:
-        """As tags of a model version: the record as a whole, and its parts to search by."""
+        """The tags of a model version: the whole record, and its fields to search by."""
         record = asdict(self)
         parts = {name: value for name, value in record.items() if isinstance(value, str)}
         return {TAG: json.dumps(record, sort_keys=True), **parts}
 
     def differences(self, other: Compatibility) -> list[str]:
-        """What keeps `other` from loading what was made with this; empty where they agree.
+        """Why `other` cannot load a version with this record; empty if it can.
 
-        The commit and the image are not compared: another commit with the same code, contract and
-        requirements loads the model just as well.
+        The commit and the image do not count: another commit with the same code, contract and
+        requirements can load the version.
         """
         found = []
         if self.python != other.python:
-            found.append(f"Python: trained with {self.python}, this is {other.python}")
+            found.append(f"Python: trained with {self.python}, here {other.python}")
         for name in sorted(self.requirements):
             here = other.requirements.get(name, "missing")
             if self.requirements[name] != here:
                 found.append(f"{name}: trained with {self.requirements[name]}, here {here}")
         if self.schema_fingerprint != other.schema_fingerprint:
-            found.append("the input contract has changed since")
+            found.append("the input contract has changed")
         return [*found, *self._code_differences(other)]
 
     def _code_differences(self, other: Compatibility) -> list[str]:
         if self.format != other.format:
             return [
-                f"its record has format {self.format}, this code compares format {other.format}: "
-                "whether all code that decides its results is the same is unknown"
+                f"its record has format {self.format}, expected format {other.format}; "
+                "it is unknown whether the model's code has changed"
             ]
         if NO_SOURCE in (self.code_fingerprint, other.code_fingerprint):
-            return ["the model's code cannot be compared: one of the two came without its source"]
+            return ["the model's code cannot be compared: the source of one side is missing"]
         if self.code_fingerprint == other.code_fingerprint:
             return []
         changed = sorted(
@@ -140,42 +140,42 @@ class Compatibility:
             for name in {*self.code, *other.code}
             if self.code.get(name) != other.code.get(name)
         )
-        more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
-        named = f": {', '.join(changed[:_NAMED])}{more}" if changed else ""
-        return [f"the model's code has changed since{named}"]
+        more = f" and {len(changed) - _SHOWN_MODULES} more" if len(changed) > _SHOWN_MODULES else ""
+        named = f": {', '.join(changed[:_SHOWN_MODULES])}{more}" if changed else ""
+        return [f"the model's code has changed{named}"]
 
 
 def used_requirements(pipeline: Pipeline) -> list[str]:
-    """The installed distributions that a pipeline uses, with all that these require."""
+    """The installed distributions that a pipeline uses, with their dependencies."""
     providers = _providers()
-    modules = {type(part).__module__.partition(".")[0] for part in _parts(pipeline)}
+    modules = {type(part).__module__.partition(".")[0] for part in _components(pipeline)}
     direct = {name for module in modules for name in providers.get(module, ())}
-    return sorted(_closure({*direct, *_ALWAYS_NEEDED}))
+    return sorted(_with_dependencies({*direct, *_ALWAYS_NEEDED}))
 
 
 @cache
 def _providers() -> Mapping[str, list[str]]:
-    """The installed distributions by the module that they provide: a second's work."""
+    """The installed distributions by the module that they provide; takes a second."""
     return metadata.packages_distributions()
 
 
 def git_commit() -> str:
-    """The commit this code was built from; `+changes` where the working tree differs from it."""
+    """The commit of this code; ends in `+changes` if the working tree differs from it."""
     for variable in COMMIT_VARIABLES:
         if commit := os.environ.get(variable):
             return commit
-    commit = _git("rev-parse", "HEAD")
+    commit = _run_git("rev-parse", "HEAD")
     if not commit:
         return "unknown"
-    # An untracked module is imported as any other; the plugin `model_image` counts the same.
-    changed = _git("status", "--porcelain", "--untracked-files=normal")
+    # Untracked modules can be imported, too; the plugin `model_image` also counts them.
+    changed = _run_git("status", "--porcelain", "--untracked-files=normal")
     return f"{commit}+changes" if changed else commit
 
 
 def schema_fingerprint(contract: type[pa.DataFrameModel]) -> str:
-    """A fingerprint of what a contract demands; names, types, nullability, checks."""
+    """A fingerprint of a contract: names, types, nullability and checks of its columns."""
     schema = contract.to_schema()
-    return _fingerprint(
+    return _hash_json(
         {
             "strict": str(schema.strict),
             "columns": {
@@ -194,20 +194,20 @@ def schema_fingerprint(contract: type[pa.DataFrameModel]) -> str:
 
 
 def frame_fingerprint(frame: pd.DataFrame) -> str:
-    """A fingerprint of a frame's values, in their order, and of its columns' names."""
+    """A fingerprint of a frame's values in their order, and of its column names."""
     hashes = pd.util.hash_pandas_object(frame, index=False)
-    return _fingerprint([[str(name) for name in frame.columns], hashes.tolist()])
+    return _hash_json([[str(name) for name in frame.columns], hashes.tolist()])
 
 
-def _fingerprint(value: object) -> str:
+def _hash_json(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _parts(pipeline: Pipeline) -> Iterable[object]:
+def _components(pipeline: Pipeline) -> Iterable[object]:
     return [value for value in pipeline.get_params(deep=True).values() if value is not None]
 
 
-def _closure(names: set[str]) -> set[str]:
+def _with_dependencies(names: set[str]) -> set[str]:
     found: set[str] = set()
     waiting = sorted(names)
     while waiting:
@@ -227,7 +227,7 @@ def _closure(names: set[str]) -> set[str]:
     return found
 
 
-def _version(name: str) -> str:
+def _installed_version(name: str) -> str:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -237,9 +237,9 @@ def _version(name: str) -> str:
 _say_once = cache(say)
 
 
-def _git(*arguments: str) -> str:
+def _run_git(*arguments: str) -> str:
     try:
-        # Whoever commits just now does not find the index locked by us.
+        # Do not lock the index, so that a commit at the same time succeeds.
         command = ["git", "--no-optional-locks", *arguments]
         environment = {**os.environ, "LC_ALL": "C"}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -248,6 +248,7 @@ def _git(*arguments: str) -> str:
     if "safe.directory" in done.stderr:
         remedy = done.stderr.strip().splitlines()[-1].strip()
         _say_once(
-            f"The commit is unknown: git does not trust the clone's owner. To fix that: {remedy}"
+            "The commit is unknown: Git does not trust the clone's owner. "
+            f"To fix this, run: {remedy}"
         )
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,4 +1,4 @@
-"""MLflow's embedded store: an SQLite file, and a folder for the files of runs and models."""
+"""MLflow's embedded store: an SQLite database, and a folder for files of runs and models."""
 
 from __future__ import annotations
 
@@ -15,53 +15,55 @@ DATABASE, ARTIFACTS = "mlflow.db", "artifacts"
 
 
 def prepare(folder: Path) -> str:
-    """Make the store where there is none, and return its URI.
+    """Create the store if it does not exist, and return its URI.
 
-    Processes that start at the same time wait for the one that makes it, which takes seconds; a
-    killed one leaves nothing half-made. MLflow itself stores the places of files as absolute paths:
-    where the folder was moved or copied, they are changed to where it is now.
+    Creating it takes seconds; other processes wait. If the process is killed, no partial database
+    remains. MLflow stores absolute paths of files: if the folder was moved or copied, they are
+    updated.
 
     Raises:
-        UserError: the folder cannot be written, or the file is no database of MLflow.
+        UserError: the folder is not writable, or the file is not an MLflow database.
     """
     database = folder / DATABASE
     try:
         folder.mkdir(exist_ok=True)
         with locked(folder):
             if database.exists():
-                _follow_move(database, artifact_location(folder))
+                _update_locations(database, artifact_location(folder))
             else:
                 with staged(database) as path:
-                    _make(path, artifact_location(folder))
+                    _create(path, artifact_location(folder))
     except OSError as error:
         raise UserError(
-            f"{folder}: cannot hold MLflow's store: {error.strerror}. Make the folder writable, or "
-            "set MLFLOW_TRACKING_URI to a server."
+            f"{folder}: MLflow's store cannot be written here: {error.strerror}. Make the folder "
+            "writable, or set MLFLOW_TRACKING_URI to a server."
         ) from error
     except sqlite3.Error as error:
         raise UserError(
-            f"{database}: is no database of MLflow that can be used: {error}. Restore it, or move "
-            f"{folder} away and train again."
+            f"{database}: is not a readable MLflow database: {error}. Restore it, or move {folder} "
+            "away and train again."
         ) from error
     return f"sqlite:///{database}"
 
 
 def artifact_location(folder: Path) -> str:
-    """Where the runs of an experiment store their files."""
+    """The URI under which the runs of an experiment store their files."""
     return (folder / ARTIFACTS).as_uri()
 
 
-def _make(database: Path, artifacts: str) -> None:
-    # Half a second that only the first call needs.
+def _create(database: Path, artifacts: str) -> None:
+    # The import takes half a second, and only a new store needs it.
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     store: Any = SqlAlchemyStore(f"sqlite:///{database}", artifacts)  # type: ignore[no-untyped-call]
     store.engine.dispose()
 
 
-def _follow_move(database: Path, artifacts: str) -> None:
+def _update_locations(database: Path, artifacts: str) -> None:
     with closing(sqlite3.connect(database)) as connection:
-        moved = [place for place in _earlier_places(connection, database) if place != artifacts]
+        moved = [
+            place for place in _find_earlier_locations(connection, database) if place != artifacts
+        ]
         if not moved:
             return
         with connection:
@@ -69,8 +71,8 @@ def _follow_move(database: Path, artifacts: str) -> None:
                 _replace_prefix(connection, place, artifacts)
 
 
-def _earlier_places(connection: sqlite3.Connection, database: Path) -> Iterator[str]:
-    """Where the experiments of stores of the same name keep their files."""
+def _find_earlier_locations(connection: sqlite3.Connection, database: Path) -> Iterator[str]:
+    """The locations that experiments of a store with the same folder name have recorded."""
     ending = f"/{database.parent.name}/{ARTIFACTS}"
     query = "SELECT DISTINCT artifact_location FROM experiments"
     for (location,) in connection.execute(query):
@@ -80,18 +82,18 @@ def _earlier_places(connection: sqlite3.Connection, database: Path) -> Iterator[
 
 
 def _replace_prefix(connection: sqlite3.Connection, before: str, after: str) -> None:
-    """In all columns of text: where MLflow keeps places differs from version to version."""
+    """Replace in all text columns: MLflow's versions store locations in different ones."""
     tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
     for (table,) in connection.execute(tables).fetchall():
-        for column in connection.execute(f"PRAGMA table_info({_quoted(table)})").fetchall():
+        for column in connection.execute(f"PRAGMA table_info({_quote(table)})").fetchall():
             if "CHAR" in column[2] or "TEXT" in column[2]:
-                name = _quoted(column[1])
+                name = _quote(column[1])
                 connection.execute(
-                    f"UPDATE {_quoted(table)} SET {name} = ? || substr({name}, ?) "
+                    f"UPDATE {_quote(table)} SET {name} = ? || substr({name}, ?) "
                     f"WHERE {name} = ? OR substr({name}, 1, ?) = ?",
                     (after, len(before) + 1, before, len(before) + 1, f"{before}/"),
                 )
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'

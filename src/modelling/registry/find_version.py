@@ -1,4 +1,4 @@
-"""Find the version to use, make sure that this code can load it, and load it."""
+"""Find a version, check that this code can load it, and load it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class NoChampionError(UserError):
-    """A model has no version that the alias `champion` points at."""
+    """No version of a model has the champion's alias."""
 
 
 class MismatchError(UserError):
-    """A version was made with something else than what this process has."""
+    """A version was trained with other code, requirements or contract than this process has."""
 
 
 def load_model(
@@ -32,11 +32,11 @@ def load_model(
     number: str | None = None,
     allow_mismatch: bool = False,
 ) -> tuple[ModelVersion, Pipeline]:
-    """The version `number`, or the champion, with its fitted pipeline.
+    """Load the version `number`, or the champion.
 
     Raises:
-        NoChampionError: no number was given and there is no champion.
-        MismatchError: what the version was trained with differs from what is here.
+        NoChampionError: `number` is None and there is no champion.
+        MismatchError: the version was trained with something else than this process has.
     """
     version = find_version(definition, registry, number=number, allow_mismatch=allow_mismatch)
     return version, registry.load(version, definition)
@@ -49,11 +49,11 @@ def find_version(
     number: str | None = None,
     allow_mismatch: bool = False,
 ) -> ModelVersion:
-    """The version that `load_model` would load; this code can load it.
+    """Find the version that `load_model` loads, and check that this code can load it.
 
     Raises:
-        NoChampionError: no number was given and there is no champion.
-        MismatchError: what the version was trained with differs from what is here.
+        NoChampionError: `number` is None and there is no champion.
+        MismatchError: the version was trained with something else than this process has.
     """
     version = (
         registry.version(definition.name, number) if number else registry.champion(definition.name)
@@ -63,31 +63,31 @@ def find_version(
             f"{definition.name} has no champion in {registry.uri}. "
             f"Train one: ./pants run src/models/{definition.name}:train"
         )
-    differences = mismatch(definition, version)
+    differences = find_mismatches(definition, version)
     if differences and not allow_mismatch:
-        raise MismatchError(_refusal(version, differences))
+        raise MismatchError(_explain_mismatches(version, differences))
     if differences:
-        say(f"Loading {version.name} version {version.version} although {'; '.join(differences)}.")
+        say(f"Loading {version.name} version {version.version} despite: {'; '.join(differences)}.")
     return version
 
 
-def mismatch(definition: ModelDefinition, version: ModelVersion) -> list[str]:
-    """What keeps this process from loading a version; empty where they agree."""
+def find_mismatches(definition: ModelDefinition, version: ModelVersion) -> list[str]:
+    """Why this process cannot load a version; empty if it can."""
     try:
         recorded = Compatibility.from_tags(version.tags)
     except UnreadableRecordError as error:
         return [str(error)]
     if recorded is None:
-        return ["it carries no record of what it was trained with"]
+        return ["it has no record of what it was trained with"]
     return recorded.differences(Compatibility.of_this_process(definition, recorded.requirements))
 
 
-def _refusal(version: ModelVersion, differences: list[str]) -> str:
+def _explain_mismatches(version: ModelVersion, differences: list[str]) -> str:
     recorded = None
     with suppress(UnreadableRecordError):
         recorded = Compatibility.from_tags(version.tags)
     lines = [
-        f"{version.name} version {version.version} was not made with this code:",
+        f"{version.name} version {version.version} was not trained with this code:",
         *(f"  - {difference}" for difference in differences),
         "To fix this, either:",
     ]

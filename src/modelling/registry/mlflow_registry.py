@@ -1,4 +1,4 @@
-"""MLflow: where runs are logged, versions registered, and the champion is found."""
+"""Log runs in MLflow, and register, find, load and promote versions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from modelling.definition import ModelDefinition
 from modelling.registry import embedded_store
 from modelling.stored_models.read_pipeline import read_pipeline
 
-# First: it sets the variables that MLflow reads when it is imported.
+# Before MLflow: it sets the variables that MLflow reads when it is imported.
 from modelling.registry.model_versions import ModelVersions, readable_errors  # isort: skip
 
 import mlflow
@@ -46,7 +46,7 @@ _MLFLOW_TYPES = {
     "int64": "long",
     "int32": "integer",
 }
-# Where MLflow's own stores and servers put files: it would open other places, too, such as ftp.
+# The schemes that MLflow's stores and servers use; MLflow would also open others, such as ftp.
 _SOURCES = {
     "",
     "file",
@@ -73,13 +73,13 @@ class Registry:
 
     @classmethod
     def connect(cls, settings: TrackingSettings) -> Registry:
-        """Use the server that the settings or the environment name, else the embedded store.
+        """Connect to the server in the settings or environment, or to the embedded store.
 
         Raises:
-            UserError: the settings demand a server and none is named; the embedded store cannot be
-                used.
+            UserError: the settings require a server and none is set, or the embedded store is not
+                usable.
         """
-        _quieten()
+        _silence_logs()
         uri = server_uri(settings)
         embedded = None
         if not uri:
@@ -90,14 +90,14 @@ class Registry:
         return cls(uri, embedded, settings.alias)
 
     def champion(self, name: str) -> ModelVersion | None:
-        """The version that the alias points at, None where there is none."""
+        """The version that has the alias, or None."""
         return self._versions(name).aliased()
 
     def version(self, name: str, number: str) -> ModelVersion:
-        """One version by its number; `latest` is the one that was registered last.
+        """The version with a number; `latest` is the newest one.
 
         Raises:
-            UserError: there is no such version.
+            UserError: the version does not exist.
         """
         versions = self._versions(name)
         found = versions.latest() if number == LATEST else versions.find(number)
@@ -106,33 +106,33 @@ class Registry:
         return found
 
     def promote(self, version: ModelVersion) -> None:
-        """Point the alias at `version`."""
+        """Move the alias to `version`."""
         self._versions(version.name).set_alias(version.version)
 
     def _versions(self, name: str) -> ModelVersions:
         return ModelVersions(name, self.uri, self.alias)
 
     def load(self, version: ModelVersion, definition: ModelDefinition) -> Pipeline:
-        """The fitted pipeline of a version.
+        """Download and read the fitted pipeline of a version.
 
-        Nothing is loaded but what `definition.build_pipeline` makes, with the types that the
-        definition trusts. The file's own claims are not believed.
+        Only a pipeline that `definition.build_pipeline` builds is loaded, with the types that the
+        definition trusts.
 
         Raises:
-            UserError: the version cannot be fetched, is not stored by skops, holds something else,
-                or cannot be read.
+            UserError: the version cannot be downloaded or read, is not stored by skops, or contains
+                something else.
         """
         name = f"{version.name} version {version.version}"
         with (
             tempfile.TemporaryDirectory(prefix="model-") as folder,
             readable_errors(self.uri),
         ):
-            path = _fetched(version, name, folder)
-            return read_pipeline(_skops_file(path, name), name, definition)
+            path = _download(version, name, folder)
+            return read_pipeline(_find_skops_file(path, name), name, definition)
 
     @contextmanager
-    def run(self, experiment: str, name: str) -> Iterator[mlflow.ActiveRun]:
-        """A run of an experiment, which is made where there is none."""
+    def start_run(self, experiment: str, name: str) -> Iterator[mlflow.ActiveRun]:
+        """Start a run of an experiment, and create the experiment if it does not exist."""
         with readable_errors(self.uri):
             if mlflow.get_experiment_by_name(experiment) is None:
                 self._create_experiment(experiment)
@@ -146,7 +146,7 @@ class Registry:
         try:
             mlflow.create_experiment(name, artifact_location=location)
         except MlflowException as error:
-            # Another process may have been faster.
+            # Another process may have created it in the meantime.
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
 
@@ -156,8 +156,8 @@ class Registry:
         metrics: Mapping[str, float],
         artifacts: Mapping[str, object],
     ) -> None:
-        """Log to the run that is open; an artifact is a text, a dictionary or a figure."""
-        # Names of files may be text that no database takes.
+        """Log to the active run; an artifact is a string, a dictionary or a figure."""
+        # A parameter may be a file name with characters that databases refuse.
         mlflow.log_params({name: safe(str(value)) for name, value in parameters.items()})
         mlflow.log_metrics(dict(metrics))
         for name, content in artifacts.items():
@@ -168,8 +168,8 @@ class Registry:
             else:
                 mlflow.log_figure(content, name)
 
-    def results(self, version: ModelVersion) -> tuple[dict[str, str], dict[str, float]]:
-        """The parameters and the metrics that a version's training logged."""
+    def read_results(self, version: ModelVersion) -> tuple[dict[str, str], dict[str, float]]:
+        """The parameters and metrics that a version's training logged."""
         if not version.run_id:
             return {}, {}
         with readable_errors(self.uri):
@@ -186,23 +186,23 @@ class Registry:
         requirements: Mapping[str, str],
         tags: Mapping[str, str],
     ) -> ModelVersion:
-        """Store the pipeline with the open run, and register it as a new version.
+        """Store the pipeline with the active run, and register it as a new version.
 
         Raises:
-            UserError: the pipeline is one that `load` would refuse.
+            UserError: `load` would refuse the pipeline.
         """
         _check_loadable(pipeline, definition)
         stored = mlflow.sklearn.log_model(
             pipeline,
             name="model",
             serialization_format="skops",
-            skops_trusted_types=definition.trusted(),
-            signature=_signature(definition),
+            skops_trusted_types=definition.collect_trusted_types(),
+            signature=_build_signature(definition),
             input_example=example,
             pip_requirements=[f"{name}=={version}" for name, version in requirements.items()],
         )
         client = mlflow.MlflowClient()
-        with suppress(MlflowException):  # it exists, or the next call says what is wrong
+        with suppress(MlflowException):  # it exists, or the next call raises the error
             client.create_registered_model(definition.name)
         return client.create_model_version(
             definition.name,
@@ -214,7 +214,7 @@ class Registry:
 
 
 def repository_root() -> Path:
-    """The folder of the enclosing `pants.toml`, or the current folder outside a repository."""
+    """The closest folder upwards with a `pants.toml`, or the current folder."""
     here = Path.cwd()
     return next((path for path in (here, *here.parents) if (path / "pants.toml").exists()), here)
 
@@ -224,20 +224,20 @@ def _check_loadable(pipeline: Pipeline, definition: ModelDefinition) -> None:
         file = Path(folder) / "model.skops"
         try:
             skops.io.dump(pipeline, file)
-        except Exception as error:  # whatever a part that skops cannot store raises
+        except Exception as error:  # an estimator that skops cannot store may raise anything
             raise UserError(
-                f"{definition.name} cannot be stored by skops: {ascii(error)[:300]}."
+                f"{definition.name}: skops cannot store the pipeline: {ascii(error)[:300]}."
             ) from error
-        read_pipeline(file, f"{definition.name} as it was trained", definition)
+        read_pipeline(file, f"The trained {definition.name}", definition)
 
 
-def _fetched(version: ModelVersion, name: str, folder: str) -> Path:
-    """The folder of a version's files, fetched into `folder`."""
-    scheme = urlsplit(_source(version)).scheme
+def _download(version: ModelVersion, name: str, folder: str) -> Path:
+    """Download a version's files into `folder`, and return their folder."""
+    scheme = urlsplit(_find_source(version)).scheme
     if scheme not in _SOURCES:
         raise UserError(
-            f"{name} cannot be fetched: the registry says that it is at {scheme + ':'!a}, expected "
-            f"one of {', '.join(sorted(_SOURCES - {''}))}. Train a version: "
+            f"{name} cannot be downloaded: the scheme of its location is {scheme!a}, expected one "
+            f"of {', '.join(sorted(_SOURCES - {''}))}. Train a new version: "
             f"./pants run src/models/{version.name}:train"
         )
     try:
@@ -248,21 +248,22 @@ def _fetched(version: ModelVersion, name: str, folder: str) -> Path:
         )
     except MlflowException:
         raise
-    except Exception as error:  # whatever the library for such a source raises
+    except Exception as error:  # the client library of such a location may raise anything
         raise UserError(
-            f"{name} cannot be fetched from its {scheme or 'file'} source: {ascii(error)[:200]}."
+            f"{name} cannot be downloaded from its {scheme or 'file'} location: "
+            f"{ascii(error)[:200]}."
         ) from error
     if not (path / MLMODEL_FILE_NAME).is_file():
         place = mlflow.MlflowClient().get_model_version_download_uri(version.name, version.version)
         raise UserError(
-            f"{name} cannot be read: MLflow stored its files in {place}, and they are not there. "
-            "Restore them, or train the model again."
+            f"{name} cannot be read: its files are missing in {place}. Restore them, or train the "
+            "model again."
         )
     return path
 
 
-def _source(version: ModelVersion) -> str:
-    """Where the registry says that a version's files are."""
+def _find_source(version: ModelVersion) -> str:
+    """The location of a version's files according to the registry."""
     client = mlflow.MlflowClient()
     source = str(client.get_model_version_download_uri(version.name, version.version))
     if source.startswith(_LOGGED_MODEL):
@@ -270,25 +271,27 @@ def _source(version: ModelVersion) -> str:
     return source
 
 
-def _skops_file(folder: Path, name: str) -> Path:
-    """The file of the pipeline, as the version's description names it."""
+def _find_skops_file(folder: Path, name: str) -> Path:
+    """The pipeline's file, which the version's MLmodel file names."""
     try:
         flavor = Model.load(str(folder)).flavors["sklearn"]
         storage, file_name = flavor["serialization_format"], str(flavor["pickled_model"])
-    except Exception as error:  # whatever a description that somebody altered makes a reader raise
-        raise UserError(f"{name} cannot be read: its MLmodel is no sklearn model's.") from error
+    except Exception as error:  # a modified MLmodel file may raise anything
+        raise UserError(
+            f"{name} cannot be read: its MLmodel file does not describe a sklearn model."
+        ) from error
     if storage != "skops":
         raise UserError(
-            f"{name} is not stored by skops, and reading a pickle runs whatever its author hid in "
-            "it. Train the model again with this repository's train task."
+            f"{name} is not stored by skops, and loading a pickle can run any code. Train the "
+            "model again with this repository's train task."
         )
     file = (folder / file_name).resolve()
     if file.parent != folder.resolve() or not file.is_file():
-        raise UserError(f"{name} cannot be read: {file_name!r} is no file of this version.")
+        raise UserError(f"{name} cannot be read: the version has no file {file_name!r}.")
     return file
 
 
-def _signature(definition: ModelDefinition) -> ModelSignature:
+def _build_signature(definition: ModelDefinition) -> ModelSignature:
     return ModelSignature(
         inputs=_mlflow_schema(definition.input_contract),
         outputs=_mlflow_schema(definition.output_contract),
@@ -304,10 +307,10 @@ def _mlflow_schema(contract: type[pa.DataFrameModel]) -> Schema:
     )
 
 
-def _quieten() -> None:
-    """MLflow and alembic tell of every table that they make; a person asked for a model."""
+def _silence_logs() -> None:
+    """Hide log messages of MLflow and alembic, such as one for every table that they create."""
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    # Logs what it raises, which `readable_errors` reports.
+    # Logs the errors that it raises; `readable_errors` reports them.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module="mlflow")

@@ -1,4 +1,4 @@
-"""The versions of a registered model in MLflow, by number and by alias."""
+"""Find versions of a registered model in MLflow, by number and by alias."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class ModelVersions:
     alias: str
 
     def aliased(self) -> ModelVersion | None:
-        """The version that the alias points at, None if there is none."""
+        """The version that has the alias, or None."""
         with none_if_not_found(self.uri):
             return self._client().get_model_version_by_alias(self.model, self.alias)
         return None
 
     def find(self, number: str) -> ModelVersion | None:
-        """The version of a number, None if there is none."""
+        """The version with a number, or None."""
         with none_if_not_found(self.uri):
             return self._client().get_model_version(self.model, number)
         return None
 
     def latest(self) -> ModelVersion | None:
-        """The version that was registered last, None if there is none."""
+        """The newest version, or None."""
         with readable_errors(self.uri):
             found = self._client().search_model_versions(
                 f"name='{self.model}'", max_results=1, order_by=["version_number DESC"]
@@ -57,7 +57,7 @@ class ModelVersions:
         return sorted(int(version.version) for version in found)
 
     def set_alias(self, number: str | None) -> None:
-        """Point the alias at a version; None removes it."""
+        """Move the alias to a version; None removes it."""
         with readable_errors(self.uri):
             if number is None:
                 self._client().delete_registered_model_alias(self.model, self.alias)
@@ -70,7 +70,7 @@ class ModelVersions:
 
 @contextmanager
 def none_if_not_found(uri: str) -> Iterator[None]:
-    """Suppress the error of a version that does not exist; others as `readable_errors` does."""
+    """Suppress the error of a missing version; convert others as `readable_errors` does."""
     with readable_errors(uri):
         try:
             yield
@@ -81,15 +81,15 @@ def none_if_not_found(uri: str) -> Iterator[None]:
 
 @contextmanager
 def readable_errors(uri: str) -> Iterator[None]:
-    """Turn errors of MLflow and of its database into one message.
+    """Convert errors of MLflow and its database to one line.
 
     Raises:
-        UserError: the message names the store.
+        UserError: MLflow or its database failed; the message names the store.
     """
     try:
         yield
     except Exception as error:
-        # Not imported: a server's client needs neither of the two.
+        # By name: the client of a server does not need these libraries.
         database = type(error).__module__.partition(".")[0] in ("alembic", "sqlalchemy")
         if not database and not isinstance(error, MlflowException):
             raise

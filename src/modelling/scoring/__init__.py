@@ -1,1 +1,1 @@
-"""Predict tables in batches, on threads or on Dask's workers."""
+"""Predict tables in batches, on threads or on Dask workers."""

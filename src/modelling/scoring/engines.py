@@ -1,4 +1,4 @@
-"""Where the parts of a prediction run: in this process, or where another library takes them."""
+"""Where the files of a prediction are predicted: in this process, or on Dask workers."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from urllib.parse import urlsplit
 
 from cli.errors import InputError
 from data_access_layer.files import STANDARD_STREAM
-from modelling.scoring.scorer import Outcome, Part, Scorer
+from modelling.scoring.scorer import Outcome, PartFile, Scorer
 
 if TYPE_CHECKING:
     from modelling.settings import PredictSettings
 
-# Imported by name, so that a package holds it, and Dask, only where its BUILD file says so. A name
-# with two dots would be inferred (`string_imports` in pants.toml).
+# Imported by name, so that a package contains it and Dask only if its BUILD file says so.
 DASK = "modelling.scoring.dask_engine"
-# What Dask calls its protocols with TLS, and that of a scheduler in this process.
+# Dask's protocols with TLS, and the one of a scheduler in this process.
 ENCRYPTED = ("tls", "wss", "inproc")
 
 
 @dataclass(frozen=True)
 class Job:
-    """What another process has to know to predict parts; the model it loads itself, by its number.
+    """What another process needs to load the model and predict.
 
-    By its number, because an alias may move before the last part is predicted.
+    `version` is a number, because the alias may move before the last file is predicted.
     """
 
     model: str
@@ -38,134 +37,132 @@ class Job:
     batch_rows: int
 
 
-class Chosen(Protocol):
+class SelectedVersion(Protocol):
     """The version that predicts."""
 
-    def scorer(self) -> Scorer:
-        """For this process."""
+    def load_scorer(self) -> Scorer:
+        """Load the model in this process."""
 
-    def job(self) -> Job:
-        """For other processes."""
+    def to_job(self) -> Job:
+        """Describe the version for other processes."""
 
 
 class Engine(Protocol):
-    """Runs `modelling.scoring.scorer` on each part, and yields the outcomes as they arrive."""
+    """Predicts each part file by `modelling.scoring.scorer`, and yields the outcomes."""
 
     default_output: ClassVar[str]
 
-    def check(self, location: str | None, output: str, *, has_parts: bool) -> None:
-        """Refuse an input or output that it cannot work with; `has_parts` of a folder.
+    def check(self, location: str | None, output: str, *, output_is_folder: bool) -> None:
+        """Check that the engine supports this input and output.
 
         Raises:
-            InputError: it cannot.
+            InputError: it does not.
         """
 
-    def run(self, chosen: Chosen, parts: Sequence[Part]) -> Generator[Outcome]:
-        """Score each part, at least once; closing the generator ends whatever still runs."""
+    def run(self, selected: SelectedVersion, part_files: Sequence[PartFile]) -> Generator[Outcome]:
+        """Predict each part file at least once; closing the generator stops what still runs."""
 
 
 class LocalEngine:
-    """One part after another, in this process."""
+    """Predicts one part file after another, in this process."""
 
     default_output: ClassVar = "predictions/{model}.parquet"
 
-    def check(self, location: str | None, output: str, *, has_parts: bool) -> None:
-        """Nothing is refused."""
+    def check(self, location: str | None, output: str, *, output_is_folder: bool) -> None:
+        """Accept everything."""
 
-    def run(self, chosen: Chosen, parts: Sequence[Part]) -> Generator[Outcome]:
-        """After a failure the rest is only checked, so that all rows can be named."""
-        scorer = chosen.scorer()
+    def run(self, selected: SelectedVersion, part_files: Sequence[PartFile]) -> Generator[Outcome]:
+        """Predict until rows break the contract; from then on only check, to report all rows."""
+        scorer = selected.load_scorer()
         broken = False
-        for part in parts:
+        for part in part_files:
             outcome = scorer.score(part, only_check=broken)
-            broken = broken or bool(outcome.tally.failures)
+            broken = broken or bool(outcome.stats.failures)
             yield outcome
 
 
 @dataclass(frozen=True)
 class DaskEngine:
-    """Several parts at a time, on Dask's workers; `module` is `modelling.scoring.dask_engine`."""
+    """Predicts several files at a time on Dask workers; `module` is `dask_engine`."""
 
     module: Any
     workers: int | None
     scheduler: str | None
     default_output: ClassVar = "predictions/{model}"
 
-    def check(self, location: str | None, output: str, *, has_parts: bool) -> None:
-        """Refuse what is not a folder of parts that other processes could open."""
+    def check(self, location: str | None, output: str, *, output_is_folder: bool) -> None:
+        """Check that input and output are folders that other processes can open."""
         if location in (None, STANDARD_STREAM):
+            raise InputError("--engine dask reads files. Set --input to a file or a folder.")
+        if not output_is_folder:
             raise InputError(
-                "--engine dask reads files: name one, or a folder of them, with --input."
-            )
-        if not has_parts:
-            raise InputError(
-                f"--engine dask writes a folder, a file for each file of the input, and {output} "
-                "is not a folder. Name a folder with --output, or choose --engine local."
+                f"--engine dask writes one file for each file of the input, but {output} is not a "
+                "folder. Set --output to a folder, or use --engine local."
             )
 
-    def run(self, chosen: Chosen, parts: Sequence[Part]) -> Generator[Outcome]:
-        """The outcomes come in the order in which they are ready."""
+    def run(self, selected: SelectedVersion, part_files: Sequence[PartFile]) -> Generator[Outcome]:
+        """Yield the outcomes as they are ready."""
         outcomes: Generator[Outcome] = self.module.run(
-            chosen.job(), parts, workers=self.workers, scheduler=self.scheduler
+            selected.to_job(), part_files, workers=self.workers, scheduler=self.scheduler
         )
         return outcomes
 
 
-def chosen_engine(settings: PredictSettings, model: str) -> Engine:
-    """The engine that the settings name.
+def choose_engine(settings: PredictSettings, model: str) -> Engine:
+    """Choose the engine that the settings name.
 
     Raises:
-        InputError: this package does not hold it, or an option is for another engine.
+        InputError: this package does not contain it, or an option is for another engine.
     """
     given = [name for name in ("workers", "scheduler") if getattr(settings, name) is not None]
     if settings.engine == "local":
         if given:
-            raise InputError(f"--{given[0]} is for --engine dask; the engine is local.")
+            raise InputError(f"--{given[0]} requires --engine dask, but the engine is local.")
         return LocalEngine()
     if settings.jobs > 1:
-        raise InputError("--jobs is for --engine local. With --engine dask, use --workers.")
+        raise InputError("--jobs requires --engine local. With --engine dask, use --workers.")
     if len(given) > 1:
         raise InputError(
-            "--workers starts worker processes here, and --scheduler uses those that are "
-            "elsewhere: choose one."
+            "--workers starts worker processes on this machine, and --scheduler uses those of a "
+            "scheduler elsewhere. Set only one of them."
         )
     if settings.scheduler and not settings.allow_plain_scheduler:
-        _refuse_plain(settings.scheduler)
+        _refuse_unencrypted(settings.scheduler)
     try:
         module = importlib.import_module(DASK)
     except ModuleNotFoundError as error:
         if error.name not in (DASK, "distributed", "dask"):
             raise
         raise InputError(
-            "--engine dask: Dask is not in this package. It is in that of all models: "
-            f"./pants run src/models:predict -- --model {model} --engine dask. To have it in this "
-            'one, write dynamic_dependencies=["src/modelling/scoring/dask_engine.py"] into '
-            f'pex_binary(name="predict", …) of src/models/{model}/BUILD.'
+            "--engine dask: this package does not contain Dask. Use the package of all models: "
+            f"./pants run src/models:predict -- --model {model} --engine dask. Or add "
+            'dynamic_dependencies=["src/modelling/scoring/dask_engine.py"] to '
+            f'pex_binary(name="predict", …) in src/models/{model}/BUILD.'
         ) from error
     return DaskEngine(module, settings.workers, settings.scheduler)
 
 
-def _refuse_plain(scheduler: str) -> None:
-    """Refuse a scheduler on another machine without TLS: whoever answers there runs code here.
+def _refuse_unencrypted(scheduler: str) -> None:
+    """Refuse a scheduler on another machine without TLS, because it can run code here.
 
     Raises:
-        InputError: it is one.
+        InputError: the scheduler is such a one.
     """
     protocol, _, rest = scheduler.rpartition("://")
     if protocol in ENCRYPTED:
         return
     host = urlsplit(f"//{rest}").hostname or ""
-    if not _is_here(host):
+    if not _is_loopback(host):
         raise InputError(
-            f"--scheduler {scheduler}: is on another machine and without TLS, so whoever is in "
-            "between can read the rows and run code here. Start the scheduler with "
-            "`--protocol tls` and name tls://…, or set --allow-plain-scheduler where the network "
-            "is your own."
+            f"--scheduler {scheduler}: is on another machine and has no TLS, so anyone on the "
+            "network can read the rows and run code here. Start the scheduler with "
+            "`--protocol tls` and use tls://…, or set --allow-plain-scheduler if you trust the "
+            "network."
         )
 
 
-def _is_here(host: str) -> bool:
-    """Whether all that a host's name means is this machine alone."""
+def _is_loopback(host: str) -> bool:
+    """Whether all addresses of a host are loopback addresses."""
     try:
         found = {address[0] for *_, address in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):

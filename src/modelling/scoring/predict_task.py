@@ -1,4 +1,4 @@
-"""The task `predict`: which table, by which version, by which engine, and where it all goes."""
+"""The task `predict`: open the input, find the version, run the engine, write the output."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ from datasets.checks import contract_dtypes
 from modelling.definition import ModelDefinition
 from modelling.registry.find_version import NoChampionError, find_version
 from modelling.registry.mlflow_registry import Registry
-from modelling.scoring.engines import Engine, Job, chosen_engine
-from modelling.scoring.scorer import ATTEMPTS, Part, Scorer, Tally
+from modelling.scoring.engines import Engine, Job, choose_engine
+from modelling.scoring.scorer import ATTEMPTS, PartFile, PredictionStatistics, Scorer
 from modelling.settings import PredictSettings, TrainSettings
 from modelling.training.train_task import train
 
@@ -59,22 +59,22 @@ _ADVICE = "export it as .xlsx: ./pants run src/data_exports:export -- --help"
 
 
 @dataclass(frozen=True)
-class _Chosen:
-    """The version that predicts, and where it is."""
+class _SelectedVersion:
+    """The version that predicts, and its registry."""
 
     definition: ModelDefinition
     registry: Registry
     version: ModelVersion
     settings: PredictSettings
 
-    def scorer(self) -> Scorer:
-        """For this process."""
+    def load_scorer(self) -> Scorer:
+        """Load the model in this process."""
         model = self.registry.load(self.version, self.definition)
         settings = self.settings
         return Scorer(self.definition, self.version, model, settings.batch_rows, settings.jobs)
 
-    def job(self) -> Job:
-        """For other processes."""
+    def to_job(self) -> Job:
+        """Describe the version for other processes."""
         return Job(
             model=self.definition.name,
             version=str(self.version.version),
@@ -85,37 +85,37 @@ class _Chosen:
 
 
 def predict(definition: ModelDefinition, settings: PredictSettings, context: TaskContext) -> None:
-    """Predict a table, write it whole or not at all, and show a summary.
+    """Predict a table, write all predictions or nothing, and show a summary.
 
     Raises:
-        InputError: the input cannot be read or breaks its contract, or the output cannot be there.
-        UserError: there is no model to use, or it was made with other code, or the disk is full,
-            or the engine cannot be had.
+        InputError: the input cannot be read or breaks its contract, the output cannot be written
+            there, or the package does not contain the engine.
+        UserError: there is no version to load, or other code trained it, or the disk is full.
     """
     started = time.monotonic()
-    engine = chosen_engine(settings, definition.name)
+    engine = choose_engine(settings, definition.name)
     output = settings.output or engine.default_output.format(model=definition.name)
     folder = None if output == STANDARD_STREAM else destination_folder(output, context)
-    engine.check(settings.input, output, has_parts=folder is not None)
-    source = _source(definition, settings.input, context, output=output)
-    destination = _destination(output, folder, context)
+    engine.check(settings.input, output, output_is_folder=folder is not None)
+    source = _open_input(definition, settings.input, context, output=output)
+    destination = _open_output(output, folder, context)
     if destination is not None and not isinstance(source, FrameTable):
         refuse_own_input(source, destination)
     registry = Registry.connect(context.load(TrackingSettings))
-    version = _version(definition, settings, registry, context)
-    chosen = _Chosen(definition, registry, version, settings)
+    version = _find_or_train(definition, settings, registry, context)
+    selected = _SelectedVersion(definition, registry, version, settings)
     if destination is None:
-        tally = _write_standard_output(chosen.scorer(), source)
+        stats = _write_standard_output(selected.load_scorer(), source)
     elif isinstance(destination, Destination):
-        tally = _write_table(chosen.scorer(), source, destination)
+        stats = _write_table(selected.load_scorer(), source, destination)
     else:
-        tally = _write_folder(chosen, engine, source, destination)
-    _show(version, tally, output, time.monotonic() - started)
-    if tally.formulas:
-        say(formula_warning(tally.formulas, _ADVICE))
+        stats = _write_folder(selected, engine, source, destination)
+    _show(version, stats, output, time.monotonic() - started)
+    if stats.formulas:
+        say(formula_warning(stats.formulas, _ADVICE))
 
 
-def _source(
+def _open_input(
     definition: ModelDefinition,
     location: str | None,
     context: TaskContext,
@@ -123,21 +123,23 @@ def _source(
     output: str,
 ) -> Source:
     if location is None:
-        return FrameTable(_own_input(definition, context), f"{definition.name} sample data")
+        return FrameTable(
+            _load_default_input(definition, context), f"{definition.name} sample data"
+        )
     dtypes = contract_dtypes(definition.input_contract)
-    # In CSV, further columns come out as the same texts whatever their type is.
+    # Additional columns of a CSV file are copied as strings, so that no digit changes.
     is_text = output == STANDARD_STREAM or Path(output).suffix.lower() == ".csv"
     texts_as: TextsAs = "text" if is_text else "exact"
     return open_source(location, context, dtypes=dtypes, texts_as=texts_as)
 
 
-def _own_input(definition: ModelDefinition, context: TaskContext) -> pd.DataFrame:
+def _load_default_input(definition: ModelDefinition, context: TaskContext) -> pd.DataFrame:
     if definition.load_input:
         return definition.load_input(context)
     return definition.load_labelled(context)[definition.input_columns()]
 
 
-def _version(
+def _find_or_train(
     definition: ModelDefinition,
     settings: PredictSettings,
     registry: Registry,
@@ -156,15 +158,15 @@ def _version(
     except NoChampionError:
         if not settings.train_if_missing:
             raise
-        say(f"{definition.name} has no champion yet: training one first.")
+        say(f"{definition.name} has no champion yet. Training one first.")
         train(definition, context.load(TrainSettings), registry, context=context)
         return find()
 
 
-def _destination(
+def _open_output(
     output: str, folder: FilePath | None, context: TaskContext
 ) -> Destination | FilePath | None:
-    """A table, a folder, or None for standard output; what could only fail late is refused."""
+    """Check the output before anything is predicted; None is standard output."""
     if output == STANDARD_STREAM:
         return None
     if folder is not None:
@@ -179,9 +181,9 @@ def _check_folder(folder: FilePath) -> None:
     if isinstance(folder, Path):
         if folder.exists() and not folder.is_dir():
             raise InputError(
-                f"{folder}: is not a folder, and its ending is none of "
-                f"{', '.join(WRITTEN_FORMATS)}. Give --output one of these endings, or the name "
-                "of a folder."
+                f"{folder}: is not a folder, and its file extension is not one of "
+                f"{', '.join(WRITTEN_FORMATS)}. Set --output to a file with one of these "
+                "extensions, or to a folder."
             )
         names = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
     else:
@@ -189,46 +191,48 @@ def _check_folder(folder: FilePath) -> None:
     for name in sorted(names):
         if not name.endswith(MANIFEST_SUFFIX) and f"{name}{MANIFEST_SUFFIX}" not in names:
             raise InputError(
-                f"{folder}: the folder would be replaced, and holds {name}, which no prediction "
-                "wrote. Choose another --output."
+                f"{folder}: predict would replace the folder, but did not write {name} in it. "
+                "Choose another --output."
             )
 
 
-def _write_table(scorer: Scorer, source: Table, destination: Destination) -> Tally:
-    tally = Tally()
-    with closing(scorer.batches(source, tally)) as batches:
+def _write_table(scorer: Scorer, source: Table, destination: Destination) -> PredictionStatistics:
+    stats = PredictionStatistics()
+    with closing(scorer.batches(source, stats)) as batches:
         is_csv = destination.format == "csv"
-        rows = counting_formulas(batches, tally.formulas) if is_csv else batches
+        rows = counting_formulas(batches, stats.formulas) if is_csv else batches
         destination.replace(rows, scorer.origin(source))
-    return tally
+    return stats
 
 
-def _write_folder(chosen: _Chosen, engine: Engine, source: Source, destination: FilePath) -> Tally:
-    """Each table becomes a file, with its manifest; all rows that break the contract are named."""
+def _write_folder(
+    selected: _SelectedVersion, engine: Engine, source: Source, destination: FilePath
+) -> PredictionStatistics:
+    """Write one file with a manifest for each table; report all rows that break the contract."""
     tables: Sequence[Table] = source.files if isinstance(source, TableFiles) else [source]
-    names = _part_names([Path(table.name) for table in tables])
-    tally = Tally()
+    names = _name_part_files([Path(table.name) for table in tables])
+    stats = PredictionStatistics()
     with staged_output(destination) as folder:
         (folder / ATTEMPTS).mkdir(parents=True)
-        parts = [
-            Part(table, folder / f"{name}.parquet")
+        part_files = [
+            PartFile(table, folder / f"{name}.parquet")
             for table, name in zip(tables, names, strict=True)
         ]
-        with closing(engine.run(chosen, parts)) as outcomes:
+        with closing(engine.run(selected, part_files)) as outcomes:
             for outcome in outcomes:
-                tally.merge(outcome.tally)
+                stats.merge(outcome.stats)
                 if outcome.manifest:
                     outcome.manifest.write(manifest_path(outcome.part.path))
-        if tally.failures:
-            raise tally.failures.error()
-        if not tally.rows:
+        if stats.failures:
+            raise stats.failures.error()
+        if not stats.rows:
             raise NoRowsError(f"{source.name}: no file of the folder has rows.")
         shutil.rmtree(folder / ATTEMPTS)
-    return tally
+    return stats
 
 
-def _part_names(files: Sequence[Path]) -> list[str]:
-    """A name for each file: without its ending or else with it, or else with its folders, too."""
+def _name_part_files(files: Sequence[Path]) -> list[str]:
+    """Choose the shortest distinct names: without extension, with it, or with the folders."""
     whole = [file.name for file in files]
     plain = [stem_of(file) for file in files]
     below = os.path.commonpath([file.parent for file in files])
@@ -236,27 +240,27 @@ def _part_names(files: Sequence[Path]) -> list[str]:
     return next(names for names in (plain, whole, nested) if len(set(names)) == len(names))
 
 
-def _write_standard_output(scorer: Scorer, source: Table) -> Tally:
-    """As CSV, after the last row is checked: a pipe gets all rows or none."""
-    tally = Tally()
+def _write_standard_output(scorer: Scorer, source: Table) -> PredictionStatistics:
+    """Write CSV after the last row is checked, so that a pipe gets all rows or none."""
+    stats = PredictionStatistics()
     with tempfile.TemporaryDirectory(prefix="predictions-") as folder:
         file = Path(folder) / "standard-output.csv"
         with (
-            closing(scorer.batches(source, tally)) as batches,
+            closing(scorer.batches(source, stats)) as batches,
             TableWriter(str(file), format="csv") as writer,
         ):
-            for batch in counting_formulas(batches, tally.formulas):
+            for batch in counting_formulas(batches, stats.formulas):
                 writer.write_batch(batch)
         with file.open("rb") as rows:
             shutil.copyfileobj(rows, sys.stdout.buffer, 1 << 20)
         sys.stdout.flush()
-    return tally
+    return stats
 
 
-def _show(version: ModelVersion, tally: Tally, output: str, seconds: float) -> None:
+def _show(version: ModelVersion, stats: PredictionStatistics, output: str, seconds: float) -> None:
     facts = [
-        ("rows", f"{tally.rows:,}"),
-        *((f"  {name}", value) for name, value in tally.summary()),
+        ("rows", f"{stats.rows:,}"),
+        *((f"  {name}", value) for name, value in stats.summary()),
         ("seconds", f"{seconds:.1f}"),
         ("model version", f"{version.name} {version.version}"),
         ("output", "standard output" if output == STANDARD_STREAM else output),

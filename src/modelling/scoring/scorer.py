@@ -1,6 +1,6 @@
-"""Prediction of tables: read a batch, check, predict, check, write; one batch in memory at a time.
+"""Predict a table batch by batch: read, validate, predict, validate, write.
 
-Where that runs, and of which tables, is for others to say.
+Only one batch is in memory. `engines` decides where this runs.
 """
 
 from __future__ import annotations
@@ -34,62 +34,62 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from pandera.typing import DataFrame
 
-# Below a folder of parts: what is being written. A worker that is killed leaves it there.
+# Subfolder for files that are still being written; a killed worker leaves its file there.
 ATTEMPTS = ".attempts"
 
 
 @dataclass
-class Numbers:
-    """What predicted numbers come to."""
+class NumberStatistics:
+    """Count, mean, minimum and maximum of predicted numbers."""
 
     count: int = 0
     total: float = 0.0
-    least: float = math.inf
-    most: float = -math.inf
+    minimum: float = math.inf
+    maximum: float = -math.inf
 
     def add(self, values: pd.Series[Any]) -> None:
-        """Count some more."""
+        """Add more values."""
         self.count += len(values)
         self.total += float(values.sum())
-        self.least = min(self.least, float(values.min()))
-        self.most = max(self.most, float(values.max()))
+        self.minimum = min(self.minimum, float(values.min()))
+        self.maximum = max(self.maximum, float(values.max()))
 
-    def merge(self, other: Numbers) -> None:
-        """Add what another one counted."""
+    def merge(self, other: NumberStatistics) -> None:
+        """Add the stats of other values."""
         self.count += other.count
         self.total += other.total
-        self.least = min(self.least, other.least)
-        self.most = max(self.most, other.most)
+        self.minimum = min(self.minimum, other.minimum)
+        self.maximum = max(self.maximum, other.maximum)
 
     def summary(self) -> list[tuple[str, str]]:
-        """Mean, least and most."""
-        facts = {"mean": self.total / self.count, "least": self.least, "most": self.most}
+        """Mean, minimum and maximum, as pairs of a name and a value."""
+        facts = {"mean": self.total / self.count, "min": self.minimum, "max": self.maximum}
         return [(name, f"{value:,.4g}") for name, value in facts.items()]
 
 
 @dataclass
-class Tally:
-    """What became of rows: how many, predicted as what, and the rules of the contract broken.
+class PredictionStatistics:
+    """How many rows were predicted as what, and which rules of the contract rows break.
 
-    Of CSV, `formulas` counts the texts that a spreadsheet would run, by their columns.
+    `formulas` counts, for CSV output, the strings that a spreadsheet would run, by column.
     """
 
     rows: int = 0
     classes: Counter[str] = field(default_factory=Counter)
-    numbers: Numbers = field(default_factory=Numbers)
+    numbers: NumberStatistics = field(default_factory=NumberStatistics)
     failures: FailureCollector = field(default_factory=FailureCollector)
     formulas: Counter[str] = field(default_factory=Counter)
 
     def add(self, target: pd.Series[Any]) -> None:
-        """Count some more predictions."""
+        """Add more predictions."""
         self.rows += len(target)
         if isinstance(target.dtype, pd.CategoricalDtype):
             self.classes.update({str(k): int(v) for k, v in target.value_counts().items()})
         else:
             self.numbers.add(target)
 
-    def merge(self, other: Tally) -> None:
-        """Add what another one counted, of other tables."""
+    def merge(self, other: PredictionStatistics) -> None:
+        """Add the stats of other tables."""
         self.rows += other.rows
         self.classes.update(other.classes)
         self.numbers.merge(other.numbers)
@@ -97,15 +97,15 @@ class Tally:
         self.formulas.update(other.formulas)
 
     def summary(self) -> list[tuple[str, str]]:
-        """What was predicted, in lines of a name and a value."""
+        """The predictions, as pairs of a name and a value."""
         if self.numbers.count:
             return self.numbers.summary()
         return [(name, f"{count:,}") for name, count in sorted(self.classes.items())]
 
 
 @dataclass(frozen=True)
-class Part:
-    """A table, and the file in a folder of parts that its predictions become."""
+class PartFile:
+    """A table, and the file of the output folder for its predictions."""
 
     table: Table
     path: Path
@@ -113,13 +113,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a part: a file with this manifest, or the failures that the tally holds.
+    """The result of a part file: its manifest, or the failures in its stats.
 
-    A part without rows has neither.
+    A table without rows has neither.
     """
 
-    part: Part
-    tally: Tally
+    part: PartFile
+    stats: PredictionStatistics
     manifest: Manifest | None = None
 
 
@@ -134,45 +134,47 @@ class Scorer:
     jobs: int = 1
     shows_progress: bool = True
 
-    def score(self, part: Part, *, only_check: bool = False) -> Outcome:
-        """Predict a part, or only see whether it keeps the contract.
+    def score(self, part: PartFile, *, only_check: bool = False) -> Outcome:
+        """Predict a part file, or only validate its table.
 
-        The file appears whole, and under a name of its own until then: of a part that is predicted
-        twice at the same time, one of two equal files stays.
+        The file is written under a unique name and renamed when it is complete. If two workers
+        predict the same table, one of two equal files remains.
         """
-        tally = Tally()
+        stats = PredictionStatistics()
         attempt = part.path.parent / ATTEMPTS / f"{uuid.uuid4().hex}{part.path.suffix}"
         try:
             if only_check:
-                for _ in self._checked(part.table, tally):
+                for _ in self._validate(part.table, stats):
                     pass
-                return Outcome(part, tally)
-            with closing(self.batches(part.table, tally)) as batches:
+                return Outcome(part, stats)
+            with closing(self.batches(part.table, stats)) as batches:
                 writer = TableWriter(str(attempt), format="parquet")
                 origin = self.origin(part.table)
                 manifest = write_file(attempt, writer, batches, origin)
         except (ContractError, NoRowsError):
-            return Outcome(part, tally)
+            return Outcome(part, stats)
         attempt.replace(part.path)
-        return Outcome(part, tally, manifest)
+        return Outcome(part, stats, manifest)
 
-    def batches(self, table: Table, tally: Tally) -> Generator[RecordBatch]:
-        """Predict a table, with progress; `tally` counts what became of its rows.
+    def batches(self, table: Table, stats: PredictionStatistics) -> Generator[RecordBatch]:
+        """Predict a table, with progress, and count its rows in `stats`.
 
         Raises:
-            ContractError: rows break the input contract; `tally` has all that do.
+            ContractError: rows break the input contract; `stats` has all of them.
         """
-        # One thread reads and checks, `jobs` predict, the caller's writes.
-        with closing(prefetched(self._scored(prefetched(self._checked(table, tally))))) as scored:
+        # One thread reads and validates, `jobs` threads predict, the caller's thread writes.
+        with closing(
+            prefetched(self._predict_batches(prefetched(self._validate(table, stats))))
+        ) as scored:
             frames = (
                 with_progress(scored, table.row_count(), what="predicting")
                 if self.shows_progress
                 else (frame for _, frame in scored)
             )
-            yield from as_batches(self._tallied(frames, tally))
+            yield from as_batches(self._count(frames, stats))
 
     def origin(self, table: Table) -> Origin:
-        """What a manifest says of the predictions of a table."""
+        """The origin of a table's predictions, for their manifest."""
         return Origin(
             source=table.name,
             model=self.version.name,
@@ -180,14 +182,16 @@ class Scorer:
             git_commit=git_commit(),
         )
 
-    def _tallied(self, frames: Iterable[pd.DataFrame], tally: Tally) -> Iterator[pd.DataFrame]:
+    def _count(
+        self, frames: Iterable[pd.DataFrame], stats: PredictionStatistics
+    ) -> Iterator[pd.DataFrame]:
         for frame in frames:
-            tally.add(frame[self.definition.target])
+            stats.add(frame[self.definition.target])
             yield frame
 
-    def _checked(self, table: Table, tally: Tally) -> Iterator[pd.DataFrame]:
-        """Yield what keeps the input contract; at the end, raise what all other batches break."""
-        failures = tally.failures
+    def _validate(self, table: Table, stats: PredictionStatistics) -> Iterator[pd.DataFrame]:
+        """Yield valid batches; after the last batch, raise the failures of all others."""
+        failures = stats.failures
         for batch in table.batches(self.batch_rows):
             rows = failures.check(
                 self.definition.input_contract,
@@ -195,17 +199,19 @@ class Scorer:
                 source=batch.source,
                 first_row=batch.first_row,
             )
-            # After a failure the rest is only checked, so that the message can count all rows.
+            # After a failure, only validate the rest, so that the message counts all rows.
             if rows is not None and not failures:
                 yield rows
         if failures:
             raise failures.error()
 
-    def _scored(self, batches: Generator[pd.DataFrame]) -> Generator[tuple[int, pd.DataFrame]]:
+    def _predict_batches(
+        self, batches: Generator[pd.DataFrame]
+    ) -> Generator[tuple[int, pd.DataFrame]]:
         with closing(batches):
-            yield from mapped(self._predicted, batches, self.jobs)
+            yield from mapped(self._predict, batches, self.jobs)
 
-    def _predicted(self, rows: pd.DataFrame) -> tuple[int, pd.DataFrame]:
+    def _predict(self, rows: pd.DataFrame) -> tuple[int, pd.DataFrame]:
         columns = self.definition.input_columns()
         try:
             predictions = self.definition.predict(self.model, cast("DataFrame[Any]", rows[columns]))
@@ -213,7 +219,9 @@ class Scorer:
             failures = FailureCollector()
             source = f"{self.version.name}'s predictions"
             failures.add_rules(broken_rules(errors, rows), source=source, first_row=1)
-            raise UserError(f"{failures.error()} The model is at fault, not the input.") from errors
+            raise UserError(
+                f"{failures.error()} The cause is the model, not the input."
+            ) from errors
         kept = renamed_apart(
             rows.drop(columns=columns), map(str, predictions.columns), ending="_input"
         )

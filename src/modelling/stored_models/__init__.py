@@ -1,1 +1,1 @@
-"""What a stored model may hold, and the code that decides its results."""
+"""What a stored model may contain, and the code that determines its results."""

@@ -1,7 +1,7 @@
-"""The first-party modules that a fitted pipeline computes with, found without importing them.
+"""Find the first-party modules that a fitted pipeline computes with, without importing them.
 
-The answer is the same in a package, an image and a clone: it follows the import statements from the
-modules that define the pipeline, wherever these lie.
+The search follows the import statements from the modules that define the pipeline. It finds the
+same modules in a package, an image and a clone.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any
 from cli.errors import UserError
 
 TRUSTED = "TRUSTED_TYPES"
-# Stands for the code of modules that were packaged as byte code alone.
+# The fingerprint of modules that were packaged as byte code only.
 NO_SOURCE = "no source"
-# Enough to tell versions of one module apart; what is compared is the digest of all of them.
+# Enough digits to distinguish versions of one module; only the digest of all modules decides.
 _SHORT = 16
-# Where a statement holds others.
+# The fields of a statement that contain other statements.
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 # Packages that read tables, and the part of the feature store that computes.
 _READING = ("config", "data_access_layer")
@@ -34,10 +34,10 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 @dataclass(frozen=True)
 class Code:
-    """The modules that decide what a fitted pipeline computes.
+    """The modules that determine what a fitted pipeline computes.
 
-    `modules` are fingerprints by the module's name; comments, docstrings and layout do not count.
-    `trusted_types` is what the modules name as their `TRUSTED_TYPES`.
+    `modules` are fingerprints by module name; comments, docstrings and layout do not count.
+    `trusted_types` are all `TRUSTED_TYPES` of the modules.
     """
 
     modules: Mapping[str, str]
@@ -45,7 +45,7 @@ class Code:
 
     @property
     def fingerprint(self) -> str:
-        """A fingerprint of all modules, or `NO_SOURCE` where one came without its source."""
+        """A fingerprint of all modules, or `NO_SOURCE` if one has no source."""
         if NO_SOURCE in self.modules.values():
             return NO_SOURCE
         lines = (f"{name} {digest}\n" for name, digest in sorted(self.modules.items()))
@@ -53,12 +53,12 @@ class Code:
 
 
 def code_of(*functions: Callable[..., Any]) -> Code:
-    """The modules that define `functions`, and all first-party modules that these import.
+    """Find the modules that define `functions`, and all first-party modules that they import.
 
     Raises:
-        UserError: a module's `TRUSTED_TYPES` is not a tuple of strings, written out.
+        UserError: a module's `TRUSTED_TYPES` is not a literal tuple of strings.
     """
-    return _closure(tuple(sorted({_module_of(function) for function in functions})))
+    return _collect(tuple(sorted({_module_of(function) for function in functions})))
 
 
 def _module_of(function: Callable[..., Any]) -> str:
@@ -68,8 +68,8 @@ def _module_of(function: Callable[..., Any]) -> str:
 
 
 @cache
-def _closure(names: tuple[str, ...]) -> Code:
-    roots = _roots(names)
+def _collect(names: tuple[str, ...]) -> Code:
+    roots = _source_roots(names)
     modules: dict[str, str] = {}
     trusted: set[str] = set()
     seen: set[str] = set()
@@ -79,26 +79,27 @@ def _closure(names: tuple[str, ...]) -> Code:
         if name in seen:
             continue
         seen.add(name)
-        spec = _spec(name, roots)
+        spec = _find_spec(name, roots)
         if spec is None:
-            # A module that the pipeline itself is defined in and that has no file, such as a
-            # notebook's.
+            # The module that defines the pipeline may have no file, as in a notebook.
             modules |= {name: NO_SOURCE} if name in names else {}
             continue
-        waiting += _packages(name)
-        tree = _parsed(name, spec)
+        waiting += _parent_packages(name)
+        tree = _parse(name, spec)
         if tree is None:
             modules[name] = NO_SOURCE
             continue
         is_package = spec.submodule_search_locations is not None
-        waiting += _followed(name, _imported(tree, name if is_package else _parent(name)))
+        waiting += _relevant_imports(
+            name, _imported_names(tree, name if is_package else _parent(name))
+        )
         trusted |= _trusted_types(tree, name)
-        modules[name] = hashlib.sha256(_meaning(tree).encode()).hexdigest()[:_SHORT]
+        modules[name] = hashlib.sha256(_normalize(tree).encode()).hexdigest()[:_SHORT]
     return Code(dict(sorted(modules.items())), tuple(sorted(trusted)))
 
 
-def _roots(names: Iterable[str]) -> tuple[str, ...]:
-    """The folders that first-party packages lie in: those of this module and of `names`."""
+def _source_roots(names: Iterable[str]) -> tuple[str, ...]:
+    """The source roots of this module and of `names`."""
     roots = []
     for name in (__name__, *names):
         file = getattr(sys.modules.get(name), "__file__", None)
@@ -108,10 +109,10 @@ def _roots(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(roots))
 
 
-def _spec(name: str, roots: tuple[str, ...]) -> ModuleSpec | None:
-    """Where a first-party module lies; None for any other name. Imports no package on the way."""
+def _find_spec(name: str, roots: tuple[str, ...]) -> ModuleSpec | None:
+    """Find a first-party module without importing its packages; None for any other name."""
     top, *below = name.split(".")
-    spec = _top_spec(top, roots)
+    spec = _find_top_spec(top, roots)
     for place, _ in enumerate(below, start=2):
         if spec is None or spec.submodule_search_locations is None:
             return None
@@ -122,7 +123,7 @@ def _spec(name: str, roots: tuple[str, ...]) -> ModuleSpec | None:
 
 
 @cache
-def _top_spec(name: str, roots: tuple[str, ...]) -> ModuleSpec | None:
+def _find_top_spec(name: str, roots: tuple[str, ...]) -> ModuleSpec | None:
     if name in sys.stdlib_module_names:
         return None
     for root in roots:
@@ -133,21 +134,21 @@ def _top_spec(name: str, roots: tuple[str, ...]) -> ModuleSpec | None:
 
 
 def _is_installed(name: str, root: str) -> bool:
-    """Whether a distribution put the module into `root`: a package's virtual environment mixes."""
+    """Whether a distribution installed the module: a packaged environment also contains ours."""
     owned = re.compile(rf"^{re.escape(name)}(/|\.|,)", re.MULTILINE)
-    return any(owned.search(text) for text in _records(root))
+    return any(owned.search(text) for text in _read_records(root))
 
 
 @cache
-def _records(root: str) -> tuple[str, ...]:
-    """What the distributions in a folder say that they consist of; but for one of this module."""
+def _read_records(root: str) -> tuple[str, ...]:
+    """Read the file lists of a folder's distributions, except the one that contains this module."""
     texts = (file.read_text(errors="replace") for file in Path(root).glob("*.dist-info/RECORD"))
     ours = f"{__name__.replace('.', '/')}.py,"
     return tuple(text for text in texts if not re.search(f"^{ours}", text, re.MULTILINE))
 
 
-def _packages(name: str) -> list[str]:
-    """The packages around a module: their `__init__` runs before it."""
+def _parent_packages(name: str) -> list[str]:
+    """The package of a module, whose `__init__` runs before it."""
     return [_parent(name)] if "." in name else []
 
 
@@ -155,30 +156,29 @@ def _parent(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-def _followed(name: str, imported: Iterable[str]) -> list[str]:
-    """The imports that count.
+def _relevant_imports(name: str, imported: Iterable[str]) -> list[str]:
+    """The imports that can change what a fitted pipeline computes.
 
-    A feature view names the store that its table is in, and so imports the code that reads stores.
-    What it reads is data, which the input contract checks. It does not decide how a fitted pipeline
-    computes with that data.
+    A feature view imports the code that reads its table from a store. That code only provides data,
+    which the input contract validates, so it does not count.
     """
     if not name.startswith("feature_store.") or name.startswith(_COMPUTING):
         return list(imported)
     return [module for module in imported if module.partition(".")[0] not in _READING]
 
 
-def _parsed(name: str, spec: ModuleSpec) -> ast.Module | None:
+def _parse(name: str, spec: ModuleSpec) -> ast.Module | None:
     get_source = getattr(spec.loader, "get_source", None)
     source = get_source(name) if get_source else None
-    # A folder without an `__init__` has no loader, and no code.
+    # A folder without an `__init__` has neither loader nor code.
     if source is None and spec.origin is None and spec.submodule_search_locations is not None:
         source = ""
     return None if source is None else ast.parse(source)
 
 
-def _imported(tree: ast.Module, package: str) -> Iterator[str]:
-    """All names that may be modules, wherever in the module they are imported."""
-    for node in _running(tree.body):
+def _imported_names(tree: ast.Module, package: str) -> Iterator[str]:
+    """All imported names that may be modules, at any depth of the code."""
+    for node in _runtime_statements(tree.body):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -189,8 +189,8 @@ def _imported(tree: ast.Module, package: str) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-def _running(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """All statements but those that only a type checker sees. Expressions hold no statement."""
+def _runtime_statements(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """All statements except those in `if TYPE_CHECKING`."""
     waiting = list(statements)
     while waiting:
         node = waiting.pop()
@@ -222,7 +222,7 @@ def _trusted_types(tree: ast.Module, name: str) -> set[str]:
             types = (None,)
         if not all(isinstance(one, str) for one in types):
             raise UserError(
-                f"{name}: expected {TRUSTED} to be a tuple of strings, written out: it is read "
+                f"{name}: expected {TRUSTED} to be a literal tuple of strings, because it is read "
                 "without running the module."
             )
         found |= set(types)
@@ -233,9 +233,9 @@ def _name(target: ast.expr) -> str | None:
     return target.id if isinstance(target, ast.Name) else None
 
 
-def _meaning(tree: ast.Module) -> str:
-    """What a module computes: comments, docstrings and layout left out."""
-    for node in (tree, *_running(tree.body)):
+def _normalize(tree: ast.Module) -> str:
+    """Dump a module's code without comments, docstrings and layout."""
+    for node in (tree, *_runtime_statements(tree.body)):
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
     return ast.dump(tree)

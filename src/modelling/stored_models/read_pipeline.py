@@ -1,8 +1,8 @@
-"""Read the pipeline of a stored model, which whoever can write to the registry may have altered.
+"""Read the pipeline of a stored model, which anyone who can write to the registry may have changed.
 
-skops builds no type that is not trusted. What it does not look at is checked here: that the file is
-no larger than it seems, that the pipeline is the definition's, and that compiled code can rely on
-its arrays.
+skops only builds trusted types. This module also checks what skops does not: that the file does not
+unpack to more than its size, that the pipeline is the definition's, and that compiled code can read
+its arrays safely.
 """
 
 from __future__ import annotations
@@ -16,31 +16,34 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from cli.errors import UserError
 from modelling.definition import ModelDefinition
-from modelling.stored_models.stored_arrays import check_arrays
-from modelling.stored_models.stored_file import RefusedModelError, check_file
-from modelling.stored_models.stored_structure import check_structure, objects
+from modelling.stored_models.array_checks import check_arrays
+from modelling.stored_models.file_checks import RefusedModelError, check_file
+from modelling.stored_models.structure_checks import check_structure, walk_objects
 
 
 def read_pipeline(file: Path, name: str, definition: ModelDefinition) -> Pipeline:
-    """The fitted pipeline in a file, if it is one that training with this code writes.
+    """Read the fitted pipeline in a file that training with this code could have written.
+
+    `name` is the model's name in messages.
 
     Raises:
-        UserError: it is not, or cannot be read; `name` is what the message calls it.
+        UserError: the file cannot be read, or contains something else.
     """
     try:
         check_file(file, definition)
-        pipeline = cast("Pipeline", skops.io.load(file, trusted=definition.trusted()))
+        pipeline = cast("Pipeline", skops.io.load(file, trusted=definition.collect_trusted_types()))
         check_structure(pipeline, definition)
-        check_arrays(objects(pipeline))
+        check_arrays(walk_objects(pipeline))
     except RefusedModelError as error:
         raise UserError(f"{name} was not loaded: {error}.") from error
     except UntrustedTypesFoundException as error:
         raise UserError(
-            f"{name} was not loaded: {error} A type that the model needs is named in "
-            "`trusted_types` of its definition.py."
+            f"{name} was not loaded: {error} If the model needs a type, add it to `trusted_types` "
+            "in definition.py."
         ) from error
-    except Exception as error:  # whatever a file that somebody altered makes a reader raise
+    except Exception as error:  # a modified file may raise anything
         raise UserError(
-            f"{name} cannot be read: {file.name} is no whole skops file ({ascii(error)[:200]})."
+            f"{name} cannot be read: {file.name} is not a complete skops file "
+            f"({ascii(error)[:200]})."
         ) from error
     return pipeline

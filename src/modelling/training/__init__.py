@@ -1,1 +1,1 @@
-"""Split, cross-validate, fit, tune, and report on it."""
+"""Split labelled rows, cross-validate, fit, tune, and report."""

@@ -1,4 +1,4 @@
-"""The metrics of cross-validation on a model's training rows."""
+"""Cross-validate a model on its training rows."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from cli.errors import InputError
 from modelling.definition import ModelDefinition
 
 
-def cross_validated_scores(
+def score_folds(
     definition: ModelDefinition, pipeline: Pipeline, labelled: DataFrame[Any], folds: int
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """What each of the definition's scorers says of each fold; more is always better.
+    """The score of each fold by each of the definition's scorers; higher is better.
 
     Raises:
         InputError: there are fewer rows, groups or rows of a class than folds.
@@ -42,10 +42,10 @@ def cross_validated_scores(
     return {name: results[f"test_{name}"] for name in definition.cross_validation}
 
 
-def mean_and_deviation(
+def summarize_folds(
     definition: ModelDefinition, scores: Mapping[str, npt.NDArray[np.float64]]
 ) -> dict[str, float]:
-    """Metrics `cv_<name>_mean` and `cv_<name>_std` over the folds; errors and losses above 0."""
+    """Metrics `cv_<name>_mean` and `cv_<name>_std` over the folds; losses are positive."""
     metrics: dict[str, float] = {}
     for name, values in scores.items():
         negated = definition.cross_validation[name].startswith("neg_")

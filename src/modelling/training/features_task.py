@@ -27,7 +27,7 @@ FEATURES = "features"
 def write_features(
     definition: ModelDefinition, settings: FeaturesSettings, context: TaskContext
 ) -> None:
-    """Write what the pipeline's step `features` makes of each labelled row, with the target.
+    """Write the output of the pipeline's step `features` for each labelled row, with the target.
 
     Raises:
         InputError: the pipeline has no such step.
@@ -38,7 +38,7 @@ def write_features(
     if FEATURES not in pipeline.named_steps:
         raise InputError(
             f"{definition.name}: the pipeline has no step {FEATURES!r}; it has "
-            f"{', '.join(pipeline.named_steps)}. Name the step that computes columns so."
+            f"{', '.join(pipeline.named_steps)}. Give this name to the step that computes columns."
         )
     place = [name for name, _ in pipeline.steps].index(FEATURES)
     fitted = fit_steps(definition, pipeline[: place + 1], rows)

@@ -1,4 +1,4 @@
-"""Tables that steps of a pipeline make of the labelled rows, for people to look at."""
+"""Write the output of single pipeline steps for the labelled rows, to inspect it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEED = 0
 
 
 def fit_steps(definition: ModelDefinition, steps: Pipeline, rows: Split) -> Pipeline:
-    """Fit steps of a pipeline on the training rows."""
+    """Fit steps of a pipeline on the training rows; they return DataFrames."""
     inputs = rows.training[definition.input_columns()]
     steps.set_output(transform="pandas")
     return cast("Pipeline", steps.fit(inputs, rows.training[definition.target]))
@@ -27,9 +27,9 @@ def fit_steps(definition: ModelDefinition, steps: Pipeline, rows: Split) -> Pipe
 def transform_labelled(
     definition: ModelDefinition, steps: Pipeline, labelled: pd.DataFrame
 ) -> pd.DataFrame:
-    """Transform labelled rows with fitted steps; the target stays beside the columns."""
-    made: pd.DataFrame = steps.transform(labelled[definition.input_columns()])
-    return made.assign(**{definition.target: labelled[definition.target].to_numpy()})
+    """Transform labelled rows with fitted steps, and add the target."""
+    transformed: pd.DataFrame = steps.transform(labelled[definition.input_columns()])
+    return transformed.assign(**{definition.target: labelled[definition.target].to_numpy()})
 
 
 def write_table(definition: ModelDefinition, frame: pd.DataFrame, destination: Destination) -> None:
@@ -40,7 +40,9 @@ def write_table(definition: ModelDefinition, frame: pd.DataFrame, destination: D
     destination.replace(as_batches([frame]), origin)
 
 
-def show_written(title: str, parts: dict[str, pd.DataFrame], output: str) -> None:
+def show_written(title: str, tables: dict[str, pd.DataFrame], output: str) -> None:
     """Show where the tables are, and how many rows and columns they have."""
-    rows = [(name, f"{len(part):,} rows x {part.shape[1]} columns") for name, part in parts.items()]
+    rows = [
+        (name, f"{len(table):,} rows x {table.shape[1]} columns") for name, table in tables.items()
+    ]
     show_table(title, ["", ""], [*rows, ("output", output)])

@@ -12,17 +12,17 @@ from cli.errors import InputError
 from cli.task import DEFAULTS, TaskContext
 from data_access_layer.open import read_text
 from modelling.definition import ModelDefinition
-from modelling.stored_models.stored_structure import is_in_space
+from modelling.stored_models.structure_checks import is_in_space
 
 
-def with_parameters(
+def build_tuned_pipeline(
     definition: ModelDefinition, seed: int, file: str | None, context: TaskContext = DEFAULTS
 ) -> Pipeline:
-    """The unfitted pipeline, with the parameters of a file that `tune` wrote.
+    """Build the unfitted pipeline, with the parameters of a file that `tune` wrote.
 
     Raises:
-        InputError: the file cannot be read, or holds a parameter that is not in the search space:
-            such a version would not be loaded.
+        InputError: the file cannot be read, or has a parameter outside of the search space, so that
+            the trained version could not be loaded.
     """
     pipeline = definition.build_pipeline(seed)
     if file is None:
@@ -36,7 +36,7 @@ def with_parameters(
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(
-            f"{file}: expected the parameters that the task `tune` of this model writes: {reason}."
+            f"{file}: is not a file of parameters that `tune` wrote for this model: {reason}."
         ) from error
 
 
@@ -46,8 +46,8 @@ def _check_parameter(
     space = definition.search_space
     if name not in space:
         raise ValueError(
-            f"{name!r} is not in the `search_space` of its definition.py, which has "
-            f"{', '.join(map(repr, space)) or 'nothing'}"
+            f"{name!r} is not in the `search_space` of definition.py, which has "
+            f"{', '.join(map(repr, space)) or 'no parameter'}"
         )
     if value != present.get(name) and not is_in_space(space[name], value):
-        raise ValueError(f"{name}={value!r} is outside of the `search_space` of its definition.py")
+        raise ValueError(f"{name}={value!r} is outside of the `search_space` of definition.py")

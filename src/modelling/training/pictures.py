@@ -1,4 +1,4 @@
-"""Pictures of how a model does on rows that it has not learnt from."""
+"""Draw how well a model predicts the hold-out."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sklearn.metrics import ConfusionMatrixDisplay
 
 matplotlib.use("Agg")
 
-# More would neither be told apart nor fit into a file that opens at once.
+# More points would overlap, and make the file large.
 SHOWN_POINTS = 2_000
 SHOWN_COLUMNS = 20
 
 
-def confusion_matrix(truth: pd.Series[Any], predicted: pd.Series[Any]) -> Figure:
-    """Counts of the true against the predicted classes."""
+def draw_confusion_matrix(truth: pd.Series[Any], predicted: pd.Series[Any]) -> Figure:
+    """Draw the counts of rows by true and predicted class."""
     figure = Figure(figsize=(5, 4.5), layout="constrained")
     axes = figure.subplots()
     ConfusionMatrixDisplay.from_predictions(
@@ -28,13 +28,13 @@ def confusion_matrix(truth: pd.Series[Any], predicted: pd.Series[Any]) -> Figure
     return figure
 
 
-def predicted_against_true(
+def draw_predicted_against_true(
     truth: pd.Series[Any], predictions: pd.DataFrame, *, target: str
 ) -> Figure:
-    """Each truth with its prediction and, where there is one, the prediction's interval.
+    """Draw each true value with its prediction and the prediction's interval, if there is one.
 
-    Intervals that miss the truth are drawn in another colour. Axes are logarithmic where all is
-    above 0 and spans more than two orders of magnitude.
+    Intervals that miss the true value have another colour. Axes are logarithmic if all values are
+    positive and span more than two orders of magnitude.
     """
     figure = Figure(figsize=(5.5, 5), layout="constrained")
     axes = figure.subplots()
@@ -44,8 +44,8 @@ def predicted_against_true(
     if {lower, upper} <= {*shown.columns}:
         inside = shown["truth"].between(shown[lower], shown[upper])
         for name, colour, rows in (
-            ("interval holds the truth", "tab:blue", shown[inside]),
-            ("interval misses it", "tab:red", shown[~inside]),
+            ("interval contains true value", "tab:blue", shown[inside]),
+            ("interval misses true value", "tab:red", shown[~inside]),
         ):
             axes.vlines(
                 rows["truth"], rows[lower], rows[upper], colour, alpha=0.35, lw=1, label=name
@@ -62,8 +62,8 @@ def predicted_against_true(
     return figure
 
 
-def importances(importance: pd.DataFrame, *, scorer: str) -> Figure:
-    """The importance of each column with its deviation, the largest at the top."""
+def draw_importances(importance: pd.DataFrame, *, scorer: str) -> Figure:
+    """Draw the importance of each column with its deviation, the largest at the top."""
     shown = importance.head(SHOWN_COLUMNS).iloc[::-1]
     figure = Figure(figsize=(6, 1 + 0.32 * len(shown)), layout="constrained")
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""Write the rows that a model's last step sees: training rows and hold-out, preprocessed."""
+"""Write the input of the pipeline's last step: preprocessed training rows and hold-out."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from modelling.training.split import split
 def write_preprocessed(
     definition: ModelDefinition, settings: PreprocessSettings, context: TaskContext
 ) -> None:
-    """Write what the pipeline's last step sees, with the target: training rows and hold-out.
+    """Write the preprocessed training rows and hold-out, with the target.
 
-    All is fitted on the training rows alone, as `train` does.
+    The steps are fitted on the training rows only, as `train` does.
     """
     rows = split(definition, context)
     fitted = fit_steps(definition, definition.build_pipeline(SEED)[:-1], rows)
-    parts = {
+    tables = {
         "training": transform_labelled(definition, fitted, rows.training),
         "hold_out": transform_labelled(definition, fitted, rows.hold_out),
     }
@@ -35,7 +35,7 @@ def write_preprocessed(
     folder = file_or_folder(output, context, option="--output")
     with staged_output(folder) as staging:
         staging.mkdir()
-        for name, part in parts.items():
+        for name, table in tables.items():
             file = FileDestination(staging / f"{name}.parquet", "parquet")
-            write_table(definition, part, file)
-    show_written(f"{definition.name}: preprocessed", parts, output)
+            write_table(definition, table, file)
+    show_written(f"{definition.name}: preprocessed", tables, output)

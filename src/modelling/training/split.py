@@ -1,4 +1,4 @@
-"""The labelled rows of a model: those it learns from, and the hold-out."""
+"""Split the labelled rows of a model into training rows and the hold-out."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ SPLIT_SEED = 0
 
 @dataclass(frozen=True)
 class Split:
-    """The labelled rows that a model learns from, and those that only judge it."""
+    """Rows to train on, and rows to evaluate on only."""
 
     training: DataFrame[Any]
     hold_out: DataFrame[Any]
 
 
 def split(definition: ModelDefinition, context: TaskContext = DEFAULTS) -> Split:
-    """Split the model's data set: classes stratified, rows of one group on one side.
+    """Split the model's data set: classes stratified, rows of one group on the same side.
 
-    Always the same rows, whatever the seed of a training: a version that has learnt from rows that
-    judge another one would win by heart.
+    The split does not depend on the seed of a training. Otherwise a version could have memorized
+    the rows on which it is compared with the champion.
     """
     labelled = definition.load_labelled(context)
     if definition.groups:
         splitter = GroupShuffleSplit(1, test_size=definition.hold_out, random_state=SPLIT_SEED)
-        places = next(splitter.split(labelled, groups=labelled[definition.groups]))
-        training, hold_out = (labelled.iloc[part] for part in places)
+        indices = next(splitter.split(labelled, groups=labelled[definition.groups]))
+        training, hold_out = (labelled.iloc[rows] for rows in indices)
     else:
         classes = labelled[definition.target] if definition.kind == "classification" else None
         training, hold_out = train_test_split(

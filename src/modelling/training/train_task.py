@@ -1,4 +1,4 @@
-"""Training: cross-validate, fit, judge on the hold-out, log, register, perhaps promote."""
+"""Train a version: cross-validate, fit, evaluate on the hold-out, log, register, and promote."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from pandera.typing import DataFrame
 from sklearn.pipeline import Pipeline
 
@@ -23,8 +22,8 @@ from modelling.evaluation.champion import (
 from modelling.registry.compatibility import Compatibility, frame_fingerprint, used_requirements
 from modelling.registry.mlflow_registry import Registry
 from modelling.settings import TrainSettings
-from modelling.training.cross_validation import cross_validated_scores, mean_and_deviation
-from modelling.training.parameters import with_parameters
+from modelling.training.cross_validation import score_folds, summarize_folds
+from modelling.training.parameters import build_tuned_pipeline
 from modelling.training.split import Split, split
 
 if TYPE_CHECKING:
@@ -32,19 +31,20 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 EXAMPLE_ROWS = 5
-# What `log_results` takes. Prediction trains without the libraries that draw and write it.
-type Report = Callable[[Trained], Mapping[str, object]]
+# Artifacts for `log_results`. `predict` trains without the libraries that draw them.
+type BuildReport = Callable[[TrainingResult], Mapping[str, object]]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A fitted pipeline, and what came out where it was judged."""
+class TrainingResult:
+    """A fitted pipeline, with its predictions and scores on the hold-out."""
 
     definition: ModelDefinition
     pipeline: Pipeline
     rows: Split
     predictions: DataFrame[Any]
-    metrics: Mapping[str, float]
+    scores: Mapping[str, float]
+    cross_validation: Mapping[str, float]
 
 
 def train(
@@ -53,52 +53,57 @@ def train(
     registry: Registry,
     *,
     context: TaskContext = DEFAULTS,
-    report: Report | None = None,
+    build_report: BuildReport | None = None,
 ) -> ModelVersion:
-    """Train one version and return it; it is champion only if the gate holds, and may become it.
+    """Train, register and return a version; promote it if it passes the gate and `promote` is set.
 
-    `report` gives pictures and texts to log; a task that has no drawing library at hand leaves it
-    out.
+    `build_report` returns figures and texts to log.
     """
-    rows = split(definition, context)
-    columns = definition.input_columns()
-    truth = rows.training[definition.target]
-    unfitted = with_parameters(definition, settings.seed, settings.parameters, context)
-    say(f"{definition.name}: {settings.folds}-fold cross-validation on {len(rows.training):,} rows")
-    cross_validated = mean_and_deviation(
-        definition, cross_validated_scores(definition, unfitted, rows.training, settings.folds)
-    )
-    fitted = unfitted.fit(rows.training[columns], truth)
-    with registry.run(definition.name, "train") as run:
-        scores, predictions = predict_and_score(definition, fitted, rows.hold_out)
-        registry.log_results(
-            {
-                **_parameters(settings, fitted),
-                "hold_out": definition.hold_out,
-                HOLD_OUT_FINGERPRINT: frame_fingerprint(rows.hold_out),
-            },
-            {
-                **cross_validated,
-                **{f"{HOLD_OUT}{name}": value for name, value in scores.items()},
-            },
-            report(Trained(definition, fitted, rows, predictions, {**cross_validated, **scores}))
-            if report
-            else {},
+    result = _fit(definition, settings, context)
+    with registry.start_run(definition.name, "train") as run:
+        _log(settings, registry, result, build_report(result) if build_report else {})
+        version = _register(registry, run, result)
+    comparison = None
+    if settings.promote:
+        comparison = compare_with_champion(
+            definition, registry, result.rows.hold_out, result.scores, result.predictions
         )
-        version = _register(definition, registry, run, fitted, rows.training[columns])
-    comparison = (
-        compare_with_champion(definition, registry, rows.hold_out, scores, predictions)
-        if settings.promote
-        else None
-    )
-    champion_scores = comparison.champion_scores if comparison else None
-    _show(definition, version, scores, champion_scores, cross_validated)
+    _show(version, result, comparison.champion_scores if comparison else None)
     if comparison:
         promote_if_passed(comparison, registry, version)
     else:
-        say(f"{definition.name} version {version.version} is registered, for `gate` to judge.")
+        say(f"{definition.name} version {version.version} is registered. Run `gate` to judge it.")
     say(f"MLflow run {run.info.run_id} in {registry.uri}")
     return version
+
+
+def _fit(
+    definition: ModelDefinition, settings: TrainSettings, context: TaskContext
+) -> TrainingResult:
+    rows = split(definition, context)
+    unfitted = build_tuned_pipeline(definition, settings.seed, settings.parameters, context)
+    say(f"{definition.name}: {settings.folds}-fold cross-validation on {len(rows.training):,} rows")
+    folds = score_folds(definition, unfitted, rows.training, settings.folds)
+    inputs, truth = rows.training[definition.input_columns()], rows.training[definition.target]
+    fitted = unfitted.fit(inputs, truth)
+    scores, predictions = predict_and_score(definition, fitted, rows.hold_out)
+    cross_validation = summarize_folds(definition, folds)
+    return TrainingResult(definition, fitted, rows, predictions, scores, cross_validation)
+
+
+def _log(
+    settings: TrainSettings,
+    registry: Registry,
+    result: TrainingResult,
+    artifacts: Mapping[str, object],
+) -> None:
+    parameters = {
+        **_parameters(settings, result.pipeline),
+        "hold_out": result.definition.hold_out,
+        HOLD_OUT_FINGERPRINT: frame_fingerprint(result.rows.hold_out),
+    }
+    scores = {f"{HOLD_OUT}{name}": value for name, value in result.scores.items()}
+    registry.log_results(parameters, {**result.cross_validation, **scores}, artifacts)
 
 
 def _parameters(settings: TrainSettings, pipeline: Pipeline) -> dict[str, object]:
@@ -110,48 +115,39 @@ def _parameters(settings: TrainSettings, pipeline: Pipeline) -> dict[str, object
     return {**settings.model_dump(), **steps}
 
 
-def _register(
-    definition: ModelDefinition,
-    registry: Registry,
-    run: ActiveRun,
-    fitted: Pipeline,
-    inputs: pd.DataFrame,
-) -> ModelVersion:
-    compatibility = Compatibility.of_this_process(definition, used_requirements(fitted))
+def _register(registry: Registry, run: ActiveRun, result: TrainingResult) -> ModelVersion:
+    definition = result.definition
+    compatibility = Compatibility.of_this_process(definition, used_requirements(result.pipeline))
     return registry.register(
-        fitted,
+        result.pipeline,
         definition,
         run,
-        example=inputs.head(EXAMPLE_ROWS),
+        example=result.rows.training[definition.input_columns()].head(EXAMPLE_ROWS),
         requirements=compatibility.requirements,
         tags=compatibility.to_tags(),
     )
 
 
 def _show(
-    definition: ModelDefinition,
-    version: ModelVersion,
-    scores: Mapping[str, float],
-    champion: Mapping[str, float] | None,
-    cross_validated: Mapping[str, float],
+    version: ModelVersion, result: TrainingResult, champion: Mapping[str, float] | None
 ) -> None:
     show_table(
-        f"{definition.name} version {version.version}, on the hold-out",
+        f"{version.name} version {version.version}, on the hold-out",
         ["metric", "this version", "champion", "cross-validation"],
         [
             (
                 name,
                 f"{value:.4f}",
                 f"{champion[name]:.4f}" if champion else "-",
-                _mean_and_deviation(cross_validated, name),
+                _mean_and_deviation(result.cross_validation, name),
             )
-            for name, value in scores.items()
+            for name, value in result.scores.items()
         ],
         stderr=True,
     )
 
 
-def _mean_and_deviation(cross_validated: Mapping[str, float], name: str) -> str:
-    if f"cv_{name}_mean" not in cross_validated:
+def _mean_and_deviation(cross_validation: Mapping[str, float], name: str) -> str:
+    if f"cv_{name}_mean" not in cross_validation:
         return "-"
-    return f"{cross_validated[f'cv_{name}_mean']:.4f} ± {cross_validated[f'cv_{name}_std']:.4f}"
+    return f"{cross_validation[f'cv_{name}_mean']:.4f} ± {cross_validation[f'cv_{name}_std']:.4f}"

@@ -1,4 +1,4 @@
-"""What a training logs for people: pictures, the importance of columns, a model card."""
+"""Build the report of a training: figures, the importance of columns, and a model card."""
 
 from __future__ import annotations
 
@@ -14,53 +14,61 @@ from cli.terminal import say
 from datasets.checks import describe_check
 from modelling.definition import ModelDefinition
 from modelling.registry.compatibility import git_commit
-from modelling.training.pictures import confusion_matrix, importances, predicted_against_true
-from modelling.training.train_task import Trained
+from modelling.training.pictures import (
+    draw_confusion_matrix,
+    draw_importances,
+    draw_predicted_against_true,
+)
+from modelling.training.train_task import TrainingResult
 
 SHUFFLES = 10
-SAID_COLUMNS = 5
+REPORTED_COLUMNS = 5
 CARD = "model_card.md"
 
 
-def report(trained: Trained) -> dict[str, object]:
-    """Artifacts by their names: figures, `feature_importance.json` and `model_card.md`."""
-    definition = trained.definition
-    truth = trained.rows.hold_out[definition.target]
-    importance = feature_importance(trained)
-    leading = ", ".join(importance["column"].head(SAID_COLUMNS))
+def build_report(result: TrainingResult) -> dict[str, object]:
+    """Build artifacts by name: figures, `feature_importance.json` and `model_card.md`."""
+    definition = result.definition
+    truth = result.rows.hold_out[definition.target]
+    importance = measure_importance(result)
+    leading = ", ".join(importance["column"].head(REPORTED_COLUMNS))
     say(f"{definition.name}: the columns that matter most are {leading}.")
     scorer = next(iter(definition.cross_validation))
-    picture: dict[str, object] = (
-        {"confusion_matrix.png": confusion_matrix(truth, trained.predictions[definition.target])}
+    figure: dict[str, object] = (
+        {
+            "confusion_matrix.png": draw_confusion_matrix(
+                truth, result.predictions[definition.target]
+            )
+        }
         if definition.kind == "classification"
         else {
-            "predicted_against_true.png": predicted_against_true(
-                truth, trained.predictions, target=definition.target
+            "predicted_against_true.png": draw_predicted_against_true(
+                truth, result.predictions, target=definition.target
             )
         }
     )
-    return picture | {
-        "feature_importance.png": importances(importance, scorer=scorer),
+    return figure | {
+        "feature_importance.png": draw_importances(importance, scorer=scorer),
         "feature_importance.json": importance.set_index("column").to_dict("index"),
-        CARD: model_card(trained, importance),
+        CARD: render_model_card(result, importance),
     }
 
 
-def feature_importance(trained: Trained) -> pd.DataFrame:
-    """By how much the model does worse on the hold-out when a column of its input is shuffled.
+def measure_importance(result: TrainingResult) -> pd.DataFrame:
+    """Measure how much the hold-out score drops when the values of an input column are shuffled.
 
-    One row per input column, the most important first: `column`, `mean` and `std` (float64) over
-    10 shuffles, in the unit of the definition's first scorer. Columns that say the same share their
+    Returns one row per input column, the most important first: `column`, `mean` and `std` (float64)
+    over 10 shuffles, in the unit of the definition's first scorer. Correlated columns share their
     importance.
 
     Source: L. Breiman, "Random Forests", Machine Learning 45 (2001), 5-32.
     """
-    definition = trained.definition
+    definition = result.definition
     columns = definition.input_columns()
     found = permutation_importance(
-        trained.pipeline,
-        trained.rows.hold_out[columns],
-        trained.rows.hold_out[definition.target],
+        result.pipeline,
+        result.rows.hold_out[columns],
+        result.rows.hold_out[definition.target],
         scoring=next(iter(definition.cross_validation.values())),
         n_repeats=SHUFFLES,
         random_state=0,
@@ -71,31 +79,32 @@ def feature_importance(trained: Trained) -> pd.DataFrame:
     return importance.sort_values("mean", ascending=False, kind="stable", ignore_index=True)
 
 
-def model_card(trained: Trained, importance: pd.DataFrame) -> str:
-    """Markdown: what the model's author says in `model_card.md`, then what this training found."""
-    definition = trained.definition
+def render_model_card(result: TrainingResult, importance: pd.DataFrame) -> str:
+    """Render the author's `model_card.md`, followed by the results of this training."""
+    definition = result.definition
+    metrics = {**result.cross_validation, **result.scores}
     card = Card(None, template=None)
     card.add_metrics(
         "This version/Metrics",
-        description=f"On a hold-out of {len(trained.rows.hold_out):,} labelled rows that it has "
-        f"not learnt from; it has learnt from {len(trained.rows.training):,}.",
-        **{name: f"{value:.4g}" for name, value in trained.metrics.items()},
+        description=f"Trained on {len(result.rows.training):,} labelled rows, evaluated on a "
+        f"hold-out of {len(result.rows.hold_out):,} others.",
+        **{name: f"{value:.4g}" for name, value in metrics.items()},
     )
     _add_table(card, "Importance of the input", importance.round(4))
     _add_table(card, "Input", _contract_table(definition.input_contract))
     _add_table(card, "Output", _contract_table(definition.output_contract))
-    card.add(**{"This version/Origin": f"Trained at the git commit `{git_commit()}`."})
-    return f"{_author(definition)}\n{card.render()}"
+    card.add(**{"This version/Origin": f"Trained at the Git commit `{git_commit()}`."})
+    return f"{_read_author_text(definition)}\n{card.render()}"
 
 
 def _add_table(card: Card, title: str, table: pd.DataFrame) -> None:
     section = f"This version/{title}"
     card.add_table(**{section: table})
-    # skops 0.16 takes the whole path for the title of a table.
+    # skops 0.16 uses the whole path as the title of a table.
     card.select(section).title = title
 
 
-def _author(definition: ModelDefinition) -> str:
+def _read_author_text(definition: ModelDefinition) -> str:
     file = resources.files(f"models.{definition.name}") / CARD
     return file.read_text() if file.is_file() else f"# {definition.name}\n"
 

@@ -1,4 +1,4 @@
-"""Search for the parameters of a model's pipeline, by cross-validation on the training rows."""
+"""Search for a pipeline's parameters by cross-validation on the training rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from data_access_layer.open import file_or_folder
 from modelling.definition import ModelDefinition
 from modelling.registry.mlflow_registry import Registry
 from modelling.settings import TuneSettings
-from modelling.training.cross_validation import cross_validated_scores, mean_and_deviation
+from modelling.training.cross_validation import score_folds, summarize_folds
 from modelling.training.split import split
 
 DEFAULT_OUTPUT = "tuned/{model}.json"
@@ -27,7 +27,7 @@ SHOWN_TRIALS = 5
 
 @dataclass(frozen=True)
 class Trial:
-    """Parameters that were tried; more of `score` is better."""
+    """Parameters with their metrics; a higher `score` is better."""
 
     parameters: dict[str, Any]
     score: float
@@ -40,26 +40,28 @@ def tune(
     registry: Registry,
     context: TaskContext,
 ) -> str:
-    """Try draws of the search space, write the best one to a file, and return its place.
+    """Try samples of the search space, write the best parameters to a file, and return its path.
 
-    The pipeline as it stands is the first trial, so that the best one is never worse. The hold-out
-    takes no part.
+    The pipeline's own parameters are the first trial, so the best one is never worse. The hold-out
+    is not used.
 
     Raises:
         InputError: the model declares no search space.
     """
     if not definition.search_space:
         raise InputError(
-            f"{definition.name} has nothing to tune: give its definition.py a `search_space`."
+            f"{definition.name} has nothing to tune. Add a `search_space` to its definition.py."
         )
     output = settings.output or DEFAULT_OUTPUT.format(model=definition.name)
     with staged_output(file_or_folder(output, context, option="--output")) as file:
-        numbered = ((1, trial) for trial in _trials(definition, settings, context))
+        numbered = ((1, trial) for trial in _run_trials(definition, settings, context))
         trials = list(
-            with_progress(numbered, _draws(definition, settings) + 1, what="tuning", unit="trials")
+            with_progress(
+                numbered, _count_draws(definition, settings) + 1, what="tuning", unit="trials"
+            )
         )
         best = max(trials, key=lambda trial: trial.score)
-        with registry.run(definition.name, "tune"):
+        with registry.start_run(definition.name, "tune"):
             registry.log_results(
                 {**settings.model_dump(), **best.parameters},
                 best.metrics,
@@ -71,33 +73,35 @@ def tune(
     return output
 
 
-def _trials(
+def _run_trials(
     definition: ModelDefinition, settings: TuneSettings, context: TaskContext
 ) -> Iterator[Trial]:
     rows = split(definition, context).training
     leading = next(iter(definition.cross_validation))
     draws = ParameterSampler(
-        dict(definition.search_space), _draws(definition, settings), random_state=settings.seed
+        dict(definition.search_space),
+        _count_draws(definition, settings),
+        random_state=settings.seed,
     )
     for parameters in ({}, *draws):
         pipeline = definition.build_pipeline(settings.seed).set_params(**parameters)
-        scores = cross_validated_scores(definition, pipeline, rows, settings.folds)
+        scores = score_folds(definition, pipeline, rows, settings.folds)
         yield Trial(
-            {name: _plain(value) for name, value in parameters.items()},
+            {name: _to_plain(value) for name, value in parameters.items()},
             float(scores[leading].mean()),
-            mean_and_deviation(definition, scores),
+            summarize_folds(definition, scores),
         )
 
 
-def _draws(definition: ModelDefinition, settings: TuneSettings) -> int:
-    """As many as are asked for, or as there are where the space is a small list."""
+def _count_draws(definition: ModelDefinition, settings: TuneSettings) -> int:
+    """The number of trials, or the size of a search space that is smaller."""
     space = definition.search_space.values()
     if any(hasattr(values, "rvs") for values in space):
         return settings.trials
     return min(settings.trials, len(ParameterGrid(dict(definition.search_space))))
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -109,7 +113,7 @@ def _show(definition: ModelDefinition, trials: list[Trial], best: Trial, output:
         ["parameters", leading],
         [
             (
-                json.dumps(trial.parameters) if trial.parameters else "the pipeline as it stands",
+                json.dumps(trial.parameters) if trial.parameters else "the pipeline's own",
                 f"{trial.metrics[f'cv_{leading}_mean']:.4f} "
                 f"± {trial.metrics[f'cv_{leading}_std']:.4f}",
             )
@@ -117,6 +121,6 @@ def _show(definition: ModelDefinition, trials: list[Trial], best: Trial, output:
         ],
     )
     say(
-        f"{output} holds the best ones. Train with them: "
+        f"{output} has the best parameters. Train with them: "
         f"./pants run src/models/{definition.name}:train -- --parameters {output}"
     )

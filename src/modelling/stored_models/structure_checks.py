@@ -1,4 +1,4 @@
-"""Whether a loaded pipeline is the one that its definition builds."""
+"""Check that a loaded pipeline is the one that its definition builds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.preprocessing import FunctionTransformer
 
 from modelling.definition import ModelDefinition
-from modelling.stored_models.stored_file import RefusedModelError, fitted_parts
+from modelling.stored_models.file_checks import RefusedModelError, fitted_parts
 
 _SEED = "random_state"
 _JOBS = "n_jobs"
@@ -18,36 +18,36 @@ _JOBS = "n_jobs"
 def check_structure(pipeline: object, definition: ModelDefinition) -> None:
     """Refuse a pipeline whose estimators or constructor parameters are not the definition's.
 
-    A seed may be any, and a parameter that `tune` searches may have any value of the search space.
-    The estimators that fitting copied have the parameters of one that they are copies of.
+    A seed may have any value, and a parameter of the search space any value in it. An estimator
+    that fitting has copied must have the parameters of its original.
 
     Raises:
         RefusedModelError: something differs.
     """
     expected = definition.build_pipeline(0)
     space = definition.search_space
-    if difference := next(_differences(expected, pipeline, "", space), None):
-        raise RefusedModelError(f"{difference}. Only what build_pipeline makes is loaded")
-    own = {id(one): one for one in _constructed(pipeline)}
+    if difference := next(_find_differences(expected, pipeline, "", space), None):
+        raise RefusedModelError(f"{difference}. Only pipelines of build_pipeline are loaded")
+    own = {id(one): one for one in _walk_estimators(pipeline)}
     parts = fitted_parts({_type_name(one) for one in own.values()})
     jobs = {getattr(one, _JOBS, None) for one in own.values()} | {None, 1}
-    for found in objects(pipeline):
+    for found in walk_objects(pipeline):
         _check_attributes(found, jobs)
         if id(found) in own or not _is_estimator(found) or _type_name(found).startswith(parts):
             continue
         models = [one for one in own.values() if type(one) is type(found)]
-        differences = [next(_differences(one, found, "", {}), None) for one in models]
+        differences = [next(_find_differences(one, found, "", {}), None) for one in models]
         if differences and all(differences):
             raise RefusedModelError(
-                f"a fitted {type(found).__name__} in it is no copy of one that build_pipeline "
-                f"makes: {differences[0]}"
+                f"a fitted {type(found).__name__} in it is not a copy of one that build_pipeline "
+                f"creates: {differences[0]}"
             )
 
 
 def is_in_space(values: Any, value: object) -> bool:
-    """Whether a search space, a sequence or a distribution of scipy, holds a value."""
+    """Whether a value is in a sequence or in the support of a scipy distribution."""
     if not hasattr(values, "rvs"):
-        return any(_plainly_same(one, value) for one in values)
+        return any(_is_equal(one, value) for one in values)
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not hasattr(values, "support") or not is_number:
         return is_number
@@ -55,8 +55,8 @@ def is_in_space(values: Any, value: object) -> bool:
     return bool(low <= value <= high)
 
 
-def objects(root: object) -> Iterator[Any]:
-    """All that a loaded pipeline holds, but for containers and plain values; each once."""
+def walk_objects(root: object) -> Iterator[Any]:
+    """Yield each object of a loaded pipeline once, except containers and plain values."""
     seen: dict[int, object] = {}
     waiting = [root]
     while waiting:
@@ -76,15 +76,15 @@ def objects(root: object) -> Iterator[Any]:
             waiting += list(getattr(value, "__dict__", {}).values())
 
 
-def _constructed(value: object) -> Iterator[Any]:
-    """The estimators that a pipeline was constructed from, itself included."""
+def _walk_estimators(value: object) -> Iterator[Any]:
+    """Yield the pipeline and the estimators in its constructor parameters."""
     if isinstance(value, list | tuple):
         for one in value:
-            yield from _constructed(one)
+            yield from _walk_estimators(one)
     elif _is_estimator(value):
         yield value
         for one in value.get_params(deep=False).values():  # type: ignore[attr-defined]
-            yield from _constructed(one)
+            yield from _walk_estimators(one)
 
 
 def _is_estimator(value: object) -> bool:
@@ -104,13 +104,15 @@ def _check_attributes(found: Any, jobs: set[Any]) -> None:
             raise RefusedModelError(f"a {type(found).__name__} in it has n_jobs={value!r}")
 
 
-def _differences(expected: Any, found: Any, path: str, space: Mapping[str, Any]) -> Iterator[str]:
-    """Where two pipelines differ, by the names that `set_params` takes."""
+def _find_differences(
+    expected: Any, found: Any, path: str, space: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield differences between two pipelines; parameters have their names in `set_params`."""
     name = path.rpartition("__")[2]
     if name == _SEED and (found is None or type(found) is int):
         return
     if expected == "passthrough" and isinstance(found, FunctionTransformer) and not found.func:
-        return  # fitting a union puts it there
+        return  # fitting a union adds it
     if path in space and is_in_space(space[path], found):
         return
     if type(expected) is not type(found):
@@ -118,44 +120,44 @@ def _differences(expected: Any, found: Any, path: str, space: Mapping[str, Any])
     elif _is_estimator(expected):
         for one, value in expected.get_params(deep=False).items():
             if one not in vars(found):
-                yield f"{_joined(path, one)} is missing"
-            yield from _differences(value, getattr(found, one), _joined(path, one), space)
+                yield f"{_join(path, one)} is missing"
+            yield from _find_differences(value, getattr(found, one), _join(path, one), space)
     elif isinstance(expected, list | tuple):
-        yield from _item_differences(expected, found, path, space)
+        yield from _find_item_differences(expected, found, path, space)
     elif isinstance(expected, dict):
         if list(expected) != list(found):
             yield f"{path} is {found!r}, expected {expected!r}"
         for key in expected:
-            yield from _differences(expected[key], found[key], f"{path}[{key!r}]", space)
+            yield from _find_differences(expected[key], found[key], f"{path}[{key!r}]", space)
     elif type(expected).__module__ != "builtins" and getattr(expected, "__dict__", None):
-        yield from _differences(vars(expected), vars(found), path, space)
-    elif not _plainly_same(expected, found):
-        tuned = f", and the search space has {space[path]}" if path in space else ""
-        yield f"{path} is {_shown(found)}, expected {_shown(expected)}{tuned}"
+        yield from _find_differences(vars(expected), vars(found), path, space)
+    elif not _is_equal(expected, found):
+        tuned = f", or a value of the search space {space[path]}" if path in space else ""
+        yield f"{path} is {_shorten(found)}, expected {_shorten(expected)}{tuned}"
 
 
-def _item_differences(
+def _find_item_differences(
     expected: Any, found: Any, path: str, space: Mapping[str, Any]
 ) -> Iterator[str]:
     if len(expected) != len(found):
-        yield f"{path} has {len(found)} parts, expected {len(expected)}"
-    # The steps of a pipeline have names, which take the place of the parameter `steps`.
+        yield f"{path} has {len(found)} items, expected {len(expected)}"
+    # `set_params` uses the names of a pipeline's steps instead of the parameter `steps`.
     owner = path.rpartition("__")[0] if path else ""
     for one, other in zip(expected, found, strict=False):
         named = isinstance(one, tuple) and len(one) > 1 and isinstance(one[0], str)
         if named and isinstance(other, tuple) and len(other) == len(one):
-            yield from _differences(one[0], other[0], f"{path}: the name", space)
+            yield from _find_differences(one[0], other[0], f"{path}: the name", space)
             for part, part_found in zip(one[1:], other[1:], strict=True):
-                yield from _differences(part, part_found, _joined(owner, one[0]), space)
+                yield from _find_differences(part, part_found, _join(owner, one[0]), space)
         else:
-            yield from _differences(one, other, path, space)
+            yield from _find_differences(one, other, path, space)
 
 
-def _joined(owner: str, name: str) -> str:
+def _join(owner: str, name: str) -> str:
     return f"{owner}__{name}" if owner else name
 
 
-def _plainly_same(expected: Any, found: Any) -> bool:
+def _is_equal(expected: Any, found: Any) -> bool:
     if expected is found:
         return True
     if isinstance(expected, np.ndarray):
@@ -165,7 +167,7 @@ def _plainly_same(expected: Any, found: Any) -> bool:
     return bool(expected == found)
 
 
-def _shown(value: object) -> str:
-    """A few characters of any value; what a file holds may be long."""
+def _shorten(value: object) -> str:
+    """The first characters of a value, which may be long in a crafted file."""
     named = getattr(value, "__name__", None)
     return str(named) if named else ascii(value)[:100]

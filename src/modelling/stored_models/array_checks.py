@@ -1,7 +1,7 @@
-"""Whether the arrays of a loaded pipeline are such that native code may read them.
+"""Check that compiled code can read the arrays of a loaded pipeline safely.
 
-Compiled code of scikit-learn takes an array's numbers as places in another one and does not look
-whether these exist. A crafted file would end the process, or read memory that is not its own.
+Compiled code of scikit-learn uses the numbers of some arrays as indices, without bounds checks. A
+crafted file could crash the process, or read other memory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sklearn.svm._base import BaseLibSVM
 from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
 
-from modelling.stored_models.stored_file import RefusedModelError
+from modelling.stored_models.file_checks import RefusedModelError
 
 _LEAF = -1
 _CATEGORIES = 256
@@ -40,10 +40,10 @@ _HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 
 
 def check_arrays(found: Iterable[Any]) -> None:
-    """Check each of the objects of a loaded pipeline.
+    """Check each object of a loaded pipeline.
 
     Raises:
-        RefusedModelError: native code would read outside of an array.
+        RefusedModelError: compiled code would read outside of an array.
     """
     for one in found:
         for kinds, check in _CHECKS:
@@ -52,7 +52,7 @@ def check_arrays(found: Iterable[Any]) -> None:
                     check(one)
                 except RefusedModelError:
                     raise
-                except Exception as error:  # whatever a part that is missing makes a check raise
+                except Exception as error:  # a missing attribute may raise anything
                     raise RefusedModelError(
                         f"a {type(one).__name__} in it is incomplete: {error}"
                     ) from error
@@ -64,9 +64,9 @@ def _require(holds: Any, owner: object, what: str) -> None:
 
 
 def _check_tree(tree: Any) -> None:
-    # `children_left` and its like are views of `node_count` nodes, whatever there is.
+    # Arrays such as `children_left` have `node_count` nodes, even if there are fewer.
     fits = 0 < tree.node_count == tree.capacity
-    _require(fits, tree, "it has other nodes than it counts")
+    _require(fits, tree, "its number of nodes is wrong")
     nodes = tree.__reduce__()[2]["nodes"]
     left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
     inner = left != _LEAF
@@ -84,15 +84,15 @@ def _check_predictor(tree: Any) -> None:
         and len(nodes)
         and nodes.flags.c_contiguous,
         tree,
-        "its nodes are no nodes",
+        "its nodes have another type",
     )
     for bitsets in (raw, tree.binned_left_cat_bitsets):
         _check_bitsets(tree, bitsets)
     inner = nodes["is_leaf"] == 0
     _check_children(tree, inner, nodes["left"].astype(int), nodes["right"].astype(int))
     categorical = inner & (nodes["is_categorical"] != 0)
-    places = nodes["bitset_idx"][categorical]
-    _require((places < len(raw)).all(), tree, "a split names categories that are not there")
+    indices = nodes["bitset_idx"][categorical]
+    _require((indices < len(raw)).all(), tree, "the categories of a split do not exist")
 
 
 def _check_bitsets(tree: Any, bitsets: Any) -> None:
@@ -101,7 +101,7 @@ def _check_bitsets(tree: Any, bitsets: Any) -> None:
         and bitsets.dtype == X_BITSET_INNER_DTYPE
         and bitsets.shape[1:] == (8,),
         tree,
-        "its categories are no bitsets",
+        "its categories are not bitsets",
     )
 
 
@@ -111,11 +111,11 @@ def _check_children(
     left: npt.NDArray[np.int64],
     right: npt.NDArray[np.int64],
 ) -> None:
-    """Training numbers a child after its parent: no cycle is left where that holds."""
+    """A child's number is higher than its parent's, so there is no cycle."""
     parents = np.flatnonzero(inner)
     for children in (left[inner], right[inner]):
         fits = (children > parents) & (children < len(inner))
-        _require(fits.all(), tree, "a child is not among the nodes after its parent")
+        _require(fits.all(), tree, "a child is not one of the nodes after its parent")
 
 
 def _check_features(tree: Any, features: npt.NDArray[Any], count: int) -> None:
@@ -125,20 +125,20 @@ def _check_features(tree: Any, features: npt.NDArray[Any], count: int) -> None:
 
 def _check_tree_estimator(estimator: Any) -> None:
     if hasattr(estimator, "tree_"):
-        _require(isinstance(estimator.tree_, Tree), estimator, "its tree is none")
+        _require(isinstance(estimator.tree_, Tree), estimator, "its tree is not a Tree")
         fits = estimator.tree_.n_features == estimator.n_features_in_
         _require(fits, estimator, "its tree has another number of features")
 
 
 def _check_ensemble(ensemble: Any) -> None:
-    """Ensembles look at their rows once, and the trees that they pass them to do not."""
+    """Check the features of each tree, because an ensemble's trees do not validate their rows."""
     if not hasattr(ensemble, "estimators_"):
         return
     estimators = list(np.asarray(ensemble.estimators_, dtype=object).flat)
     subsets = getattr(ensemble, "estimators_features_", None)
-    for place, estimator in enumerate(estimators):
+    for number, estimator in enumerate(estimators):
         if isinstance(estimator, BaseDecisionTree):
-            count = len(subsets[place]) if subsets is not None else ensemble.n_features_in_
+            count = len(subsets[number]) if subsets is not None else ensemble.n_features_in_
             fits = estimator.n_features_in_ == count
             _require(fits, ensemble, "one of its trees has another number of features")
     if isinstance(ensemble, _GRADIENT):
@@ -157,26 +157,26 @@ def _check_histogram(ensemble: Any) -> None:
         return
     count = ensemble.n_features_in_
     mapper = ensemble._bin_mapper
-    _require(isinstance(mapper, _BinMapper), ensemble, "its bins are none")
+    _require(isinstance(mapper, _BinMapper), ensemble, "its bins have another type")
     is_categorical = np.asarray(mapper.is_categorical_)
     fits = (
         is_categorical.shape == (count,)
         and is_categorical.dtype.kind in "bu"
         and len(mapper.bin_thresholds_) == count
     )
-    _require(fits, ensemble, "its bins are those of other features")
+    _require(fits, ensemble, "its bins do not match its features")
     for feature in np.flatnonzero(is_categorical):
-        known = np.asarray(mapper.bin_thresholds_[feature])
-        fits = ((known >= 0) & (known < _CATEGORIES)).all()
+        categories = np.asarray(mapper.bin_thresholds_[feature])
+        fits = ((categories >= 0) & (categories < _CATEGORIES)).all()
         _require(fits, ensemble, f"a category is not one of {_CATEGORIES}")
-    # Its encoder decides how many columns the trees see.
-    what = "it encodes categories itself; let a step of the pipeline do that"
+    # Its encoder determines how many columns the trees get.
+    what = "it encodes categories itself; use a step of the pipeline instead"
     _require(ensemble._preprocessor is None, ensemble, what)
     for stage in ensemble._predictors:
         fits = len(stage) == ensemble.n_trees_per_iteration_
         _require(fits, ensemble, "it has another number of trees per stage")
         for tree in stage:
-            _require(isinstance(tree, TreePredictor), ensemble, "a tree is none")
+            _require(isinstance(tree, TreePredictor), ensemble, "a tree is not a TreePredictor")
             nodes = tree.nodes[tree.nodes["is_leaf"] == 0]
             _check_features(tree, nodes["feature_idx"].astype(int), count)
 
@@ -197,10 +197,10 @@ def _check_vectors(machine: Any) -> None:
         and machine._intercept_.shape == (pairs if is_classifier else 1,)
         and (not is_classifier or len(counts) == len(machine.classes_) > 1)
     )
-    _require(fits, machine, "its vectors do not fit together")
+    _require(fits, machine, "the sizes of its vectors do not match")
     for probabilities in (machine._probA, machine._probB):
         allowed = (0, pairs) if is_classifier else (0, 1, 2)
-        _require(len(probabilities) in allowed, machine, "its probabilities do not fit")
+        _require(len(probabilities) in allowed, machine, "the number of its probabilities is wrong")
 
 
 def _check_centers(clusters: Any) -> None:
@@ -217,8 +217,8 @@ def _check_sparse(matrix: Any) -> None:
 
 def _refuse(found: Any) -> None:
     raise RefusedModelError(
-        f"it holds a {type(found).__name__}, whose compiled code believes any file. "
-        'Nearest neighbours can be stored with algorithm="brute"'
+        f"it contains a {type(found).__name__}, whose compiled code does not check its arrays. "
+        'For nearest neighbours, use algorithm="brute"'
     )
 
 

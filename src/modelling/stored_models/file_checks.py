@@ -1,4 +1,4 @@
-"""Whether a stored model's file is one that training writes, looked at before anything is built."""
+"""Check a stored model's file before any object is built from it."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from numpy.lib import format as npy
 from cli.errors import UserError
 from modelling.definition import ModelDefinition
 
-# Training writes some MB: 5 MB for 360 boosted trees. These limits leave room for a forest of
-# several thousand trees.
+# Training writes a few MB, such as 5 MB for 360 boosted trees. The limits allow a forest of several
+# thousand trees.
 MAX_FILE_BYTES = 2 << 30
 MAX_SCHEMA_BYTES = 64 << 20
 MAX_NODES = 2_000_000
 MAX_DEPTH = 200
-# Sparse matrices are the one thing that skops always compresses.
+# skops always compresses sparse matrices, and only those.
 MAX_SPARSE_BYTES = 1 << 30
 MAX_OUTPUTS = 10_000
 
 _SCHEMA = "schema.json"
-# An array starts with a magic string, and the length of its header in two bytes.
+# An array starts with a magic string and two bytes for the length of its header.
 _ARRAY_START = npy.MAGIC_LEN + 2
 _MEMBERS = {".npy", ".npz", ".bin"}
 _PRIMITIVES = {f"builtins.{name}" for name in ("str", "int", "float", "bool")}
 _DTYPES = {f"numpy.{kind.__name__}" for kind in np.sctypeDict.values()}
-# Data, by the loader that builds it.
+# The types of plain data, by the skops loader that builds them.
 _DATA = {
     "JsonNode": _PRIMITIVES,
     "TypeNode": _PRIMITIVES | _DTYPES,
@@ -61,7 +61,7 @@ _CLASSES = (
     "sklearn.preprocessing._label.LabelEncoder",
     "sklearn.preprocessing._label.LabelBinarizer",
 )
-# What fitting adds to a pipeline that has the estimator, by the start of the types' names.
+# Prefixes of the types that fitting adds, by the prefix of the estimator's type.
 FITTED_PARTS: Mapping[str, tuple[str, ...]] = {
     "sklearn.compose.": _PASSED,
     "sklearn.pipeline.FeatureUnion": _PASSED,
@@ -87,42 +87,44 @@ FITTED_PARTS: Mapping[str, tuple[str, ...]] = {
 
 
 class RefusedModelError(UserError):
-    """A stored model is something else than what training with this code writes."""
+    """Training with this code could not have written a stored model."""
 
 
 def check_file(file: Path, definition: ModelDefinition) -> None:
-    """Refuse a file that would exhaust the memory, or that holds what the pipeline does not.
+    """Refuse a file that would exhaust memory, or has types that the pipeline does not use.
 
     Raises:
         RefusedModelError: the file is such a one.
-        ValueError, KeyError, zipfile.BadZipFile, ...: it is no whole skops file.
+        ValueError, KeyError, zipfile.BadZipFile, ...: it is not a complete skops file.
     """
     size = file.stat().st_size
     if size > MAX_FILE_BYTES:
-        raise RefusedModelError(f"it has {size:,} bytes, at most {MAX_FILE_BYTES:,} are read")
+        raise RefusedModelError(f"it has {size:,} bytes, expected at most {MAX_FILE_BYTES:,}")
     with zipfile.ZipFile(file) as archive:
         _check_members(archive, size)
         schema = json.loads(archive.read(_SCHEMA))
         written = _schema_of(definition.build_pipeline(0))
         _check_root(schema, written["protocol"])
-        _check_nodes(schema, _Allowed(_types_in(written), set(definition.trusted())), archive)
+        _check_nodes(
+            schema, _Allowed(_types_in(written), set(definition.collect_trusted_types())), archive
+        )
 
 
 def fitted_parts(names: set[str]) -> tuple[str, ...]:
-    """The starts of the names of types that fitting adds to a pipeline that holds `names`."""
+    """The prefixes of the types that fitting adds to a pipeline with types `names`."""
     owners = [owner for owner in FITTED_PARTS if any(name.startswith(owner) for name in names)]
     return tuple(sorted({part for owner in owners for part in FITTED_PARTS[owner]}))
 
 
 def _schema_of(pipeline: object) -> dict[str, Any]:
-    """What skops writes for a pipeline, but for its arrays."""
+    """What skops writes for a pipeline, except its arrays."""
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(pipeline))) as archive:
         schema: dict[str, Any] = json.loads(archive.read(_SCHEMA))
     return schema
 
 
 def _types_in(schema: dict[str, Any]) -> dict[str, set[str]]:
-    """The names of types and functions that a schema holds, by their loader."""
+    """The names of a schema's types and functions, by their loader."""
     found: dict[str, set[str]] = {}
     for node, _ in _nodes(schema):
         found.setdefault(node["__loader__"], set()).add(_type_name(node))
@@ -130,7 +132,7 @@ def _types_in(schema: dict[str, Any]) -> dict[str, set[str]]:
 
 
 class _Allowed:
-    """The types that a file may hold: data, and what is written, added by fitting or declared."""
+    """The types that a file may contain: data, the pipeline's, fitting's, and trusted ones."""
 
     def __init__(self, written: Mapping[str, set[str]], trusted: set[str]) -> None:
         self.trusted = trusted
@@ -150,27 +152,27 @@ class _Allowed:
 
 
 def _check_members(archive: zipfile.ZipFile, size: int) -> None:
-    """No member is compressed, and none overlaps another: the file's size bounds all of them."""
+    """Check that members are neither compressed nor overlap: the file's size then bounds them."""
     members = archive.infolist()
     if len({member.filename for member in members}) < len(members):
-        raise RefusedModelError("it holds two files of one name")
+        raise RefusedModelError("it contains two files with the same name")
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
             raise RefusedModelError(
-                f"{member.filename!r} in it is compressed, and training compresses nothing"
+                f"{member.filename!r} in it is compressed, but training writes no compressed files"
             )
     if sum(member.file_size for member in members) > size:
-        raise RefusedModelError("it says that it holds more than there is in it")
+        raise RefusedModelError("the files in it are larger than the whole file")
     for member in members:
         name = member.filename
         if name == _SCHEMA:
             if member.file_size > MAX_SCHEMA_BYTES:
                 raise RefusedModelError(
-                    f"its {name} has {member.file_size:,} bytes, at most {MAX_SCHEMA_BYTES:,} "
-                    "are read"
+                    f"its {name} has {member.file_size:,} bytes, expected at most "
+                    f"{MAX_SCHEMA_BYTES:,}"
                 )
         elif PurePosixPath(name).suffix not in _MEMBERS:
-            raise RefusedModelError(f"it holds {name!r}, which is no part of a stored model")
+            raise RefusedModelError(f"it contains {name!r}, which is not part of a stored model")
         elif name.endswith(".npz"):
             _check_sparse(archive.read(member), name)
         elif name.endswith(".npy"):
@@ -183,7 +185,7 @@ def _check_sparse(content: bytes, name: str) -> None:
         total = sum(member.file_size for member in inner.infolist())
         if total > MAX_SPARSE_BYTES:
             raise RefusedModelError(
-                f"{name!r} in it unpacks to {total:,} bytes, at most {MAX_SPARSE_BYTES:,} are read"
+                f"{name!r} in it unpacks to {total:,} bytes, expected at most {MAX_SPARSE_BYTES:,}"
             )
         for member in inner.infolist():
             with inner.open(member) as stream:
@@ -191,21 +193,23 @@ def _check_sparse(content: bytes, name: str) -> None:
 
 
 def _check_array(stream: Any, size: int, name: str) -> None:
-    """An array is as large as its header says: otherwise the header alone would take memory."""
+    """Check that an array has the size in its header, for which NumPy allocates memory."""
     start = stream.read(_ARRAY_START)
     header = stream.read(int.from_bytes(start[-2:], "little"))
     if start[:-2] != npy.magic(1, 0):
-        raise RefusedModelError(f"{name!r} in it is no array as training writes them")
-    shape, dtype = _parsed(start[-2:] + header)
+        raise RefusedModelError(
+            f"{name!r} in it is not an array in the format that training writes"
+        )
+    shape, dtype = _parse_header(start[-2:] + header)
     items = math.prod(shape)
     if dtype.hasobject or (items and not dtype.itemsize):
         raise RefusedModelError(f"{name!r} in it is an array of {dtype}")
     if len(start) + len(header) + items * dtype.itemsize != size:
-        raise RefusedModelError(f"{name!r} in it is not as large as its header says")
+        raise RefusedModelError(f"{name!r} in it does not have the size in its header")
 
 
 @lru_cache(maxsize=10_000)
-def _parsed(header: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _parse_header(header: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
     shape, _, dtype = npy.read_array_header_1_0(io.BytesIO(header))
     return shape, dtype
 
@@ -213,8 +217,8 @@ def _parsed(header: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
 def _check_root(schema: Any, protocol: int) -> None:
     name = str(schema["__class__"])
     if _type_name(schema) != "sklearn.pipeline.Pipeline":
-        raise RefusedModelError(f"it holds a {name}, expected a Pipeline")
-    # Older ones are audited less strictly by skops itself.
+        raise RefusedModelError(f"it contains a {name}, expected a Pipeline")
+    # skops checks older formats less strictly.
     if schema["protocol"] != protocol or isinstance(schema["protocol"], bool):
         raise RefusedModelError(f"it has skops' format {schema['protocol']!r}, expected {protocol}")
 
@@ -225,7 +229,7 @@ def _check_nodes(schema: Any, allowed: _Allowed, archive: zipfile.ZipFile) -> No
     for number, (node, depth) in enumerate(_nodes(schema), start=1):
         if number > MAX_NODES or depth > MAX_DEPTH:
             raise RefusedModelError(
-                f"it has more than {MAX_NODES:,} parts, or parts nested more than {MAX_DEPTH} deep"
+                f"it has more than {MAX_NODES:,} objects, or more than {MAX_DEPTH} nested ones"
             )
         if node not in allowed:
             unknown.add(_type_name(node))
@@ -233,8 +237,9 @@ def _check_nodes(schema: Any, allowed: _Allowed, archive: zipfile.ZipFile) -> No
             trees.append(node)
     if unknown:
         raise RefusedModelError(
-            f"it holds {', '.join(map(repr, sorted(unknown)[:5]))}, which build_pipeline does not "
-            "make. A type that fitting adds is named in `trusted_types` of its definition.py"
+            f"it contains {', '.join(map(repr, sorted(unknown)[:5]))}, "
+            "which build_pipeline does not create. If fitting adds a type, add it to "
+            "`trusted_types` in definition.py"
         )
     _check_repeated(schema, archive)
     for tree in trees:
@@ -242,17 +247,17 @@ def _check_nodes(schema: Any, allowed: _Allowed, archive: zipfile.ZipFile) -> No
 
 
 def _check_repeated(schema: Any, archive: zipfile.ZipFile) -> None:
-    """What shares an `__id__` is the same.
+    """Check that nodes with the same `__id__` are equal.
 
-    skops takes the first node with an `__id__` for all others that share it, so that a few lines
-    could stand for more than any memory holds, or for something else than they say. It writes every
-    node in full. What it computes for writing alone has other numbers and files each time, so that
-    the files' contents are compared where their names differ.
+    skops loads the first node with an `__id__` for all others with the same `__id__`. A small file
+    could thus expand to more than the memory, or load something else than it shows. skops itself
+    writes every node in full. Values that it computes while writing get different files each time,
+    so the contents of the files are compared if their names differ.
     """
     if not _is_consistent(schema, str):
         contents = cache(lambda file: hashlib.sha256(archive.read(file)).hexdigest())
         if not _is_consistent(schema, contents):
-            raise RefusedModelError("two of its parts share a number, and differ")
+            raise RefusedModelError("two of its objects have the same number, but differ")
 
 
 def _is_consistent(schema: Any, file_key: Callable[[Any], str]) -> bool:
@@ -261,7 +266,7 @@ def _is_consistent(schema: Any, file_key: Callable[[Any], str]) -> bool:
     differ = False
 
     def number(value: Any) -> int:
-        """The same for the same content."""
+        """Give equal content the same number."""
         nonlocal differ
         if isinstance(value, dict):
             content: tuple[object, ...] = (
@@ -287,7 +292,7 @@ def _is_consistent(schema: Any, file_key: Callable[[Any], str]) -> bool:
 
 
 def _nodes(schema: Any) -> Iterator[tuple[dict[str, Any], int]]:
-    """All nodes, outer ones first, with how deep in the file each lies."""
+    """All nodes, outer ones first, each with its depth."""
     waiting: list[tuple[Any, int]] = [(schema, 1)]
     while waiting:
         value, depth = waiting.pop()
@@ -302,7 +307,7 @@ def _type_name(node: Mapping[str, Any]) -> str:
 
 
 def _check_tree_sizes(node: Mapping[str, Any], archive: zipfile.ZipFile) -> None:
-    """A tree's constructor reads as many numbers of classes as it is said to have outputs."""
+    """Check the number of outputs: a tree's constructor reads as many counts of classes."""
     features, classes, outputs = node["__reduce__"]["args"]["content"]
     counts = np.load(io.BytesIO(archive.read(classes["file"])), allow_pickle=False)
     sizes = [json.loads(features["content"]), json.loads(outputs["content"])]
@@ -315,4 +320,4 @@ def _check_tree_sizes(node: Mapping[str, Any], archive: zipfile.ZipFile) -> None
         and (counts < 1 << 31).all()
     )
     if not fits:
-        raise RefusedModelError("one of its trees has impossible numbers of features or classes")
+        raise RefusedModelError("one of its trees has an impossible number of features or classes")
