@@ -1,4 +1,4 @@
-"""What the model learns from, and what it estimates where nobody names an input."""
+"""The training data, and the default input of `predict`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ EUR_PER_MILLION = 1e6
 
 @pa.check_types(lazy=True)
 def load_intensities(context: TaskContext) -> DataFrame[CompanyIntensities]:
-    """One row per report of emissions, with what was known of the company when it arrived.
+    """Load one row per report of emissions, with the company's features when the report arrived.
 
-    Of a report that was corrected the last one counts. A report without a filed revenue of the same
-    year says nothing about intensity and is left out.
+    Only the last correction of a report is used. Reports without a filed revenue of the same year
+    are dropped, because they have no intensity.
     """
     settings = context.load(StoreSettings)
     reports = FeatureViewCompanyEmissions.read(settings=settings).sort_values("arrived_at")
@@ -43,6 +43,6 @@ def load_intensities(context: TaskContext) -> DataFrame[CompanyIntensities]:
 
 
 def load_companies(context: TaskContext) -> DataFrame[CompanyFeatures]:
-    """Every company, as it is known now."""
+    """Load every company with its current features."""
     companies = FEATURES.read(datetime.now(UTC), settings=context.load(StoreSettings))
     return cast("DataFrame[CompanyFeatures]", companies)

@@ -1,4 +1,4 @@
-"""The company emissions model as the shared tasks see it."""
+"""The company emissions model for the shared tasks."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ MODEL = ModelDefinition(
         f"{_BOOST}__min_samples_leaf": [10, 20, 50, 100],
     },
     gate=GATE,
-    # The arrays of a fitted tree, no code that a file brings along.
+    # The arrays of a fitted tree, which load no code from the file.
     trusted_types=("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",),
 )

@@ -1,6 +1,6 @@
 """Evaluate the champion, or another version, on companies that have reported.
 
-Exits with 1 where the version misses a limit of its gate.
+Exits with 1 if the version misses a limit of its gate.
 
 Examples:
   ./pants run src/models/company_emissions:evaluate

@@ -1,4 +1,4 @@
-"""The model's features and regression: sizes, levels of industries, logarithms."""
+"""The model's features and regression: sizes, medians of industries, logarithms."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ SIZES = ["revenue", "revenue_per_employee"]
 
 
 def build_pipeline(seed: int) -> Pipeline:
-    """An unfitted pipeline from `CompanyFeatures` to emission intensity."""
-    # The absolute error, because some reports are wrong by a factor of a thousand.
+    """Build an unfitted pipeline from `CompanyFeatures` to emission intensity."""
+    # Absolute error, because some reports are wrong by a factor of a thousand.
     boost = HistGradientBoostingRegressor(
         loss="absolute_error", max_iter=60, max_leaf_nodes=8, min_samples_leaf=50, random_state=seed
     )
     logarithmic = TransformedTargetRegressor(boost, func=np.log, inverse_func=np.exp)
     regressor = IntervalRegressor(logarithmic, conformity_score="gamma", random_state=seed)
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    level = GroupFeatureGenerator("industry", "median", target_name=TARGET)
+    median = GroupFeatureGenerator("industry", "median", target_name=TARGET)
     ratio = GroupRatio("industry", SIZES)
     columns = ColumnTransformer(
         [
             ("one_hot", one_hot, CATEGORIES),
-            ("level", level, ["industry"]),
+            ("median", median, ["industry"]),
             ("ratio", ratio, ["industry", *SIZES]),
             # `remainder` would drop the columns that `ratio` reads.
             ("sizes", "passthrough", ["employees", *SIZES]),
@@ -50,6 +50,6 @@ def build_pipeline(seed: int) -> Pipeline:
 def estimate_intensity(
     model: Pipeline, companies: DataFrame[CompanyFeatures]
 ) -> DataFrame[EstimatedIntensities]:
-    """The emission intensity of each company, with its 90 % interval."""
+    """Estimate the emission intensity of each company, with its 90 % interval."""
     estimates = predict_intervals(model, companies, target=TARGET)
     return cast("DataFrame[EstimatedIntensities]", estimates)

@@ -1,7 +1,7 @@
 """Estimate companies' emission intensity, with 90 % intervals.
 
-By default every company of the feature view, as it is known now. An input needs country, industry,
-revenue and employees, any of which may be missing; further columns are kept.
+The default input is every company of the feature view, as known now. An input needs country,
+industry, revenue and employees, any of which may be missing; other columns are kept.
 
 Examples:
   ./pants run src/models/company_emissions:predict

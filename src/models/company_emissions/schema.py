@@ -1,4 +1,4 @@
-"""The contracts of the model: what is known of a company, what it emits, what is estimated."""
+"""The contracts of the model: features of companies, labelled rows, and estimates."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FEATURES = FeatureSet(
 
 
 class CompanyFeatures(FEATURES.model(joined=True)):  # type: ignore[misc]
-    """One row per company, as it was known at one moment; any of it may be missing."""
+    """One row per company, as known at one point in time; any value may be missing."""
 
 
 class CompanyIntensities(CompanyFeatures):
-    """Companies that have reported what they emitted in the year that they filed."""
+    """Companies that have reported their emissions for the year of their filing."""
 
     company_id: str = pa.Field(description="Identifies a company, as in the companies table.")
     intensity_t_per_meur: float = pa.Field(

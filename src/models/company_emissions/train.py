@@ -1,4 +1,4 @@
-"""Train the model, and make it champion if it beats the present one.
+"""Train the model, and make it champion if it passes its gate.
 
 Logs pictures, the importance of each column and a model card with the version.
 

@@ -1,1 +1,1 @@
-"""Tells how far a patient's diabetes progresses within a year, from ten measurements."""
+"""Predicts how far a patient's diabetes progresses within a year, from ten measurements."""

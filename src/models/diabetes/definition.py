@@ -1,4 +1,4 @@
-"""The diabetes model as the shared tasks see it."""
+"""The diabetes model for the shared tasks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Evaluate the diabetes champion, or another version, on patients whose progression is known.
 
-Exits with 1 where the version misses a limit of its gate.
+Exits with 1 if the version misses a limit of its gate.
 
 Examples:
   ./pants run src/models/diabetes:evaluate

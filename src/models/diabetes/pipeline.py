@@ -22,7 +22,7 @@ FORMULAS = (
 
 
 def build_pipeline(seed: int) -> Pipeline:
-    """An unfitted pipeline from `Patients` to progression."""
+    """Build an unfitted pipeline from `Patients` to progression."""
     return Pipeline(
         [
             ("features", FormulaTransformer(FORMULAS, keep_inputs=True)),
@@ -34,6 +34,6 @@ def build_pipeline(seed: int) -> Pipeline:
 
 @pa.check_types(lazy=True, inplace=True)
 def predict_progression(model: Pipeline, patients: DataFrame[Patients]) -> DataFrame[Progressions]:
-    """The expected progression of each patient, with its 90 % interval."""
+    """Predict the progression of each patient, with its 90 % interval."""
     predictions = predict_intervals(model, patients, target="progression")
     return cast("DataFrame[Progressions]", predictions)

@@ -1,7 +1,7 @@
 """Predict how far patients' diabetes progresses within a year, with 90 % intervals.
 
-The input needs the ten measurements of datasets/diabetes.py; further columns are kept. Exits with 2
-where it breaks its contract; the earlier output is then untouched.
+The input needs the ten measurements of datasets/diabetes.py; other columns are kept. Exits with 2
+if it breaks its contract; the earlier output is then untouched.
 
 Examples:
   ./pants run src/models/diabetes:predict

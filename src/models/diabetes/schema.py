@@ -1,4 +1,4 @@
-"""What the diabetes model computes on the way, and what comes out of it."""
+"""The contracts of features and predictions; the input's is in `datasets.diabetes`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datasets.diabetes import Patients
 
 
 class PatientFeatures(Patients):
-    """Patients with the ratios that the regressor sees beside the measurements."""
+    """Patients with the ratios that the regressor uses in addition to the measurements."""
 
     non_hdl_mg_dl: float = pa.Field(gt=0, description="Cholesterol that is not HDL, mg/dl.")
     ldl_hdl_ratio: float = pa.Field(gt=0, description="LDL over HDL.")

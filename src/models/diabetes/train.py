@@ -1,4 +1,4 @@
-"""Train the diabetes model, and make it champion if it beats the present one.
+"""Train the diabetes model, and make it champion if it passes its gate.
 
 Logs pictures, the importance of each measurement and a model card with the version.
 

@@ -1,1 +1,1 @@
-"""Tells the species of an iris flower from four measurements."""
+"""Predicts the species of an iris flower from four measurements."""

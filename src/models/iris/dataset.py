@@ -1,4 +1,4 @@
-"""The data set that the model learns from."""
+"""The data set that the model is trained on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datasets.flowers import LabelledFlowers
 
 @pa.check_types(lazy=True)
 def load_flowers(_: TaskContext | None = None) -> DataFrame[LabelledFlowers]:
-    """The 150 flowers that scikit-learn ships.
+    """Load the 150 flowers that scikit-learn ships.
 
     Source: R. A. Fisher, "The use of multiple measurements in taxonomic problems", Annals of
     Eugenics 7 (1936), 179-188.

@@ -1,4 +1,4 @@
-"""The iris model as the shared tasks see it."""
+"""The iris model for the shared tasks."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ MODEL = ModelDefinition(
     score=partial(classification_metrics, target="species"),
     cross_validation={"accuracy": "accuracy", "log_loss": "neg_log_loss"},
     gate=GATE,
-    # The arrays of a fitted tree, and our own function; neither is code that a file brings along.
+    # The arrays of a fitted tree, and our own function. Neither loads code from the file.
     trusted_types=("sklearn.tree._tree.Tree", "models.iris.features.flower_features"),
 )

@@ -5,7 +5,7 @@ Examples:
   ./pants run src/models/iris:evaluate -- --version 3 --input labelled.csv
   python -m models.iris.evaluate
 
-Exits with 1 where the version misses a limit of its gate.
+Exits with 1 if the version misses a limit of its gate.
 """
 
 from models.evaluate import main

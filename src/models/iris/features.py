@@ -1,4 +1,4 @@
-"""Columns that are computed from a flower's measurements."""
+"""Compute features from a flower's measurements."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from models.iris.schema import FlowerFeatures
 
 @pa.check_types(lazy=True)
 def flower_features(flowers: DataFrame[Flowers]) -> DataFrame[FlowerFeatures]:
-    """Add the areas of petal and sepal; they part versicolor from virginica better than lengths."""
+    """Add the areas of petal and sepal, which separate versicolor and virginica well."""
     features = flowers.assign(
         petal_area_cm2=flowers["petal_length_cm"] * flowers["petal_width_cm"],
         sepal_area_cm2=flowers["sepal_length_cm"] * flowers["sepal_width_cm"],
     )
-    # `DataFrame[FlowerFeatures](...)` would check once more, and stop at the first failure.
+    # `DataFrame[FlowerFeatures](...)` would validate again, and stop at the first failure.
     return cast("DataFrame[FlowerFeatures]", features)

@@ -17,7 +17,7 @@ from models.iris.schema import SpeciesPredictions
 
 
 def build_pipeline(seed: int) -> Pipeline:
-    """An unfitted pipeline from `Flowers` to species."""
+    """Build an unfitted pipeline from `Flowers` to species."""
     return Pipeline(
         [
             ("features", FunctionTransformer(flower_features)),
@@ -26,10 +26,10 @@ def build_pipeline(seed: int) -> Pipeline:
     )
 
 
-# Neither contract coerces or filters, so checking in place changes nothing and spares a copy.
+# Neither contract coerces or filters, so validating in place changes nothing and saves a copy.
 @pa.check_types(lazy=True, inplace=True)
 def predict_species(model: Pipeline, flowers: DataFrame[Flowers]) -> DataFrame[SpeciesPredictions]:
-    """The most probable species of each flower, with the probability of every species."""
+    """Predict the most probable species of each flower, and the probability of every species."""
     probabilities = model.predict_proba(flowers)
     species = pd.Categorical.from_codes(probabilities.argmax(axis=1), categories=model.classes_)
     columns = {f"probability_{name}": probabilities[:, i] for i, name in enumerate(model.classes_)}

@@ -1,4 +1,4 @@
-"""What goes on inside the iris model, and what comes out; what comes in is `datasets.flowers`."""
+"""The contracts of features and predictions; the input's is in `datasets.flowers`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datasets.flowers import SPECIES, Flowers
 
 
 class FlowerFeatures(Flowers):
-    """Flowers with what the classifier sees beside the measurements."""
+    """Flowers with the features that the classifier uses in addition to the measurements."""
 
     petal_area_cm2: float = pa.Field(gt=0, description="Petal length times width, cm².")
     sepal_area_cm2: float = pa.Field(gt=0, description="Sepal length times width, cm².")

@@ -1,4 +1,4 @@
-"""Train the iris model, and make it champion if it beats the present one.
+"""Train the iris model, and make it champion if it passes its gate.
 
 Examples:
   ./pants run src/models/iris:train

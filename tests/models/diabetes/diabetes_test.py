@@ -126,7 +126,7 @@ def test_prediction_gives_an_interval_for_each_patient(store: Path, call: CallTa
     assert (table["progression"] < table["progression_upper"]).all()
     lines = [line.split() for line in result.out.splitlines()]
     assert ["rows", "442"] in lines
-    assert {"mean", "least", "most"} <= {line[0] for line in lines if line}
+    assert {"mean", "min", "max"} <= {line[0] for line in lines if line}
 
 
 def test_a_missing_measurement_is_told_by_column_and_row(store: Path, call: CallTask) -> None:
@@ -174,7 +174,7 @@ def test_parameters_of_another_model_are_refused(store: Path, call: CallTask) ->
     Path("other.json").write_text('{"parameters": {"classify__depth": 3}}')
     result = call(train.main, "--parameters", "other.json", definition=DIABETES)
     assert (result.code, result.out) == (2, "")
-    assert result.err.startswith("other.json: expected the parameters that the task `tune`")
+    assert result.err.startswith("other.json: is not a file of parameters that `tune` wrote")
     missing = call(train.main, "--parameters", "no.json", definition=DIABETES)
     assert missing.err == "no.json: cannot be read: No such file or directory.\n"
 
