@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         mkdocs(["serve", "--help"])
     try:
         root = find_root()
-        print("Asking Pants which module imports which …", file=sys.stderr)
+        print("Asking Pants for the imports …", file=sys.stderr)
         targets = peek(root)
     except UserError as error:
         print(error, file=sys.stderr)

@@ -1,1 +1,1 @@
-"""DAGs for Airflow, made from what the models declare in their `dag.toml`."""
+"""Airflow DAGs, built from the models' declarations in `dag.toml`."""

@@ -1,10 +1,10 @@
-"""Check what the models declare of their DAGs, without Airflow.
+"""Check the models' DAG declarations, without Airflow.
 
 Examples:
   ./pants run src/dags:check
   ./pants run src/dags:check -- iris
 
-Exits with 2 where a declaration is wrong.
+Exit codes: 0 all are valid; 2 a declaration is not valid.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MODELS = "src/models"
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Show the schedule and the tasks of each model that was named, or of all."""
+    """Print the schedule and the tasks of the named models, or of all."""
     names = list(sys.argv[1:] if argv is None else argv)
     if names and names[0] in ("-h", "--help"):
         print(__doc__)
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             print(error, file=sys.stderr)
             wrong = True
         else:
-            when = declaration.schedule or "when somebody starts it"
+            when = declaration.schedule or "started by hand"
             tasks = ", ".join(declaration.tasks)
             print(f"{file.parent.name}: {when} ({declaration.timezone}): {tasks}")
     sys.exit(InputError.exit_code if wrong else 0)

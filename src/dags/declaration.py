@@ -1,4 +1,4 @@
-"""What a model declares of its DAG, and how a mistake in it is told."""
+"""The declaration of a model's DAG, and the messages about mistakes in it."""
 
 from __future__ import annotations
 
@@ -29,80 +29,80 @@ from cli.safe_text import holds_secret, is_secret_name
 
 FILE = "dag.toml"
 PRESETS = ("@once", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
-# How many minutes, hours, days of a month, months and days of a week there are.
+# The number of minutes, hours, days of a month, months and days of a week.
 CRON_SIZES = (60, 24, 31, 12, 7)
 _RANDOM = re.compile(r"[hr](\W|$)", re.IGNORECASE)
 _ONE_VALUE_RANGE = re.compile(r"\b(\w+)-\1\b")
 _STEP = re.compile(r"/(\d+)")
 _PLACE = re.compile(r"\{\{\s*(?P<table>inputs|outputs)\.(?P<name>\w+)\s*\}\}")
 _RENDERED = re.compile(r"\{\{.*?\}\}")
-_NOT_HERE = (
-    "a secret does not belong here, where everyone can read it: put the variable into a Kubernetes "
-    "secret, and that one's name into `secrets`"
+_SECRET = (
+    "expected no secret, because everyone can read this file: put the variable into a Kubernetes "
+    "secret, and add the name of that secret to `secrets`"
 )
 
 
-def _cron(schedule: str) -> str:
+def _check_cron(schedule: str) -> str:
     problem = None if schedule in PRESETS else _cron_problem(schedule)
     if problem is not None:
         raise ValueError(
-            f"expected five fields of cron{problem}, such as "
+            f"expected five cron fields{problem}, such as "
             f'"30 4 * * 1" (Mondays at 4:30), or one of {", ".join(PRESETS)}'
         )
     return schedule
 
 
 def _cron_problem(schedule: str) -> str | None:
-    """What is expected beyond five fields, None where nothing is wrong.
+    """What else is expected of the five fields; None if the schedule is valid.
 
-    croniter, with which Airflow reads schedules, takes more: seconds and years as further fields,
-    random times, steps that are longer than what they divide, and days that never come.
+    croniter, which Airflow uses, also accepts schedules that run at unexpected times: more fields
+    (seconds and years), random times, steps longer than their range, and days that do not exist.
     """
     fields = schedule.split()
     if len(fields) != len(CRON_SIZES) or not croniter.is_valid(schedule):
         return ""
     for field, size in zip(fields, CRON_SIZES, strict=True):
         if _RANDOM.match(field):
-            return f", none of them random as {field!r}"
+            return f", none of them random, unlike {field!r}"
         if _ONE_VALUE_RANGE.search(field):
-            return f", a range only from one value to another, unlike {field!r}"
+            return f", with ranges of two different values, unlike {field!r}"
         if any(int(step) > size for step in _STEP.findall(field)):
-            return f", and a step of at most {size} where {field!r} is"
+            return f", with a step of at most {size}, unlike {field!r}"
     try:
         croniter(schedule, datetime.datetime(2000, 1, 1)).get_next()
     except CroniterBadDateError:
-        return " that some day fits"
+        return " that match an existing day"
     return None
 
 
-def _time_zone(name: str) -> str:
+def _check_time_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError('expected the name of a time zone, such as "Europe/Berlin" or "UTC"')
     return name
 
 
-def _template(text: str) -> str:
-    # What Airflow renders, everyone can read, too.
+def _check_template(text: str) -> str:
+    # Everyone can also read rendered templates.
     if holds_secret(_RENDERED.sub("rendered", text)):
-        raise ValueError(_NOT_HERE)
+        raise ValueError(_SECRET)
     try:
         jinja2.Environment(autoescape=False).parse(text)
     except jinja2.TemplateSyntaxError as error:
-        raise ValueError(f"expected a text that Jinja2 can render: {error.message}") from error
+        raise ValueError(f"expected a valid Jinja2 template: {error.message}") from error
     return text
 
 
-def _environment_name(name: str) -> str:
+def _check_variable(name: str) -> str:
     if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
         raise ValueError("expected the name of an environment variable: A to Z, 0 to 9 and _")
     if is_secret_name(name):
-        raise ValueError(_NOT_HERE)
+        raise ValueError(_SECRET)
     return name
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-Template = Annotated[str, AfterValidator(_template)]
-Environment = dict[Annotated[str, AfterValidator(_environment_name)], Template]
+Template = Annotated[str, AfterValidator(_check_template)]
+Environment = dict[Annotated[str, AfterValidator(_check_variable)], Template]
 
 
 class _Table(BaseModel):
@@ -110,20 +110,20 @@ class _Table(BaseModel):
 
 
 class Resources(_Table):
-    """What a task needs: it is promised that much and may not take more."""
+    """The CPU and memory of a task, as request and as limit."""
 
     cpu: float = Field(1, gt=0)
     memory: str = Field("2Gi", pattern=r"^[1-9][0-9]*(Mi|Gi)$")
 
 
 class Alerts(_Table):
-    """Who is told that a task has failed, after its last retry."""
+    """Who gets a message when a task has failed after its last retry."""
 
     emails: list[Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]] = []
 
 
 class Task(_Table):
-    """One step: a module of ours, and its ordinary options."""
+    """One task: a module, and its command-line options."""
 
     module: str = Field("", pattern=r"^[a-z][a-z0-9_.]*$")
     after: list[Name] = []
@@ -136,11 +136,11 @@ class Task(_Table):
 
 
 class Declaration(_Table):
-    """One model's DAG. Texts are Jinja2 templates, rendered by Airflow at each run."""
+    """One model's DAG. Airflow renders strings as Jinja2 templates in each run."""
 
     description: str = ""
-    schedule: Annotated[str, AfterValidator(_cron)] | None = None
-    timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    schedule: Annotated[str, AfterValidator(_check_cron)] | None = None
+    timezone: Annotated[str, AfterValidator(_check_time_zone)] = "UTC"
     start_date: datetime.date
     owner: str = Field(min_length=1)
     tags: list[str] = []
@@ -156,7 +156,7 @@ class Declaration(_Table):
     tasks: dict[Name, Task] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _check_references(self) -> Self:
         for name, task in self.tasks.items():
             for before in task.after:
                 if before not in self.tasks:
@@ -171,7 +171,7 @@ class Declaration(_Table):
             TopologicalSorter({name: task.after for name, task in self.tasks.items()}).prepare()
         except CycleError as error:
             raise ValueError(
-                f"tasks: each waits for the next: {' → '.join(error.args[1])}"
+                f"tasks: they wait for each other: {' → '.join(error.args[1])}"
             ) from None
         return self
 
@@ -185,7 +185,7 @@ class Declaration(_Table):
                 )
 
     def with_places(self, text: str, root: str = "") -> str:
-        """A template with `{{ inputs.… }}` and `{{ outputs.… }}` replaced by these places.
+        """Replace `{{ inputs.… }}` and `{{ outputs.… }}` in a template by their places.
 
         Relative places are below `root`, a folder or a location such as s3://bucket/prefix.
         """
@@ -200,35 +200,35 @@ class Declaration(_Table):
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """What the file declares.
+        """Read a declaration.
 
         Raises:
-            InputError: the file cannot be read, or a key is wrong; it names each.
+            InputError: the file cannot be read, or keys are wrong; names all of them.
         """
         shown = f"{file.parent.parent.name}/{file.parent.name}/{file.name}"
         try:
-            told = tomllib.loads(file.read_text(encoding="utf-8"))
+            content = tomllib.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(f"{shown}: cannot be read: {error.strerror}.") from error
         except ValueError as error:
             raise InputError(f"{shown}: not a TOML file: {error}.") from error
         try:
-            return cls.model_validate(told)
+            return cls.model_validate(content)
         except ValidationError as error:
             problems = "\n".join(f"{shown}: {problem}." for problem in _problems(cls, error))
             raise InputError(problems) from None
 
 
 def _problems(declaration: type[BaseModel], error: ValidationError) -> Iterator[str]:
-    """A line for each wrong key, whichever of a union's types it was tried as."""
-    told: dict[str, str] = {}
+    """A line for each wrong key; for a union, the problem with its first type."""
+    found: dict[str, str] = {}
     for one in error.errors(include_url=False):
-        # What a value of a union was tried as, and that a key is meant, are no parts of the file.
+        # pydantic adds the type of a union, and a marker for keys, to the path.
         path = [str(part) for part in one["loc"] if part not in ("str", "bool", "int", "float")]
         path = [part for part in path if part != "[key]" and not part.startswith("function-")]
         key = ".".join(path)
-        told.setdefault(key, _problem(declaration, path, dict(one)))
-    return (f"{key}: {problem}" if key else problem for key, problem in told.items())
+        found.setdefault(key, _problem(declaration, path, dict(one)))
+    return (f"{key}: {problem}" if key else problem for key, problem in found.items())
 
 
 def _problem(declaration: type[BaseModel], path: list[str], error: Mapping[str, Any]) -> str:
@@ -236,8 +236,8 @@ def _problem(declaration: type[BaseModel], path: list[str], error: Mapping[str, 
     if error["type"] == "extra_forbidden":
         return f"unknown key{_hint(path[-1], _known_keys(declaration, path[:-1]))}"
     if error["type"] == "missing":
-        return "is missing, and there is no default"
-    if not path or message == _NOT_HERE:
+        return "is missing, and has no default"
+    if not path or message == _SECRET:
         return message
     return f"{message[:1].lower()}{message[1:]}, got {error['input']!r}"
 

@@ -1,4 +1,4 @@
-"""Declarations in, DAGs out."""
+"""Build Airflow DAGs from declarations."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ from dags.settings import DagsSettings
 from dags.steps import Step
 
 
-class Misdeclared(DAG):
-    """Stands for all models whose declarations are wrong: Airflow refuses it, and only it."""
+class InvalidDeclarations(DAG):
+    """A DAG that fails to import, to show the problems of declarations in Airflow's pages."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("misdeclared_models", schedule=None)
+        super().__init__("invalid_declarations", schedule=None)
         self._problems = problems
 
     def validate(self) -> None:
-        """Fail with what a person reads as the import error."""
+        """Fail with the message that Airflow shows as the import error."""
         raise InputError("\n".join(self._problems))
 
 
-def dags_of(folder: Path, settings: DagsSettings, only: str | None = None) -> Iterator[DAG]:
-    """The DAGs of all models below a folder, or that of one; wrong ones are told at the end."""
+def load_dags(folder: Path, settings: DagsSettings, only: str | None = None) -> Iterator[DAG]:
+    """Build the DAGs of all models below a folder, or of one; problems of others come last."""
     problems = []
     for file in sorted(folder.glob(f"*/{FILE}")):
         if only and file.parent.name != only:
             continue
         try:
-            yield dag_of(file, settings)
+            yield load_dag(file, settings)
         except InputError as error:
             problems.append(str(error))
     if problems:
-        yield Misdeclared(problems)
+        yield InvalidDeclarations(problems)
 
 
-def dag_of(file: Path, settings: DagsSettings) -> DAG:
-    """The DAG that a file declares; it has its model's name.
+def load_dag(file: Path, settings: DagsSettings) -> DAG:
+    """Build the DAG that a file declares; its ID is the model's name.
 
     Raises:
-        InputError: the declaration, or the release beside it, is wrong.
+        InputError: the declaration, or `release.json` in its folder, is not valid.
     """
     model = file.parent.name
-    declaration, release = Declaration.read(file), Release.beside(file)
+    declaration, release = Declaration.read(file), Release.find(file)
     start = declaration.start_date
     with DAG(
         dag_id=model,
@@ -59,8 +59,8 @@ def dag_of(file: Path, settings: DagsSettings) -> DAG:
         doc_md=_doc(declaration, release),
         schedule=declaration.schedule,
         start_date=pendulum.datetime(start.year, start.month, start.day, tz=declaration.timezone),
-        # One run at a time, and none for the days before somebody switched it on: versions are
-        # registered in the order in which they are trained.
+        # One run at a time, and none for days before the DAG was enabled, so that versions are
+        # registered in the order of training.
         catchup=False,
         max_active_runs=1,
         tags={model, *declaration.tags},
@@ -71,7 +71,7 @@ def dag_of(file: Path, settings: DagsSettings) -> DAG:
                 Step.of(model, name, declaration, release, settings),
                 settings,
                 task_id=name,
-                **_patience(task, declaration),
+                **_retries(task, declaration),
             )
             for name, task in declaration.tasks.items()
         }
@@ -80,7 +80,7 @@ def dag_of(file: Path, settings: DagsSettings) -> DAG:
     return dag
 
 
-def _patience(task: Task, declaration: Declaration) -> dict[str, Any]:
+def _retries(task: Task, declaration: Declaration) -> dict[str, Any]:
     def minutes(of_task: float | None, of_all: float) -> timedelta:
         return timedelta(minutes=of_all if of_task is None else of_task)
 
@@ -92,7 +92,7 @@ def _patience(task: Task, declaration: Declaration) -> dict[str, Any]:
 
 
 def _alerts(declaration: Declaration, settings: DagsSettings) -> dict[str, Any]:
-    """E-mails of failures; who runs a DAG as processes looks at it anyway."""
+    """Send e-mails about failures, except for processes: these run on a developer's machine."""
     if not declaration.alerts.emails or settings.runner == "process":
         return {}
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
@@ -110,6 +110,6 @@ def _doc(declaration: Declaration, release: Release | None) -> str:
     released = (
         f"Version {release.version or '?'}, commit {release.commit or '?'}, `{release.image}`."
         if release
-        else "Not released: no release.json lies beside the declaration."
+        else "Not released: there is no release.json next to dag.toml."
     )
     return f"{declaration.description}\n\n{released}"

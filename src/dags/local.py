@@ -1,12 +1,12 @@
-"""Airflow on a laptop: its own home and SQLite file in the repository, tasks as processes.
+"""Run Airflow on this machine, with its home and SQLite file in the repository.
 
 Examples:
   ./pants run src/dags:airflow -- dags test iris 2026-01-01
   ./pants run src/dags:airflow -- standalone
 
-The arguments are Airflow's own: `dags test MODEL DATE` runs all tasks of a model as on that day,
-`standalone` starts Airflow with its web pages. Whatever is set in the environment already
-(AIRFLOW_HOME, DATASCIENCE_DAGS_RUNNER, ...) stays so.
+Passes all arguments to Airflow: `dags test MODEL DATE` runs all tasks of a model for that day, as
+processes; `standalone` starts Airflow with its web pages. Keeps variables that are already set
+(AIRFLOW_HOME, DATASCIENCE_DAGS_RUNNER, ...).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ MODELS = "src/models"
 PACKAGES = "dist"
 PACKAGES_VARIABLE = "DATASCIENCE_DAGS_PACKAGES"
 RUNNER_VARIABLE = "DATASCIENCE_DAGS_RUNNER"
-# Ours, and not for whom we start: each has a Python of its own.
+# Variables of our Python. The programs that we start have their own.
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PEX")
-# While `./pants run` runs this, its daemon is busy. This is the second daemon, as in
+# While `./pants run` runs this program, its daemon is busy. Use the second daemon of
 # `tools.workspace.pants`.
 _PANTS = ("./pants", "--pants-subprocessdir=.pids/tools", "--no-dynamic-ui", "package")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run a command of Airflow, in a home that has its database."""
+    """Run an Airflow command, with an up-to-date database."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__)
@@ -48,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             _package(root, models)
         if _airflow(environment, "db", "migrate", output=subprocess.DEVNULL):
             raise UserError(
-                f"Airflow's database in {environment['AIRFLOW_HOME']} cannot be made or brought up "
-                "to date. Remove the folder, and call again."
+                f"{environment['AIRFLOW_HOME']}: cannot create or migrate Airflow's database. "
+                "Remove the folder, and run this again."
             )
         sys.exit(_airflow(environment, *arguments))
     except UserError as error:
@@ -65,7 +65,7 @@ def _root() -> Path:
 
 
 def _models(root: Path, arguments: Sequence[str]) -> Sequence[str]:
-    """Whose tasks the command of Airflow may run."""
+    """The models whose tasks the Airflow command may run."""
     models = [file.parent.name for file in sorted((root / MODELS).glob(f"*/{FILE}"))]
     if arguments[0] == "standalone":
         return models
@@ -82,7 +82,7 @@ def _inherited() -> dict[str, str]:
 def _environment(root: Path) -> Mapping[str, str]:
     inherited = _inherited()
     python = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    # Airflow starts itself by its name.
+    # Airflow starts itself by name.
     programs = str(Path(sys.executable).parent)
     defaults = {
         "AIRFLOW_HOME": str(root / HOME),
@@ -100,7 +100,7 @@ def _environment(root: Path) -> Mapping[str, str]:
 
 
 def _package(root: Path, models: Iterable[str]) -> None:
-    """Let Pants package what the models' tasks are, which takes a moment where nothing changed."""
+    """Package the models' tasks with Pants, which is fast if nothing changed."""
     targets = sorted({target for model in models for target in _targets(root, model)})
     print(f"Packaging {', '.join(targets)} …", file=sys.stderr, flush=True)
     inherited = _inherited()
@@ -117,7 +117,7 @@ def _package(root: Path, models: Iterable[str]) -> None:
         raise UserError(f"{root}: Pants cannot be started: {error.strerror}.") from error
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise UserError("Pants does not package the tasks:\n  " + "\n  ".join(lines[-5:]))
+        raise UserError("Pants failed to package the tasks:\n  " + "\n  ".join(lines[-5:]))
 
 
 def _targets(root: Path, model: str) -> Iterable[str]:

@@ -1,6 +1,6 @@
-"""Steps as Airflow's operators: processes, containers or pods.
+"""Airflow operators for steps: processes, containers or pods.
 
-Each imports its provider late: Airflow parses DAGs often, and two of three are never needed.
+Each function imports its provider, because Airflow parses DAGs often and needs only one of them.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ if TYPE_CHECKING:
     from dags.settings import DagsSettings
     from dags.steps import Step
 
-# Where images look for files.
+# The working directory of images.
 WORK = "/work"
-# What of Airflow's own environment a container gets, beside what is declared: settings and secrets.
-_HANDED_ON = ("DATASCIENCE_", "MLFLOW_", "AWS_")
-_NOT_HANDED_ON = "DATASCIENCE_DAGS_"
+# The variables of Airflow's environment that containers get: settings and secrets.
+_INHERITED = ("DATASCIENCE_", "MLFLOW_", "AWS_")
+_NOT_INHERITED = "DATASCIENCE_DAGS_"
 
 
 def process(step: Step, settings: DagsSettings, **details: Any) -> BaseOperator:
-    """A process with Airflow's own environment.
+    """Run a process with Airflow's own environment.
 
-    Options go through variables: in the command's text, the quotes of a template and those of a
-    shell would meet.
+    Passes options in variables, because quotes in a rendered template would break a shell command.
     """
     from airflow.providers.standard.operators.bash import BashOperator
 
@@ -39,7 +38,7 @@ def process(step: Step, settings: DagsSettings, **details: Any) -> BaseOperator:
         env={**step.environment, **variables},
         append_env=True,
         cwd=settings.folder or str(Path.cwd()),
-        # An exit code of a task's is no wish to be skipped.
+        # No exit code of a task means "skip".
         skip_on_exit_code=None,
         do_xcom_push=False,
         **details,
@@ -54,9 +53,8 @@ def _program(module: str, settings: DagsSettings) -> str:
 
 
 def container(step: Step, settings: DagsSettings, **details: Any) -> BaseOperator:
-    """A container of a Docker engine; settings and secrets are those of Airflow's environment."""
+    """Run a Docker container with settings and secrets from Airflow's environment."""
     from airflow.providers.docker.operators.docker import DockerOperator
-
     from docker.types import Mount
 
     folder = settings.folder or str(Path.cwd())
@@ -64,7 +62,7 @@ def container(step: Step, settings: DagsSettings, **details: Any) -> BaseOperato
         image=step.image,
         command=[step.module, *step.arguments],
         environment=step.environment,
-        # Neither rendered nor shown.
+        # Airflow neither renders nor shows these.
         private_environment=_inherited(),
         docker_url=os.environ.get("DOCKER_HOST") or None,
         mounts=[Mount(target=WORK, source=folder, type="bind")],
@@ -82,12 +80,12 @@ def _inherited() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name.startswith(_HANDED_ON) and not name.startswith(_NOT_HANDED_ON)
+        if name.startswith(_INHERITED) and not name.startswith(_NOT_INHERITED)
     }
 
 
 def pod(step: Step, settings: DagsSettings, **details: Any) -> BaseOperator:
-    """A pod of Kubernetes; secrets are named, and only the pod sees what is in them."""
+    """Run a Kubernetes pod; it names secrets, and only the pod sees their values."""
     from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
     from kubernetes.client import models as k8s
 

@@ -1,4 +1,4 @@
-"""Which image of a model was released; `deploy` writes it beside the declaration."""
+"""The current release of a model; `deploy` writes it next to the declaration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "release.json"
 
 
 class Release(BaseModel):
-    """One release of a model, as `release.json` has it."""
+    """One release of a model, from `release.json`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,15 +22,15 @@ class Release(BaseModel):
     version: str = ""
     commit: str = ""
     environment: str = ""
-    # The image of the tasks that are no model's own; without it, the one of the same commit.
+    # The image of tasks outside of the model; default: the image of the same commit.
     shared_image: str = ""
 
     @classmethod
-    def beside(cls, declaration: Path) -> Release | None:
-        """The release in the declaration's folder, None where there is none.
+    def find(cls, declaration: Path) -> Release | None:
+        """Read the release in the declaration's folder; None if there is none.
 
         Raises:
-            InputError: it cannot be read, or is no release.
+            InputError: it cannot be read, or is not a release.
         """
         file = declaration.with_name(FILE)
         shown = f"{file.parent.parent.name}/{file.parent.name}/{file.name}"
@@ -40,4 +40,6 @@ class Release(BaseModel):
             return None
         except (OSError, ValidationError, ValueError) as error:
             reason = " ".join(str(error).split())
-            raise InputError(f"{shown}: expected what `deploy` writes: {reason}.") from error
+            raise InputError(
+                f"{shown}: expected a release that `deploy` wrote: {reason}."
+            ) from error

@@ -1,4 +1,4 @@
-"""What a task of a DAG runs: module, options, environment and image, whatever runs it."""
+"""One task of a DAG, independent of its runner: module, options, environment and image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dags.declaration import Declaration, Resources, Task
 from dags.release import Release
 from dags.settings import DagsSettings
 
-# The image with the tasks of all models, and with those that are no model's own.
+# The image with the tasks of all models, and those outside of models.
 ALL_TASKS = "datascience"
 
 
@@ -35,7 +35,7 @@ class Step:
         release: Release | None,
         settings: DagsSettings,
     ) -> Step:
-        """What the declaration says of one of its tasks."""
+        """One task of a declaration."""
         task = declaration.tasks[name]
         module = task.module or f"models.{model}.{name}"
         environment = {**_of_release(release), **declaration.environment, **task.environment}
@@ -60,7 +60,7 @@ def _of_release(release: Release | None) -> dict[str, str]:
 
 
 def _arguments(task: Task, declaration: Declaration, places: str) -> tuple[str, ...]:
-    """The options as a person types them: `batch_rows = 9` is `--batch-rows 9`."""
+    """The command-line options: `batch_rows = 9` becomes `--batch-rows 9`."""
     found: list[str] = []
     for name, value in task.options.items():
         option = name.replace("_", "-")
@@ -72,7 +72,7 @@ def _arguments(task: Task, declaration: Declaration, places: str) -> tuple[str, 
 
 
 def _image(model: str, module: str, release: Release | None, settings: DagsSettings) -> str:
-    """The model's own image for its own tasks, for all others the one that has every task."""
+    """The model's image for its own tasks, else the image with all tasks."""
     own = module.startswith(f"models.{model}.")
     if release is None:
         return f"{settings.registry}{f'models/{model}' if own else ALL_TASKS}:latest"

@@ -79,15 +79,15 @@ def test_a_models_tasks_run_its_released_image_and_all_others_that_of_the_same_c
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        ('owner = "me"\n', "", "owner: is missing, and there is no default"),
+        ('owner = "me"\n', "", "owner: is missing, and has no default"),
         ("schedule", "shedule", "shedule: unknown key; did you mean 'schedule'?"),
-        ("0 4 * * *", "daily", "schedule: expected five fields of cron, such as"),
+        ("0 4 * * *", "daily", "schedule: expected five cron fields, such as"),
         ("after =", "behind =", "tasks.predict.behind: unknown key; known: after, "),
         ('["train"]', '["trian"]', "tasks.predict.after: there is no task 'trian'; did you mean"),
         ("seed = 7", "seed = []", "tasks.train.options.seed: "),
         ("inputs.flowers", "inputs.flower", "there is no 'flower' in [inputs]; did you mean"),
-        ("{{ ds }}", "{{ ds", "inputs.flowers: expected a text that Jinja2 can render"),
-        ("options = { seed", 'after = ["predict"]\noptions = { seed', "each waits for the next"),
+        ("{{ ds }}", "{{ ds", "inputs.flowers: expected a valid Jinja2 template"),
+        ("options = { seed", 'after = ["predict"]\noptions = { seed', "they wait for each other"),
         ("[inputs]", "[resources]\nmemory = '2 GB'\n[inputs]", "resources.memory: "),
         ("[inputs]", "[inputs", "not a TOML file"),
         ("2026-01-01", '"soon"', "start_date: "),
@@ -108,18 +108,18 @@ def test_a_mistake_is_told_with_file_key_and_what_was_expected(
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [
-        ("0 0 4 * * *", "five fields of cron, such as"),
-        ("0 0 4 * * * 2030", "five fields of cron, such as"),
-        ("0 4 * *", "five fields of cron, such as"),
-        ("@minutely", "five fields of cron, such as"),
-        ("R 4 * * *", "none of them random as 'R'"),
-        ("0 r(2-5) * * *", "none of them random as 'r(2-5)'"),
-        ("0 0 31 2 *", "five fields of cron that some day fits, such as"),
-        ("0 0 31 4,6,9,11 *", "five fields of cron that some day fits, such as"),
-        ("*/90 * * * *", "a step of at most 60 where '*/90' is"),
-        ("0 5/25 * * *", "a step of at most 24 where '5/25' is"),
-        ("0 4 * * 1-5,*/8", "a step of at most 7 where '1-5,*/8' is"),
-        ("7-7 4 * * *", "a range only from one value to another, unlike '7-7'"),
+        ("0 0 4 * * *", "five cron fields, such as"),
+        ("0 0 4 * * * 2030", "five cron fields, such as"),
+        ("0 4 * *", "five cron fields, such as"),
+        ("@minutely", "five cron fields, such as"),
+        ("R 4 * * *", "none of them random, unlike 'R'"),
+        ("0 r(2-5) * * *", "none of them random, unlike 'r(2-5)'"),
+        ("0 0 31 2 *", "five cron fields that match an existing day, such as"),
+        ("0 0 31 4,6,9,11 *", "five cron fields that match an existing day, such as"),
+        ("*/90 * * * *", "a step of at most 60, unlike '*/90'"),
+        ("0 5/25 * * *", "a step of at most 24, unlike '5/25'"),
+        ("0 4 * * 1-5,*/8", "a step of at most 7, unlike '1-5,*/8'"),
+        ("7-7 4 * * *", "with ranges of two different values, unlike '7-7'"),
     ],
 )
 def test_a_schedule_that_would_run_at_other_times_or_never_is_refused(
@@ -128,7 +128,7 @@ def test_a_schedule_that_would_run_at_other_times_or_never_is_refused(
     file.write_text(DECLARATION.replace("0 4 * * *", schedule))
     with pytest.raises(InputError) as error:
         Declaration.read(file)
-    assert str(error.value).startswith("models/iris/dag.toml: schedule: expected five fields of")
+    assert str(error.value).startswith("models/iris/dag.toml: schedule: expected five cron fields")
     assert expected in str(error.value)
     assert str(error.value).endswith(f"@yearly, got {schedule!r}.")
 
@@ -158,7 +158,7 @@ def test_a_schedule_of_cron_is_accepted(file: Path, schedule: str) -> None:
 )
 def test_a_variable_that_holds_a_secret_is_refused(file: Path, name: str) -> None:
     file.write_text(DECLARATION.replace("DATASCIENCE_PREDICT_BATCH_ROWS", name))
-    with pytest.raises(InputError, match=f"environment.{name}: a secret does not belong here"):
+    with pytest.raises(InputError, match=f"environment.{name}: expected no secret"):
         Declaration.read(file)
 
 
@@ -178,7 +178,7 @@ def test_a_secret_in_a_value_is_refused_and_not_repeated(
 ) -> None:
     assert written in DECLARATION
     file.write_text(DECLARATION.replace(written, f'"{value}"'))
-    with pytest.raises(InputError, match="a secret does not belong here") as error:
+    with pytest.raises(InputError, match="expected no secret") as error:
         Declaration.read(file)
     assert "geheim" not in str(error.value)
     assert "password" not in str(error.value)
@@ -193,7 +193,7 @@ def test_all_mistakes_are_told_at_once(file: Path) -> None:
 
 
 def test_a_release_that_deploy_did_not_write_is_refused(file: Path) -> None:
-    assert Release.beside(file) is None
+    assert Release.find(file) is None
     file.with_name("release.json").write_text('{"model": "iris"}')
-    with pytest.raises(InputError, match=r"release\.json: expected what `deploy` writes"):
-        Release.beside(file)
+    with pytest.raises(InputError, match=r"release\.json: expected a release that `deploy` wrote"):
+        Release.find(file)

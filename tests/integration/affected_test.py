@@ -11,7 +11,7 @@ import pytest
 
 from integration.clones import CHANGED, LOCKFILE, Clone, SharedRepository
 from integration.commands import Result, commit_all, start, stop_pantsd
-from tools.change.affected_artifacts import Change, change_of
+from tools.change.affected_artifacts import Change, trace_change
 from tools.change.affected_rules import IMAGES, MODELS
 from tools.change.history import changed_files, find_base
 from tools.workspace.target_graph import TargetGraph
@@ -39,11 +39,11 @@ def clone(committed: Clone) -> Iterator[Clone]:
 def change(clone: Clone) -> Change:
     """What is affected by what is not committed, as Pants' daemon is asked."""
     files = changed_files(clone.root, find_base(clone.root, "HEAD"))
-    return change_of(files, TargetGraph.from_peek(json.loads(clone.pants("peek", "::").out)))
+    return trace_change(files, TargetGraph.from_peek(json.loads(clone.pants("peek", "::").out)))
 
 
 def models(change: Change) -> list[str]:
-    return [thing.name for thing in change.of_kind(MODELS)]
+    return [artifact.name for artifact in change.of_kind(MODELS)]
 
 
 def remove(file: str) -> Callable[[Clone], None]:
@@ -95,7 +95,7 @@ def test_a_new_lockfile_affects_the_model_that_needs_what_moved_in_it(clone: Clo
     found = change(clone)
     assert LOCKFILE in found.files
     assert models(found) == ["tulip"]
-    assert f"{IRIS}:image" not in [thing.name for thing in found.of_kind(IMAGES)]
+    assert f"{IRIS}:image" not in [artifact.name for artifact in found.of_kind(IMAGES)]
     (tulip,) = found.of_kind(MODELS)
     assert [(cause.file, cause.path[1], cause.path[-1]) for cause in tulip.causes] == [
         (
@@ -144,8 +144,8 @@ def test_a_shallow_clone_fetches_the_history_that_it_needs_or_names_the_command(
     git(shallow, "remote", "set-url", "origin", str(shallow / "nothing"))
     refused = affected(shallow, "--json")
     assert (refused.code, refused.out) == (1, "")
-    assert "this clone is shallow and has not the commit where HEAD left it" in refused.err
-    assert "`git fetch --unshallow origin` mends that; in GitLab CI, GIT_DEPTH" in refused.err
+    assert "this clone is shallow and lacks the commit at which HEAD left it" in refused.err
+    assert "run `git fetch --unshallow origin`, or set GIT_DEPTH" in refused.err
 
     git(shallow, "remote", "set-url", "origin", clone.root.as_uri())
     result = affected(shallow, "--json", "--svg", "affected.svg")

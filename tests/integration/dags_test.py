@@ -224,7 +224,7 @@ def test_a_wrong_declaration_is_an_import_error_and_all_other_models_have_their_
     found = airflow.parsed()
     assert sorted(found["dags"]) == models
     (error,) = found["errors"].values()
-    assert "models/tulip/dag.toml: schedule: expected five fields of cron" in error
+    assert "models/tulip/dag.toml: schedule: expected five cron fields" in error
     assert "models/rose/dag.toml: ownr: unknown key; did you mean 'owner'?" in error
 
 

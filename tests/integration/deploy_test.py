@@ -155,7 +155,7 @@ def test_deploy_again_deploy_another_and_roll_back(workplace: Workplace) -> None
     assert (workplace.dags / "models/tulip/dag.toml").read_text() == TULIP["dag.toml"]
 
     again = workplace.call("deploy")
-    assert again.out == "tulip in staging: nothing to do, this is release 1 already.\n"
+    assert again.out == "tulip in staging: nothing to do, release 1 is already deployed.\n"
 
     workplace.write("src/models/tulip", {"predict.py": 'import packaging\n\nprint("two")\n'})
     refused = workplace.call("deploy", "--yes", code=2)

@@ -29,10 +29,10 @@ def test_it_needs_no_pants_and_finds_the_same_with_one(repository: Path) -> None
     alone = Result.of(start("python3", *script, cwd=repository), timeout=120)
     assert alone.code == 1, alone.err
     python = findings(alone)["Python 3.9"]
-    assert python["state"] == "well", python
+    assert python["state"] == "ok", python
     # An older Python than the one that runs this test.
     oldest = Result.of(
-        start(python["told"].partition(" (")[0], *script, cwd=repository), timeout=120
+        start(python["detail"].partition(" (")[0], *script, cwd=repository), timeout=120
     )
     assert oldest.code == 1, oldest.err
     command = ("./pants", "--no-dynamic-ui", "run", "src/tools:doctor", "--", "--json")
@@ -41,5 +41,5 @@ def test_it_needs_no_pants_and_finds_the_same_with_one(repository: Path) -> None
     for result in (oldest, by_pants):
         found = findings(result)
         assert found.keys() == findings(alone).keys()
-        assert "pytest: pytest.lock is missing" in found["lockfiles"]["told"]
-        assert found["git history"]["told"].startswith("1 commits; 0 since main (")
+        assert "pytest: pytest.lock is missing" in found["lockfiles"]["detail"]
+        assert found["git history"]["detail"].startswith("1 commits; 0 since main (")

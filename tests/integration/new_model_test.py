@@ -154,7 +154,7 @@ def test_started_files_pass_every_check_of_a_change(repository: Repository) -> N
     assert dags.code == 0, dags
     chain = "train, evaluate, gate, predict, export"
     for model in ("churn", "rent"):
-        assert f"{model}: when somebody starts it (UTC): {chain}" in dags.out
+        assert f"{model}: started by hand (UTC): {chain}" in dags.out
     exported = repository.pants("run", "src/datasets:contracts", "--", "export", "--check")
     assert exported.code == 0, exported
 

@@ -85,9 +85,9 @@ def test_there_is_one_note_which_is_edited_and_the_notes_of_others_stay(
 ) -> None:
     said = [write_note(server, text, tmp_path) for text in ("iris", "iris, tulip", "iris, tulip")]
     assert [(one.code, one.out.strip()) for one in said] == [
-        (0, "Note 2 is new."),
-        (0, "Note 2 is edited."),
-        (0, "Note 2 says so already."),
+        (0, "Created note 2."),
+        (0, "Edited note 2."),
+        (0, "Note 2 is up to date."),
     ], [one.err for one in said]
     assert server.notes == {1: "Well done.", 2: "<!-- src/tools:note -->\niris, tulip"}
 
@@ -101,7 +101,7 @@ def test_no_line_is_an_action_that_gitlab_would_do(server: Server, tmp_path: Pat
 def test_a_token_that_is_refused_is_told_and_not_shown(server: Server, tmp_path: Path) -> None:
     refused = write_note(server, "iris", tmp_path, token="another-made-up-one")
     assert (refused.code, refused.out) == (1, "")
-    assert f"{server.address} takes no note of !3 (401): is GITLAB_NOTE_TOKEN valid" in refused.err
+    assert f"{server.address} refuses the note on !3 (401). Check that GITLAB_NOTE_TOKEN is valid" in refused.err
     assert "made-up" not in refused.err
     assert len(refused.err.splitlines()) == 1
 
@@ -115,4 +115,4 @@ def test_a_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
 
 def test_outside_of_a_merge_request_it_says_what_is_missing(server: Server, tmp_path: Path) -> None:
     said = write_note(server, "iris", tmp_path, token="")
-    assert (said.code, said.err) == (2, "Not set: GITLAB_NOTE_TOKEN. No note is written.\n")
+    assert (said.code, said.err) == (2, "Not set: GITLAB_NOTE_TOKEN. No note was written.\n")

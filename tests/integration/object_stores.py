@@ -14,7 +14,7 @@ import pytest
 from pyarrow import fs
 
 from integration.servers import SECONDS_TO_START, answers, free_port
-from tools.ci.node_tools import NODE, environment, installed
+from tools.ci.node_tools import NODE, environment, install
 
 ACCOUNT = "garden"
 # Before a test changes the folder.
@@ -134,6 +134,6 @@ class Azure(_Server):
 
 def _installed(program: str) -> Path:
     try:
-        return installed(AZURITE, program)
+        return install(AZURITE, program)
     except subprocess.CalledProcessError as error:
         pytest.skip(f"npm cannot install Azurite here: {error.stderr.strip()[:200]}")

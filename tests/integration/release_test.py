@@ -29,11 +29,17 @@ from integration.mlflow_server import MLflowServer
 from integration.servers import S3, free_port
 from modelling.registry.model_versions import ModelVersions
 from tools.release.artifacts import Artifacts, Image, Registry
-from tools.release.plan import Plan, is_confirmed, plan_deployment, plan_rollback
+from tools.release.deploy_task import plan_deployment
+from tools.release.environment import (
+    DeploymentEnvironment,
+    choose_version,
+    versions_on_server,
+)
+from tools.release.plan import Plan, is_confirmed
 from tools.release.release import DeployedBundle
 from tools.release.rollback import RollbackSettings
 from tools.release.rollback import run as roll_back_by_command
-from tools.release.site import Site, choose_version, versions_on_server
+from tools.release.rollback_task import plan_rollback
 
 PROGRAM = ROOT / "pants-plugins.model_image.scripts" / "manifest.pex"
 PASSWORD = "correct-horse-planted"  # pragma: allowlist secret
@@ -104,10 +110,10 @@ class Deployed:
     root: Path
 
     @property
-    def site(self) -> Site:
+    def environment(self) -> DeploymentEnvironment:
         versions = versions_on_server(self.model, TrackingSettings(uri=self.yard.server.uri))
         bundle = DeployedBundle(self.folder, self.model)
-        return Site("staging", self.yard.registry.host, bundle, versions)
+        return DeploymentEnvironment("staging", self.yard.registry.host, bundle, versions)
 
     def plan(
         self, content: str, version: str, *, schedule: str = "", shared: Mapping[str, bytes] = DAGS
@@ -119,18 +125,18 @@ class Deployed:
         artifacts = Artifacts(image, other, declaration, shared)
         registry = Registry(self.yard.registry.host, PROGRAM)
         return plan_deployment(
-            self.site, artifacts, registry, root=self.root, version=version, commit=f"of-{content}"
+            self.environment, artifacts, registry, root=self.root, version=version, commit=f"of-{content}"
         )
 
     def deploy(self, content: str, version: str, *, schedule: str = "") -> int:
         plan = self.plan(content, version, schedule=schedule)
-        plan.carry_out()
+        plan.apply()
         return plan.number
 
     def roll_back(self, to: int | None = None) -> int:
         registry = Registry(self.yard.registry.host, PROGRAM)
-        plan = plan_rollback(self.site, self.site.rollback_target(to), registry)
-        plan.carry_out()
+        plan = plan_rollback(self.environment, self.environment.rollback_target(to), registry)
+        plan.apply()
         return plan.number
 
     def state(self) -> dict[str, object]:
@@ -141,7 +147,7 @@ class Deployed:
             "release": told.get("release"),
             "images": (told.get("image"), told.get("shared_image")),
             "version": told.get("version"),
-            "alias": (version := self.site.versions.aliased()) and str(version.version),
+            "alias": (version := self.environment.versions.aliased()) and str(version.version),
             "declaration": self.folder.read(f"models/{self.model}/dag.toml"),
             "shared": {name: self.folder.read(name) for name in DAGS},
         }
@@ -188,14 +194,14 @@ def test_deploy_twice_and_roll_back_to_what_was_before(deployed: Deployed) -> No
     assert deployed.roll_back() == 1
     assert deployed.state() == deployed.expected(1, "one", "1")
     # One further back each time, and there is none before the first.
-    with pytest.raises(UserError, match="there is none before it: nothing to roll back to"):
+    with pytest.raises(UserError, match="has no earlier release: nothing to roll back to"):
         deployed.roll_back()
     # What follows a rollback returns to what ran before it, and not to what was rolled back.
     assert deployed.deploy("two", "3") == 3
     assert deployed.roll_back() == 1
     assert deployed.roll_back(to=2) == 2
     assert deployed.state() == deployed.expected(2, "two", "2")
-    assert deployed.site.bundle.numbers() == [1, 2, 3]
+    assert deployed.environment.bundle.numbers() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("place", ["bucket"], indirect=True)
@@ -206,12 +212,12 @@ def test_another_model_s_release_stays_and_shared_code_does_not(deployed: Deploy
         deployed.folder.write(name, content)
     plan = deployed.plan("one", "1", shared={"dags/models.py": b"import other\n", "other.py": b""})
     assert plan.details == (
-        "Code that the DAGs of all models share changes with this deployment:",
+        "This deployment changes code that the DAGs of all models share:",
         "  dags/models.py",
         "  declared.py (removed)",
         "  other.py (new)",
     )
-    plan.carry_out()
+    plan.apply()
     assert {name: deployed.folder.read(name) for name in theirs} == theirs
     assert deployed.folder.read("declared.py") is None
     assert deployed.folder.read("other.py") == b""
@@ -225,13 +231,13 @@ def test_nothing_is_deployed_by_a_plan(deployed: Deployed) -> None:
     assert not plan.is_empty
     assert deployed.state()["release"] is None
     assert deployed.folder.names(f"releases/{deployed.model}") == []
-    assert deployed.site.versions.aliased() is None
+    assert deployed.environment.versions.aliased() is None
 
 
 def test_nobody_is_asked_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_confirmed(yes=True)
     monkeypatch.setattr("sys.stdin", io.StringIO("y"))
-    with pytest.raises(InputError, match="Nothing was done; --yes does it unasked"):
+    with pytest.raises(InputError, match="Use --yes to skip the question"):
         is_confirmed(yes=False)
 
 
@@ -282,10 +288,10 @@ def fail_to_write(name: str) -> Callable[[Deployed], Callable[[], None]]:
 @pytest.mark.parametrize(
     ("breaking", "says"),
     [
-        (stop_registry, "failed at 'the images are in"),
-        (fail_to_write("releases/{model}/2.json"), "failed at 'releases/"),
-        (fail_to_write("new.py"), "failed at 'the code of all DAGs is written"),
-        (stop_mlflow, "failed at 'the alias champion is moved"),
+        (stop_registry, "failed at 'push the images to"),
+        (fail_to_write("releases/{model}/2.json"), "failed at 'write releases/"),
+        (fail_to_write("new.py"), "failed at 'write the shared code of all DAGs"),
+        (stop_mlflow, "failed at 'move the alias champion"),
     ],
 )
 def test_a_failure_in_the_middle_leaves_what_ran_and_the_same_call_goes_on(
@@ -297,10 +303,10 @@ def test_a_failure_in_the_middle_leaves_what_ran_and_the_same_call_goes_on(
     mend = breaking(deployed)
     try:
         with pytest.raises(UserError, match=re.escape(says)) as raised:
-            plan.carry_out()
+            plan.apply()
     finally:
         mend()
-    assert "Run the same command again when that is mended" in str(raised.value)
+    assert "Fix this, and run the same command again" in str(raised.value)
     assert deployed.state() == before
     assert deployed.deploy("two", "2") == 2
     assert deployed.state() == deployed.expected(2, "two", "2")
@@ -313,7 +319,7 @@ def test_where_nothing_can_be_put_back_a_message_says_so_and_the_next_call_mends
     """The store goes away between two writes, and stays away."""
     deployed.deploy("one", "1")
     plan = deployed.plan("two", "2")
-    versions = type(deployed.site.versions)
+    versions = type(deployed.environment.versions)
     set_alias = versions.set_alias
 
     def point_and_stop(self: ModelVersions, number: str | None) -> None:
@@ -322,8 +328,8 @@ def test_where_nothing_can_be_put_back_a_message_says_so_and_the_next_call_mends
 
     monkeypatch.setattr(versions, "set_alias", point_and_stop)
     try:
-        with pytest.raises(UserError, match="Could not be put back") as raised:
-            plan.carry_out()
+        with pytest.raises(UserError, match="Could not undo") as raised:
+            plan.apply()
     finally:
         monkeypatch.undo()
         deployed.yard.s3.start()
@@ -335,8 +341,8 @@ def test_a_first_deployment_that_fails_leaves_nothing(deployed: Deployed) -> Non
     plan = deployed.plan("one", "1")
     mend = fail_to_write("models/{model}/release.json")(deployed)
     try:
-        with pytest.raises(UserError, match="What runs is what ran before"):
-            plan.carry_out()
+        with pytest.raises(UserError, match="the earlier release still runs"):
+            plan.apply()
     finally:
         mend()
     state = deployed.state()
@@ -351,14 +357,14 @@ def test_what_is_gone_is_not_rolled_back_to(deployed: Deployed) -> None:
     deployed.deploy("two", "2")
     deployed.yard.client.delete_model_version(deployed.model, "1")
     before = deployed.state()
-    with pytest.raises(UserError, match="version 1 of release 1 is gone from"):
+    with pytest.raises(UserError, match="version 1 of release 1 no longer exists in"):
         deployed.roll_back()
     assert deployed.state() == before
 
 
 @pytest.mark.parametrize("place", ["folder"], indirect=True)
 def test_versions_that_are_not_there_are_refused_with_those_that_are(deployed: Deployed) -> None:
-    versions = deployed.site.versions
+    versions = deployed.environment.versions
     for number, problem in (("9", "no version '9'"), ("", "no version with the alias 'champion'")):
         with pytest.raises(UserError, match=re.escape(problem)) as raised:
             choose_version(versions, number)
@@ -369,8 +375,11 @@ def test_versions_that_are_not_there_are_refused_with_those_that_are(deployed: D
 @pytest.mark.parametrize("place", ["folder"], indirect=True)
 def test_a_folder_of_another_environment_is_refused(deployed: Deployed) -> None:
     deployed.deploy("one", "1")
-    production = Site("prod", deployed.site.registry, deployed.site.bundle, deployed.site.versions)
-    with pytest.raises(UserError, match="has releases of 'staging': 'prod' needs a folder of its"):
+    staging = deployed.environment
+    production = DeploymentEnvironment(
+        "prod", staging.registry, staging.bundle, staging.versions
+    )
+    with pytest.raises(UserError, match="has releases of 'staging'. Set a separate folder for 'prod'"):
         production.rollback_target(None)
 
 
@@ -378,10 +387,13 @@ def test_what_is_not_deployed_is_not_rolled_back(
     tmp_path: Path, yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "pants.toml").touch()
+    definition = tmp_path / "src/models/iris/definition.py"
+    definition.parent.mkdir(parents=True)
+    definition.touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", yard.server.uri)
     monkeypatch.setenv("DATASCIENCE_DEPLOYMENT_REGISTRY", f"127.0.0.1:{free_port()}")
     monkeypatch.setenv("DATASCIENCE_DEPLOYMENT_DAGS", str(tmp_path / "dags"))
     with pytest.raises(UserError, match="iris is not deployed to prod: nothing to roll back"):
         roll_back_by_command(RollbackSettings(name="iris"), TaskContext({}, "prod"))
-    assert os.listdir(tmp_path) == ["pants.toml"]
+    assert sorted(os.listdir(tmp_path)) == ["pants.toml", "src"]

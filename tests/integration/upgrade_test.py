@@ -72,7 +72,7 @@ def test_what_is_asked_for_moves_and_all_else_stays(repository: Repository) -> N
     assert "iris" in said["affected"]["models"]
     assert repository.changed() == [CLOSURE, LOCKFILE, REQUIREMENTS]
     # Pants takes the lockfile: rich is among what the tool itself needs.
-    assert repository.upgrade(f"rich=={OLDER}").out.endswith("Nothing moves.\n")
+    assert repository.upgrade(f"rich=={OLDER}").out.endswith("Nothing to upgrade.\n")
 
 
 def test_what_moved_down_moves_up_again_to_the_same_bytes(repository: Repository) -> None:
@@ -90,9 +90,9 @@ def test_what_cannot_be_had_is_told_by_the_resolver_s_reason_and_nothing_changes
     repository: Repository,
 ) -> None:
     refused = repository.upgrade("copier==0.0.1", code=1)
-    assert "Nothing was upgraded. tools: copier 0.0.1 cannot be had:" in refused.err
+    assert "Nothing was upgraded. tools: copier 0.0.1 is not compatible:" in refused.err
     # What pip says of it, whichever of its two ways it takes.
     assert "requirement copier==0.0.1" in refused.err or "Cannot install copier" in refused.err
     unknown = repository.upgrade("ritch", code=2)
-    assert "'ritch' is required by no file of requirements; did you mean 'rich'" in unknown.err
+    assert "No requirements file has 'ritch'; did you mean 'rich'" in unknown.err
     assert repository.changed() == []

@@ -1,15 +1,14 @@
-"""Say which models, images, notebooks, DAGs and data contracts a change affects, and why.
+"""List the models, images, notebooks, DAGs and data contracts that a change affects, and why.
 
 Examples:
   ./pants run src/tools:affected -- --since main
   ./pants run src/tools:affected -- --since main --json
   ./pants run src/tools:affected -- --since main --svg affected.svg
 
-Compared is the working tree, committed or not, with the commit at which HEAD left the revision. A
-shallow clone fetches what it lacks of the history.
+Compares the working tree, including uncommitted files, with the commit at which HEAD left the
+revision. In a shallow clone, fetches the missing history.
 
-Exits with 0 when done, with 1 where it cannot say (the history cannot be fetched, Pants does not
-answer), with 2 on a wrong revision or option.
+Exit codes: 0 done; 1 the history cannot be fetched, or Pants fails; 2 wrong revision or option.
 """
 
 from __future__ import annotations
@@ -31,33 +30,33 @@ DRAW = "src/tools:svg"
 
 
 class AffectedSettings(Settings):
-    """What to compare, and how to say it."""
+    """What to compare, and the format of the report."""
 
     section: ClassVar[str] = "affected"
     # pydantic's models have a method that is named `json`.
     shortcuts: ClassVar[Mapping[str, str]] = {"as-json": "json"}
 
     since: str = Field("main", description="the branch, tag or commit to compare with")
-    as_json: bool = Field(False, description="print JSON, for programs")
-    dot: bool = Field(False, description="print a graph in the language of Graphviz")
-    svg: Path | None = Field(None, description="draw the graph into this file, too")
+    as_json: bool = Field(False, description="print JSON")
+    dot: bool = Field(False, description="print the graph in Graphviz' DOT language")
+    svg: Path | None = Field(None, description="also draw the graph into this file")
     targets: Path | None = Field(
         None,
-        description="what `./pants peek ::` printed into a file; without it, Pants is asked",
+        description="a file with the output of `./pants peek ::`; default: call Pants",
     )
 
 
 def run(settings: AffectedSettings, context: TaskContext) -> int:
-    """Say what a change affects."""
+    """Report what a change affects."""
     from cli.terminal import show
     from tools.change.affected_report import as_dot, as_json, as_text
-    from tools.change.affected_task import inquire
+    from tools.change.affected_task import find_affected
     from tools.workspace.git import find_root
 
     if settings.as_json and settings.dot:
-        raise InputError("--json and --dot both go to standard output: choose one.")
+        raise InputError("--json and --dot both write to standard output. Choose one.")
     root = find_root()
-    found = inquire(root, settings.since, settings.targets)
+    found = find_affected(root, settings.since, settings.targets)
     dot = as_dot(found.change, found.graph)
     if settings.svg:
         _draw(root, dot, settings.svg)
@@ -69,7 +68,7 @@ def run(settings: AffectedSettings, context: TaskContext) -> int:
 
 
 def _draw(root: Path, dot: str, file: Path) -> None:
-    """By the program that draws: Graphviz is in a resolve of its own."""
+    """Draw in another process, because Graphviz is in another resolve."""
     from cli.terminal import say
     from data_access_layer.atomic import staged
     from tools.workspace.pants import call_pants
@@ -77,7 +76,7 @@ def _draw(root: Path, dot: str, file: Path) -> None:
     say("Drawing …")
     with staged(file, option="--svg") as staging:
         staging.write_text(call_pants(root, ["run", DRAW], stdin=dot))
-    say(f"Drawn: {file}")
+    say(f"Wrote {file}")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

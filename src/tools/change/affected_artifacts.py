@@ -1,22 +1,22 @@
-"""What a change affects, and why: a function of the changed files and the graph of targets."""
+"""Which artifacts a change affects, and why: computed from changed files and the target graph."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tools.change.affected_rules import BEYOND_THE_GRAPH, KINDS, Beyond, Kind
+from tools.change.affected_rules import KINDS, OUT_OF_GRAPH_RULES, Kind, OutOfGraphRule
 from tools.workspace.target_graph import TargetGraph
 
 
 @dataclass(frozen=True, order=True)
 class Cause:
-    """A changed file, and how it reaches a thing.
+    """A changed file, and how it reaches an artifact.
 
     Attributes:
-        path: addresses, each a dependency of the next; the first owns the file, the last is part
-            of the thing.
-        reason: why, where no dependency leads there.
+        path: addresses, each a dependency of the next; the first owns the file, the last belongs
+            to the artifact.
+        reason: why, if an out-of-graph rule applies instead of a dependency.
     """
 
     file: str
@@ -25,10 +25,12 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Thing:
-    """A model, an image or the like that is affected: by which of its targets, and why.
+class Artifact:
+    """An affected model, image, notebook, DAG, contract or test.
 
-    `causes` has each changed file that reaches it, the nearest first.
+    Attributes:
+        targets: its targets that the change reaches.
+        causes: each changed file that reaches it, nearest first.
     """
 
     kind: str
@@ -42,48 +44,51 @@ class Change:
     """What a change affects.
 
     Attributes:
-        targets: those that Pants, too, lists for it, and those beyond the graph.
-        without_target: the changed files that affect nothing, as far as anybody knows.
+        targets: the targets that `./pants --changed-since` lists, and those of out-of-graph rules.
+        without_target: changed files that affect no target.
     """
 
     files: tuple[str, ...]
-    things: tuple[Thing, ...]
+    artifacts: tuple[Artifact, ...]
     targets: tuple[str, ...]
     without_target: tuple[str, ...]
 
-    def of_kind(self, kind: str) -> tuple[Thing, ...]:
-        """The affected things of one kind."""
-        return tuple(thing for thing in self.things if thing.kind == kind)
+    def of_kind(self, kind: str) -> tuple[Artifact, ...]:
+        """The affected artifacts of one kind."""
+        return tuple(artifact for artifact in self.artifacts if artifact.kind == kind)
 
 
-def change_of(
+def trace_change(
     files: Iterable[str],
     graph: TargetGraph,
     *,
     names: Mapping[str, Sequence[str]] | None = None,
     kinds: Sequence[Kind] = KINDS,
-    beyond: Sequence[Beyond] = BEYOND_THE_GRAPH,
+    rules: Sequence[OutOfGraphRule] = OUT_OF_GRAPH_RULES,
 ) -> Change:
-    """What a change of files affects; `names` has files that hold things of other names."""
+    """Trace changed files to the artifacts that depend on them.
+
+    `names` maps a file to the artifacts that it defines, if these are not named after the file.
+    """
     changed = tuple(sorted(set(files)))
-    things = _Things.of(graph, kinds, names or {})
+    artifacts = _Artifacts.of(graph, kinds, names or {})
     owners = {file: graph.owners(file) for file in changed}
-    # A target that stands for all of its sources, where some of these are changed; as in Pants.
-    passed_over = graph.generators - {owner for some in owners.values() for owner in some}
+    # As in Pants: if some of a generator's files changed, list their targets and not the generator.
+    replaced = graph.generators - {owner for some in owners.values() for owner in some}
     targets: set[str] = set()
     without_target = []
     for file in changed:
-        beyond_it, reached = things.beyond(file, beyond), _reached(file, owners[file], graph)
-        things.add({**beyond_it, **reached})
-        targets |= beyond_it.keys() | (reached.keys() - passed_over)
-        if not beyond_it and not reached:
+        by_rule, by_graph = artifacts.match(file, rules), _reach(file, owners[file], graph)
+        artifacts.add({**by_rule, **by_graph})
+        targets |= by_rule.keys() | (by_graph.keys() - replaced)
+        if not by_rule and not by_graph:
             without_target.append(file)
-    return Change(changed, things.affected(kinds), tuple(sorted(targets)), tuple(without_target))
+    return Change(changed, artifacts.affected(kinds), tuple(sorted(targets)), tuple(without_target))
 
 
 @dataclass(frozen=True)
-class _Things:
-    """Which things each target is part of, as (kind, name); and the causes that are found."""
+class _Artifacts:
+    """The artifacts, as (kind, name), of each target; and the causes found so far."""
 
     of_target: Mapping[str, Sequence[tuple[str, str]]]
     causes: dict[tuple[str, str], list[Cause]] = field(default_factory=dict)
@@ -91,50 +96,50 @@ class _Things:
     @classmethod
     def of(
         cls, graph: TargetGraph, kinds: Iterable[Kind], names: Mapping[str, Sequence[str]]
-    ) -> _Things:
+    ) -> _Artifacts:
         found: dict[str, Sequence[tuple[str, str]]] = {}
         for address, target in graph.targets.items():
             for kind in kinds:
                 if name := kind.name_of(target):
                     found[address] = [(kind.name, one) for one in names.get(target.path, [name])]
-        there = {thing for things in found.values() for thing in things}
+        known = {artifact for artifacts in found.values() for artifact in artifacts}
         for address, target in graph.targets.items():
-            carried = {(kind.name, kind.carried_by(target) or "") for kind in kinds} & there
-            if carried:
-                found[address] = [*found.get(address, ()), *sorted(carried)]
+            also = {(kind.name, kind.also_affected_by(target) or "") for kind in kinds} & known
+            if also:
+                found[address] = [*found.get(address, ()), *sorted(also)]
         return cls(found)
 
-    def beyond(self, file: str, rules: Iterable[Beyond]) -> dict[str, Cause]:
-        """What a file reaches without being anybody's dependency."""
+    def match(self, file: str, rules: Iterable[OutOfGraphRule]) -> dict[str, Cause]:
+        """The targets that out-of-graph rules connect to a file."""
         return {
             address: Cause(file, (address,), rule.reason)
             for rule in rules
-            if rule.fits(file)
-            for address, things in self.of_target.items()
-            # The first is what it is itself, and not what it only changes.
-            if not rule.kinds or things[0][0] in rule.kinds
+            if rule.matches(file)
+            for address, artifacts in self.of_target.items()
+            # The first is the target's own kind; it only affects the others.
+            if not rule.kinds or artifacts[0][0] in rule.kinds
         }
 
     def add(self, reached: Mapping[str, Cause]) -> None:
         for address, cause in reached.items():
-            for thing in self.of_target.get(address, ()):
-                self.causes.setdefault(thing, []).append(cause)
+            for artifact in self.of_target.get(address, ()):
+                self.causes.setdefault(artifact, []).append(cause)
 
-    def affected(self, kinds: Iterable[Kind]) -> tuple[Thing, ...]:
+    def affected(self, kinds: Iterable[Kind]) -> tuple[Artifact, ...]:
         order = [kind.name for kind in kinds]
-        found = sorted(self.causes, key=lambda thing: (order.index(thing[0]), thing[1]))
-        return tuple(_thing(*thing, self.causes[thing]) for thing in found)
+        found = sorted(self.causes, key=lambda one: (order.index(one[0]), one[1]))
+        return tuple(_artifact(*one, self.causes[one]) for one in found)
 
 
-def _reached(file: str, owners: Iterable[str], graph: TargetGraph) -> dict[str, Cause]:
-    """Whatever depends on a file, each by a shortest path."""
+def _reach(file: str, owners: Iterable[str], graph: TargetGraph) -> dict[str, Cause]:
+    """Everything that depends on a file, each with a shortest path."""
     return {address: Cause(file, path) for address, path in graph.paths_from(owners).items()}
 
 
-def _thing(kind: str, name: str, causes: Iterable[Cause]) -> Thing:
+def _artifact(kind: str, name: str, causes: Iterable[Cause]) -> Artifact:
     nearest: dict[str, Cause] = {}
-    # By a dependency first, and by the shortest path.
+    # Dependencies before rules, then the shortest path.
     for cause in sorted(causes, key=lambda one: (bool(one.reason), len(one.path), one)):
         nearest.setdefault(cause.file, cause)
     targets = {cause.path[-1] for cause in causes}
-    return Thing(kind, name, tuple(sorted(targets)), tuple(nearest.values()))
+    return Artifact(kind, name, tuple(sorted(targets)), tuple(nearest.values()))

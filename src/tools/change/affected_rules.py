@@ -1,4 +1,4 @@
-"""What a change can affect, as tables: a new kind of thing is a new line."""
+"""What a change can affect, as tables: to add a kind of artifact, add a row."""
 
 from __future__ import annotations
 
@@ -11,99 +11,100 @@ from tools.workspace.target_graph import Target
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of thing that people ask for.
+    """One kind of artifact.
 
     Attributes:
         name: in the plural.
-        path: fits the file that a target stands for, or else its folder with a slash at the end;
-            the group `name` names the thing. Targets with the same name are one thing.
-        types: the types of targets that may be of it; none for all.
-        is_listed: whether each is shown with its reason, and not only counted.
-        carries: types of targets that are of another kind, and change the thing beside them, too.
+        path: matches the file of a target, or its folder with a trailing slash; the group `name`
+            names the artifact. Targets with the same name belong to one artifact.
+        types: the target types that may be of this kind; empty for all.
+        is_listed: whether reports list each artifact with its reason, rather than a count.
+        also_affected_by_types: types of targets that are of another kind, and that affect the
+            artifact of the same name too.
     """
 
     name: str
     path: str
     types: frozenset[str] = frozenset()
     is_listed: bool = True
-    carries: frozenset[str] = frozenset()
+    also_affected_by_types: frozenset[str] = frozenset()
 
     def name_of(self, target: Target) -> str | None:
-        """What the thing is called that a target is part of, if it is of this kind."""
+        """The name of the artifact that a target belongs to, None if it is not of this kind."""
         return self._name(target) if not self.types or target.type in self.types else None
 
-    def carried_by(self, target: Target) -> str | None:
-        """What the thing would be called that a target of another kind changes."""
-        return self._name(target) if target.type in self.carries else None
+    def also_affected_by(self, target: Target) -> str | None:
+        """The name of the artifact that a target of another kind would affect."""
+        return self._name(target) if target.type in self.also_affected_by_types else None
 
     def _name(self, target: Target) -> str | None:
         # The root's targets are copies of other folders' files, for tests.
         if not target.folder:
             return None
-        fits = re.fullmatch(self.path, target.path)
-        return fits and (fits.groupdict().get("name") or target.address)
+        match = re.fullmatch(self.path, target.path)
+        return match and (match.groupdict().get("name") or target.address)
 
 
 @dataclass(frozen=True)
-class Beyond:
-    """Files that change things without being their dependencies; `kinds` are those, or all."""
+class OutOfGraphRule:
+    """Files that affect artifacts without being their dependencies; empty `kinds` are all."""
 
     files: tuple[str, ...]
     reason: str
     kinds: frozenset[str] = frozenset()
 
-    def fits(self, file: str) -> bool:
-        """Whether one of the patterns does; one with `!` takes back what an earlier one took."""
-        taken = False
+    def matches(self, file: str) -> bool:
+        """Whether a pattern matches; a later one with `!` excludes files again."""
+        included = False
         for pattern in self.files:
             if PurePosixPath(file).full_match(pattern.removeprefix("!")):
-                taken = not pattern.startswith("!")
-        return taken
+                included = not pattern.startswith("!")
+        return included
 
 
 MODELS, IMAGES, NOTEBOOKS, DAGS = "models", "images", "notebooks", "DAGs"
 CONTRACTS, TESTS = "data contracts", "tests"
 
-# In the order in which they are shown. A target is of the last kind that fits it.
+# In the order of reports. A target belongs to the last kind that matches it.
 KINDS = (
-    # What only a model's notebooks need is none of the model's.
+    # A model does not need what only its notebooks use.
     Kind(MODELS, r"src/models/(?P<name>[^/]+)/(?!notebooks/).*"),
     Kind(IMAGES, r".*", types=frozenset({"model_image"})),
     Kind(NOTEBOOKS, r"(?P<name>.*\.ipynb)"),
-    # A declaration; where the model's image is another, its DAG runs something else, too.
+    # A declaration. If the model's image changes, its DAG runs different code too.
     Kind(
         DAGS,
         r"src/models/(?P<name>[^/]+)/",
         types=frozenset({"file"}),
-        carries=frozenset({"model_image"}),
+        also_affected_by_types=frozenset({"model_image"}),
     ),
     Kind(CONTRACTS, r"src/datasets/(?P<name>(?!__init__\.py|registry\.py)[^/]+)\.py"),
     Kind(TESTS, r"(?P<name>.*_test\.py)", is_listed=False),
 )
 
-# What Pants reads before it knows of any target is nobody's dependency.
-BEYOND_THE_GRAPH = (
-    Beyond(
+# Pants reads these files before there are any targets, so no target depends on them.
+OUT_OF_GRAPH_RULES = (
+    OutOfGraphRule(
         ("pants", ".pants.bootstrap", "pants.toml", "3rdparty/python/launcher/*", "!**/BUILD"),
-        "which Pants runs, and with which settings",
+        "selects the version of Pants and its settings",
     ),
-    Beyond(
+    OutOfGraphRule(
         (
             "pants-plugins/**/*.py",
             "!pants-plugins/**/*_test.py",
             "!pants-plugins/**/conftest.py",
-            # These look at sources, and make nothing of them; or pages.
+            # These check sources, or build pages.
             "!pants-plugins/linters/**",
             "!pants-plugins/mkdocs_site/**",
             "!pants-plugins/ruff/**",
-            # These have lines of their own, below.
+            # These have rules below.
             "!pants-plugins/model_image/**",
             "!pants-plugins/notebook/**",
         ),
-        "a plugin of Pants decides what is built",
+        "a Pants plugin decides what is built",
     ),
-    Beyond(("src/BUILD",), "defaults of all targets below src"),
-    Beyond(
+    OutOfGraphRule(("src/BUILD",), "sets defaults for all targets below src"),
+    OutOfGraphRule(
         (
             "src/dags/*.py",
             "!src/dags/check.py",
@@ -111,32 +112,32 @@ BEYOND_THE_GRAPH = (
             "src/dags/.airflowignore",
             "3rdparty/python/locks/airflow.lock",
         ),
-        "makes DAGs of all declarations",
+        "builds the DAGs of all models",
         frozenset({DAGS}),
     ),
-    Beyond(
+    OutOfGraphRule(
         (
             "pants-plugins/model_image/**/*.py",
             "!pants-plugins/**/*_test.py",
             "!pants-plugins/**/conftest.py",
             "3rdparty/python/locks/images.lock",
         ),
-        "what images are made with",
+        "builds images",
         frozenset({IMAGES}),
     ),
-    Beyond(
+    OutOfGraphRule(
         (
             "pants-plugins/notebook/**/*.py",
             "!pants-plugins/**/*_test.py",
             "!pants-plugins/**/conftest.py",
             "3rdparty/python/locks/notebooks.lock",
         ),
-        "what notebooks are run with",
+        "runs notebooks",
         frozenset({NOTEBOOKS}),
     ),
-    Beyond(
+    OutOfGraphRule(
         ("pytest.ini", "pants.ci.toml", "3rdparty/python/locks/pytest.lock"),
-        "what tests are run with",
+        "runs tests",
         frozenset({TESTS}),
     ),
 )

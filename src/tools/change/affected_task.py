@@ -1,4 +1,4 @@
-"""What a change of this clone affects: git and Pants are asked, or a file with what Pants said."""
+"""Find what a change of this clone affects: changed files from git, targets from Pants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yaml
 
 from cli.errors import InputError, UserError
 from cli.terminal import say
-from tools.change.affected_artifacts import Change, change_of
+from tools.change.affected_artifacts import Change, trace_change
 from tools.change.history import changed_files, find_base
 from tools.workspace.git import Revision
 from tools.workspace.target_graph import TargetGraph
@@ -19,57 +19,59 @@ EXPORTED_CONTRACTS = "src/datasets/contracts/*.yaml"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a change affects since a revision, and who depends on whom."""
+class Affected:
+    """What a change since `base` affects, and the graph that shows why."""
 
     change: Change
     base: Revision
     graph: TargetGraph
 
 
-def inquire(root: Path, since: str, targets: Path | None) -> Answer:
-    """Compare the working tree with where it left a revision.
+def find_affected(root: Path, since: str, targets: Path | None) -> Affected:
+    """Compare the working tree with the commit at which HEAD left a revision.
+
+    `targets` is a file with the output of `./pants peek ::`; without it, Pants is called.
 
     Raises:
-        InputError: there is no such revision, or `targets` is not what Pants prints.
-        UserError: the history cannot be fetched, or Pants does not answer.
+        InputError: there is no such revision, or `targets` is not the output of `peek`.
+        UserError: the history cannot be fetched, or Pants fails.
     """
     base = find_base(root, since)
     files = changed_files(root, base)
-    graph = _graph_of(targets) if targets else _ask_pants(root)
-    return Answer(change_of(files, graph, names=_contracts(root)), base, graph)
+    graph = _read_graph(targets) if targets else _ask_pants(root)
+    return Affected(trace_change(files, graph, names=_contracts(root)), base, graph)
 
 
 def _ask_pants(root: Path) -> TargetGraph:
-    say("Asking Pants what depends on what …")
+    say("Asking Pants for the dependencies …")
     return TargetGraph.of_repository(root)
 
 
-def _graph_of(file: Path) -> TargetGraph:
+def _read_graph(file: Path) -> TargetGraph:
     try:
-        told = json.loads(file.read_text())
-        if not isinstance(told, list) or not told:
+        content = json.loads(file.read_text())
+        if not isinstance(content, list) or not content:
             raise ValueError("no list of targets")
-        return TargetGraph.from_peek(told)
+        return TargetGraph.from_peek(content)
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}.") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
-            f"{file}: expected what `./pants peek ::` prints, and it is not: "
-            f"make it anew by `./pants peek :: > {file}`."
+            f"{file}: expected the output of `./pants peek ::`. "
+            f"Write it again: `./pants peek :: > {file}`."
         ) from error
 
 
 def _contracts(root: Path) -> dict[str, list[str]]:
-    """The contracts that each module of src/datasets holds, as their exported files say."""
+    """The contracts that each module of src/datasets defines, from the exported files."""
     found: dict[str, list[str]] = {}
     for file in sorted(root.glob(EXPORTED_CONTRACTS)):
-        told = yaml.safe_load(file.read_text())
-        if not isinstance(told, dict) or not {"name", "model"} <= told.keys():
+        content = yaml.safe_load(file.read_text())
+        if not isinstance(content, dict) or not {"name", "model"} <= content.keys():
             raise UserError(
-                f"{file.relative_to(root)}: expected a contract with `name` and `model`: run "
+                f"{file.relative_to(root)}: expected a contract with `name` and `model`. Run "
                 "`./pants run src/datasets:contracts -- export`."
             )
-        module = str(told["model"]).rpartition(".")[0]
-        found.setdefault(f"src/{module.replace('.', '/')}.py", []).append(str(told["name"]))
+        module = str(content["model"]).rpartition(".")[0]
+        found.setdefault(f"src/{module.replace('.', '/')}.py", []).append(str(content["name"]))
     return found

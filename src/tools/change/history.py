@@ -1,4 +1,4 @@
-"""What changed since a revision; what a clone lacks to say so is fetched."""
+"""What changed since a revision. Fetches the history that a clone lacks."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from cli.errors import UserError
 from tools.workspace.git import Revision, call_git, git, has_commit, is_shallow
 
 REMOTE = "origin"
-# Enough for most branches, then for nearly all.
+# Deep enough for most branches, for nearly all, for all.
 _DEEPER = ("--deepen=100", "--deepen=1000", "--unshallow")
 
 
 def find_base(root: Path, since: str) -> Revision:
-    """Where HEAD parted from `since`, fetched from `origin` where the clone lacks it.
+    """The commit at which HEAD left `since`, fetched from `origin` if the clone lacks it.
 
     Raises:
-        InputError: it is no git repository, or there is no such revision anywhere.
-        UserError: the two parted nowhere, or where cannot be fetched.
+        InputError: this is not a git repository, or neither it nor `origin` has the revision.
+        UserError: there is no such commit, or it cannot be fetched.
     """
     if found := Revision.find_base(root, since):
         return found
@@ -33,13 +33,13 @@ def find_base(root: Path, since: str) -> Revision:
         raise UserError(_too_shallow(since, refused))
     revision = Revision.find(root, since)
     raise UserError(
-        f"HEAD and {revision} have no commit in common, so what changed since then cannot be said. "
-        "Name a revision of this history with --since."
+        f"HEAD and {revision} have no commit in common, so they cannot be compared. "
+        "Name a revision of this branch's history with --since."
     )
 
 
 def commit_before(root: Path, since: str) -> str:
-    """Where HEAD parted from `since`; where it did not, the commit before HEAD, or HEAD itself.
+    """The commit at which HEAD left `since`; if HEAD is on `since`, its parent, or HEAD itself.
 
     Raises:
         InputError: as `find_base`.
@@ -48,25 +48,25 @@ def commit_before(root: Path, since: str) -> str:
     base = find_base(root, since).commit
     if base != git(root, "rev-parse", "HEAD"):
         return base
-    # In a shallow clone, whether there is one before is not known yet.
+    # A shallow clone may lack the parent.
     if is_shallow(root) or has_commit(root, "HEAD~1"):
         return find_base(root, "HEAD~1").commit
     return base
 
 
 def changed_files(root: Path, base: Revision) -> tuple[str, ...]:
-    """Files that differ from a revision, committed or not; both names of one that was renamed."""
-    told = (
+    """Files that differ from a revision, committed or not; both names of a renamed file."""
+    outputs = (
         git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", base.commit, "--"),
         git(root, "ls-files", "--others", "--exclude-standard", "-z"),
     )
-    if None in told:
-        raise UserError(f"git cannot compare the files of {root} with {base}: see `git status`.")
-    return tuple(sorted({file for names in told for file in (names or "").split("\0") if file}))
+    if None in outputs:
+        raise UserError(f"git cannot compare the files of {root} with {base}. See `git status`.")
+    return tuple(sorted({file for names in outputs for file in (names or "").split("\0") if file}))
 
 
 def _fetch(root: Path, since: str, options: Sequence[str]) -> str:
-    """Fetch a branch or a tag, and what lies behind the commits we have; why not, if refused."""
+    """Fetch a branch or a tag, and more history; return the reason if git fails, else nothing."""
     name = since.removeprefix(f"{REMOTE}/")
     listed = call_git(root, "ls-remote", REMOTE, f"refs/heads/{name}", f"refs/tags/{name}")
     if listed.returncode:
@@ -81,20 +81,20 @@ def _fetch(root: Path, since: str, options: Sequence[str]) -> str:
 
 
 def _oldest_commits(root: Path) -> list[str]:
-    """Where a shallow clone ends: commits that its origin has, whatever was committed here."""
+    """The commits at which a shallow clone ends; its origin has them too."""
     file = root / (git(root, "rev-parse", "--git-path", "shallow") or "")
     return file.read_text().split() if file.is_file() else []
 
 
-def _last_line(said: bytes) -> str:
-    lines = said.decode(errors="replace").strip().splitlines()
-    return lines[-1].removesuffix(".") if lines else "git does not say why"
+def _last_line(output: bytes) -> str:
+    lines = output.decode(errors="replace").strip().splitlines()
+    return lines[-1].removesuffix(".") if lines else "git gives no reason"
 
 
 def _too_shallow(since: str, refused: str) -> str:
-    why = f", and `git fetch {REMOTE}` failed: {refused}" if refused else f", nor has {REMOTE}"
+    why = f"`git fetch {REMOTE}` failed: {refused}" if refused else f"{REMOTE} lacks it too"
     return (
-        f"What changed since {since!r} cannot be said: this clone is shallow and has not the "
-        f"commit where HEAD left it{why}. "
-        f'`git fetch --unshallow {REMOTE}` mends that; in GitLab CI, GIT_DEPTH: "0".'
+        f"Cannot compare with {since!r}: this clone is shallow and lacks the commit at which HEAD "
+        f"left it; {why}. "
+        f'To fix this, run `git fetch --unshallow {REMOTE}`, or set GIT_DEPTH: "0" in GitLab CI.'
     )

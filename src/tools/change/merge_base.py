@@ -1,14 +1,14 @@
-"""Print the commit that a change is held against, and see to it that this clone has it.
+"""Print the commit to compare a change with. Fetch it if this clone lacks it.
 
 Examples:
   python3 src/tools/change/merge_base.py main
   ./pants --changed-since="$(python3 src/tools/change/merge_base.py main)" list
 
-It is the commit where HEAD left the revision; where HEAD is itself on that branch, the one before
-HEAD, if there is one. A shallow clone fetches what it lacks of the history. Needs Python 3.9 or
-newer and git, and nothing else.
+This is the commit at which HEAD left the revision. If HEAD is on that branch, it is the parent of
+HEAD, or HEAD itself if it has none. In a shallow clone, fetches the missing history. Needs only
+Python 3.9 or newer and git.
 
-Exits with 1 where the history cannot be fetched, with 2 where there is no such revision.
+Exit codes: 0 done; 1 the history cannot be fetched; 2 there is no such revision.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 if __name__ == "__main__":
-    # As a script, its own folder is where Python looks for modules; ours start two above.
+    # Python looks for modules in a script's folder; our source root is two folders above it.
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from cli.errors import UserError
@@ -28,7 +28,7 @@ from tools.workspace.git import find_root
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Find it, and return the exit code."""
+    """Print the commit, and return the exit code."""
     summary, _, details = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(
         prog="merge_base",

@@ -1,16 +1,16 @@
-"""Write the jobs of what a change affects as a pipeline of GitLab's, and a summary that says why.
+"""Write a GitLab pipeline with the jobs of a change, and a summary that explains them.
 
 Examples:
   ./pants run src/tools:pipeline -- --since main
   ./pants run src/tools:pipeline -- --since main --output dist/jobs.yml --summary dist/affected.md
   ./pants run src/tools:pipeline -- --since HEAD~1 --everything
 
-One group of jobs for each affected model: test, package, image, deploy. What belongs to no model is
-tested and packaged, too. --everything adds the tests and packages that the change does not affect;
-deployed is only what it affects. A shallow clone fetches what it lacks of the history.
+Each affected model has a group of jobs: test, package, image, deploy. Affected shared code and
+documentation have groups too. --everything adds the tests and packages that the change does not
+affect; it never deploys them. In a shallow clone, fetches the missing history.
 
-Exits with 0 when done, with 1 where it cannot say what is affected (the history cannot be fetched,
-Pants does not answer), with 2 on a wrong revision or option; it then writes nothing.
+Exit codes: 0 done; 1 the history cannot be fetched, or Pants fails; 2 wrong revision or option. If
+it fails, it writes nothing.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class PipelineSettings(Settings):
 
     since: str = Field("main", description="the branch, tag or commit to compare with")
     output: Path | None = Field(
-        None, description="the pipeline's file; without it, it is printed to standard output"
+        None, description="the file for the pipeline; default: standard output"
     )
     summary: Path | None = Field(None, description="the file for the summary, in Markdown")
-    everything: bool = Field(False, description="all tests and packages, whatever has changed")
+    everything: bool = Field(False, description="include all tests and packages")
     targets: Path | None = Field(
         None,
-        description="what `./pants peek ::` printed into a file; without it, Pants is asked",
+        description="a file with the output of `./pants peek ::`; default: call Pants",
     )
 
 
@@ -53,15 +53,15 @@ def run(settings: PipelineSettings, context: TaskContext) -> int:
     """Write the pipeline."""
     from cli.terminal import say
     from tools.change.affected_report import as_markdown
-    from tools.change.affected_task import inquire
+    from tools.change.affected_task import find_affected
     from tools.change.pipeline_jobs import as_yaml, jobs_of
     from tools.workspace.git import find_root
 
-    found = inquire(find_root(), settings.since, settings.targets)
+    found = find_affected(find_root(), settings.since, settings.targets)
     jobs = jobs_of(found.change, found.graph, everything=settings.everything)
     if settings.summary:
-        told = as_markdown(found.change, found.base, found.graph, _groups(jobs))
-        _write(settings.summary, told, option="--summary")
+        summary = as_markdown(found.change, found.base, found.graph, _groups(jobs))
+        _write(settings.summary, summary, option="--summary")
     if settings.output:
         _write(settings.output, as_yaml(jobs), option="--output")
         say(f"{settings.output}: {', '.join(job.name for job in jobs)}")

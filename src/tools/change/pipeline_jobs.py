@@ -1,7 +1,7 @@
-"""The jobs of a change: a group for each affected model, and groups for what belongs to no model.
+"""The CI jobs of a change: a group for each affected model, for shared code and for documentation.
 
-How a job is run (its image, caches, reports, retries, environment) is written by hand, in
-.ci/jobs.yml; here is which jobs there are, and the commands of each.
+This module selects the jobs and their commands. .ci/jobs.yml defines how they run: images, caches,
+reports, retries, environments.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from tools.workspace.target_graph import Target, TargetGraph
 
 TEMPLATES = ".ci/jobs.yml"
 STAGES = ("test", "package", "image", "staging", "prod")
-# No model is called so: these are no names of Python packages.
+# Not Python identifiers, so no model has these names.
 SHARED, DOCS = "shared-code", "docs-site"
 NOTHING = "nothing-affected"
 TESTED = frozenset({"python_test", "notebook"})
 PACKAGED = frozenset({"pex_binary", "archive", "mkdocs_site"})
 IMAGE = "model_image"
-# Built to be weighed, not to be run.
+# Built to measure its size, not to run.
 BENCHMARK = "benchmark"
-# With a server or a Pants of its own.
+# Tests that start a server or Pants.
 INTEGRATION = "integration"
-# Its file names what Airflow runs of a model, and when.
-SCHEDULE = "dag.toml"
+# The declaration of a model's DAG.
+DECLARATION = "dag.toml"
 _OF_A_MODEL = re.compile(r"(?:src|tests)/models/(?P<name>[^/]+)/.*")
 # src/models/iris.
 _DEPTH_OF_A_MODEL = 3
@@ -43,13 +43,13 @@ _DEPTH_OF_A_MODEL = 3
 
 @dataclass(frozen=True)
 class Job:
-    """One job; `template` is the hidden job in .ci/jobs.yml that says how it is run."""
+    """One job; `template` is the hidden job in .ci/jobs.yml that it extends."""
 
     name: str
     template: str
     script: tuple[str, ...]
     more: Mapping[str, Any] = field(default_factory=dict)
-    # Not in every pipeline: the template has rules.
+    # The template's rules may leave the job out of a pipeline.
     has_rules: bool = False
 
     def as_yaml(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class Job:
 
 @dataclass(frozen=True)
 class _Work:
-    """What there is to do: addresses of targets, and models to deploy."""
+    """The targets to test and build, and the models to deploy."""
 
     graph: TargetGraph
     tests: frozenset[str]
@@ -72,20 +72,20 @@ class _Work:
     def of(cls, change: Change, graph: TargetGraph, *, everything: bool) -> _Work:
         affected = frozenset(change.targets)
         wanted = frozenset(graph.targets) if everything else affected
-        images = _those(graph, affected, _is_image)
+        images = _select(graph, affected, _is_image)
         return cls(
             graph,
-            tests=_those(graph, wanted, _is_test),
-            packages=_those(graph, wanted, _is_package),
+            tests=_select(graph, wanted, _is_test),
+            packages=_select(graph, wanted, _is_package),
             images=images,
-            deployed=_deployed(graph, affected, images),
+            deployed=_changed_models(graph, affected, images),
             models=_models(change, graph, affected),
         )
 
     def group(self, address: str) -> str:
-        """Whose job it is; with what is not affected, no model has a group of its own."""
+        """The group of a target's job; only affected models have a group."""
         target = self.graph.targets[address]
-        model = _model(target)
+        model = _model_of(target)
         if model in self.models:
             return model
         return DOCS if target.path.startswith("docs/") else SHARED
@@ -95,7 +95,7 @@ class _Work:
 
 
 def jobs_of(change: Change, graph: TargetGraph, *, everything: bool = False) -> tuple[Job, ...]:
-    """Every job of a change, never none; `everything`: all tests and packages, whatever changed.
+    """The jobs of a change, at least one; `everything` adds all tests and packages.
 
     Raises:
         InputError: the name of a model's folder is not a Python identifier.
@@ -109,24 +109,24 @@ def jobs_of(change: Change, graph: TargetGraph, *, everything: bool = False) -> 
 
 
 def as_yaml(jobs: Iterable[Job]) -> str:
-    """The pipeline's file."""
-    told: dict[str, Any] = {
+    """The content of the pipeline's file."""
+    pipeline: dict[str, Any] = {
         "include": [{"local": TEMPLATES}],
-        # Without it, a merge request's child pipeline would run no job.
+        # Without this, the child pipeline of a merge request would run no job.
         "workflow": {"rules": [{"when": "always"}]},
         "stages": list(STAGES),
     }
-    told |= {job.name: job.as_yaml() for job in jobs}
-    return yaml.safe_dump(told, sort_keys=False, width=sys.maxsize, allow_unicode=True)
+    pipeline |= {job.name: job.as_yaml() for job in jobs}
+    return yaml.safe_dump(pipeline, sort_keys=False, width=sys.maxsize, allow_unicode=True)
 
 
 def all_tests(graph: TargetGraph) -> dict[str, Target]:
-    """What `./pants test` runs."""
+    """The targets that `./pants test` runs."""
     return {one: target for one, target in graph.targets.items() if _is_test(target)}
 
 
 def _group(work: _Work, group: str) -> Iterator[Job]:
-    """Test, package, image, deploy: each waits for the one before, and for no other group's."""
+    """Test, package, image, deploy: each job waits only for the previous one of its group."""
     before: list[str] = []
     for job in (
         *_test_jobs(work, group),
@@ -142,7 +142,7 @@ def _group(work: _Work, group: str) -> Iterator[Job]:
 def _test_jobs(work: _Work, group: str) -> Iterator[Job]:
     tests = all_tests(work.graph)
     chosen = work.of_group(work.tests, group)
-    # A model's tests are few, and one job.
+    # A model has few tests: one job runs them all.
     slow = [one for one in chosen if group == SHARED and INTEGRATION in tests[one].tags]
     for name, those in (("test", set(chosen) - set(slow)), (INTEGRATION, slow)):
         if those:
@@ -157,7 +157,7 @@ def _build_job(work: _Work, group: str, name: str, addresses: Collection[str]) -
 
 
 def _deploy_jobs(model: str) -> Iterator[Job]:
-    """By stages, so that nothing is deployed before all that is tested has passed."""
+    """Deployments wait for a stage, and so for the tests of all groups."""
     for environment, needs in (("staging", {}), ("prod", {"needs": [f"{model}:staging"]})):
         options = f"--environment {environment} --yes"
         deploy = f"./pants run src/tools:deploy -- {shlex.quote(model)} {options}"
@@ -168,15 +168,15 @@ def _deploy_jobs(model: str) -> Iterator[Job]:
 def _nothing(change: Change) -> Job:
     count = len(change.files)
     files = f"{count} changed file{'' if count == 1 else 's'}"
-    said = f"No model, test, package or image depends on the {files}."
-    return Job(NOTHING, ".nothing", (f"echo {shlex.quote(said)}",), {"stage": STAGES[0]})
+    message = f"No model, test, package or image depends on the {files}."
+    return Job(NOTHING, ".nothing", (f"echo {shlex.quote(message)}",), {"stage": STAGES[0]})
 
 
 def _pants(goal: str, specs: Iterable[str]) -> str:
     return f"./pants {goal} {' '.join(map(shlex.quote, specs))}"
 
 
-def _those(
+def _select(
     graph: TargetGraph, addresses: Iterable[str], fits: Callable[[Target], bool]
 ) -> frozenset[str]:
     return frozenset(one for one in addresses if fits(graph.targets[one]))
@@ -194,43 +194,43 @@ def _is_image(target: Target) -> bool:
     return target.type == IMAGE
 
 
-def _model(target: Target) -> str:
-    """The model that it belongs to, as code, test or notebook, if there is one; else empty."""
+def _model_of(target: Target) -> str:
+    """The model whose code, test or notebook a target is; empty if there is none."""
     fits = _OF_A_MODEL.fullmatch(target.path) if target.folder else None
     return fits["name"] if fits else ""
 
 
 def _known_models(graph: TargetGraph) -> frozenset[str]:
-    """The models with code: a folder below tests/models may hold tests of something else."""
+    """The models with code: tests/models has folders that are not models."""
     code = (target for target in graph.targets.values() if target.path.startswith("src/"))
-    names = frozenset(map(_model, code)) - {""}
-    # GitLab would take some of the others for its variables, a shell for commands.
+    names = frozenset(map(_model_of, code)) - {""}
+    # GitLab could expand another name as a variable, and a shell could run it.
     refused = sorted(name for name in names if not is_model_name(name))
     if refused:
         raise InputError(
-            f"src/models: {', '.join(map(repr, refused))}: expected names of folders that are "
-            "Python identifiers (a to z, 0 to 9 and _). Rename the folders."
+            f"src/models: {', '.join(map(repr, refused))}: expected Python identifiers (a to z, "
+            "0 to 9 and _) as the names of folders. Rename the folders."
         )
     return names
 
 
 def _models(change: Change, graph: TargetGraph, affected: Iterable[str]) -> frozenset[str]:
-    """The models with a group of jobs: those affected, and those with an affected test."""
-    tests = _those(graph, affected, _is_test)
-    names = {_model(graph.targets[address]) for address in tests}
-    names |= {thing.name for thing in change.of_kind(MODELS)}
+    """The models with a group of jobs: affected models, and models with an affected test."""
+    tests = _select(graph, affected, _is_test)
+    names = {_model_of(graph.targets[address]) for address in tests}
+    names |= {model.name for model in change.of_kind(MODELS)}
     return _known_models(graph) & names
 
 
-def _deployed(
+def _changed_models(
     graph: TargetGraph, affected: Iterable[str], images: Collection[str]
 ) -> frozenset[str]:
-    """Models whose image, or whose schedule, is another one; one without an image is not run."""
-    with_image = {_model(target) for target in graph.targets.values() if _is_image(target)}
-    changed = {_model(graph.targets[address]) for address in images}
+    """Models whose image or declaration changed; a model without an image is not deployed."""
+    with_image = {_model_of(target) for target in graph.targets.values() if _is_image(target)}
+    changed = {_model_of(graph.targets[address]) for address in images}
     changed |= {
-        _model(graph.targets[address])
+        _model_of(graph.targets[address])
         for address in affected
-        if any(source.endswith(f"/{SCHEDULE}") for source in graph.targets[address].sources)
+        if any(source.endswith(f"/{DECLARATION}") for source in graph.targets[address].sources)
     }
     return frozenset((changed & with_image) - {""})

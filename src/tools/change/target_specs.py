@@ -1,4 +1,4 @@
-"""Targets as a person types them: folders where all of a folder's are meant, else files."""
+"""Targets as command-line specs: folders if all targets of a folder are meant, else files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tools.workspace.target_graph import Target
 def specs_of(
     chosen: Collection[str], every: Mapping[str, Target], *, least_depth: int = 2
 ) -> tuple[str, ...]:
-    """The shortest list that names these of all targets of a kind, and no other.
+    """The shortest list of specs that selects exactly `chosen` among `every`.
 
-    A folder (`tests/tools::`) has at least so many parts.
+    A folder spec (`tests/tools::`) has at least `least_depth` parts.
     """
     taken = set(chosen)
     others = {folder for address in every.keys() - taken for folder in _folders(every[address])}
@@ -37,6 +37,6 @@ def _spec(
 
 
 def _folders(target: Target) -> Iterator[str]:
-    """Those that hold it, the outermost first."""
+    """The folders that contain a target, outermost first."""
     parts = posixpath.dirname(target.path).split("/")
     yield from ("/".join(parts[: count + 1]) for count in range(len(parts)))

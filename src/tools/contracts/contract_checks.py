@@ -1,4 +1,4 @@
-"""The checks of a column, as what they let through: ranges, sets of values, dtypes."""
+"""The values that a column's checks allow: ranges, sets of values, dtypes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Bounds:
-    """The values from `lower` to `upper`; None where there is no end."""
+    """The values from `lower` to `upper`; None means unbounded."""
 
     lower: Bound | None = None
     upper: Bound | None = None
@@ -45,7 +45,7 @@ class Bounds:
         return "any value"
 
     def refuses_some_of(self, other: Bounds) -> bool | None:
-        """Whether something in `other` is outside of this; None where nobody can say."""
+        """Whether some value in `other` is outside; None if the bounds cannot be compared."""
         try:
             return _cuts(self.lower, other.lower, lambda one, two: one > two) or _cuts(
                 self.upper, other.upper, lambda one, two: one < two
@@ -54,7 +54,7 @@ class Bounds:
             return None
 
     def within(self, lower: Bound | None, upper: Bound | None) -> Self:
-        """These bounds, and those given, all at once."""
+        """The intersection of these bounds and the given ones."""
         narrowed = Bounds(lower, upper)
         return type(self)(
             lower if lower and narrowed._cuts_lower(self) else self.lower,
@@ -69,7 +69,7 @@ class Bounds:
 
 
 def _cuts(this: Bound | None, other: Bound | None, beyond: Callable[[Any, Any], bool]) -> bool:
-    """Whether this end of a range leaves out something that the other one has."""
+    """Whether this end of a range excludes values that the other end includes."""
     if this is None:
         return False
     if other is None:
@@ -80,7 +80,7 @@ def _cuts(this: Bound | None, other: Bound | None, beyond: Callable[[Any, Any], 
 
 
 def bounds(column: Column) -> Bounds:
-    """The range that a column's checks leave."""
+    """The range that a column's checks allow."""
     found = Bounds()
     for name in _RANGE:
         if name not in column.checks:
@@ -98,7 +98,7 @@ def bounds(column: Column) -> Bounds:
 
 
 def lengths(column: Column) -> Bounds:
-    """The lengths that a text may have."""
+    """The lengths that a string may have."""
     limits = column.checks.get(_LENGTH, {})
     least, most = limits.get("min_value"), limits.get("max_value")
     if "exact_value" in limits:
@@ -110,7 +110,7 @@ def lengths(column: Column) -> Bounds:
 
 
 def _whole(bound: Bound, column: Column, step: int) -> Bound:
-    """Of whole numbers, more than 0 is at least 1."""
+    """Make an exclusive bound of whole numbers inclusive: more than 0 is at least 1."""
     whole = column.dtype.lower().startswith(("int", "uint"))
     if whole and not bound.inclusive and isinstance(bound.value, int):
         return Bound(bound.value + step, True)
@@ -118,7 +118,7 @@ def _whole(bound: Bound, column: Column, step: int) -> Bound:
 
 
 def closed_set(column: Column) -> list[Any] | None:
-    """The only values that a column may have, or None where they are not counted up."""
+    """The only values that a column may have, None if the checks do not list them."""
     listed = [
         values
         for values in (
@@ -140,7 +140,7 @@ def forbidden(column: Column) -> list[Any]:
 
 
 def other_checks(column: Column) -> Mapping[str, Any]:
-    """Checks that are neither a range, of values or lengths, nor a set of values."""
+    """The checks that are neither ranges nor sets of values."""
     return {
         name: value
         for name, value in column.checks.items()
@@ -149,12 +149,12 @@ def other_checks(column: Column) -> Mapping[str, Any]:
 
 
 def dtype_change(before: str, after: str) -> str | None:
-    """How one dtype became another: narrowed, widened, stored otherwise, changed; None if not."""
+    """How a dtype changed: narrowed, widened, stored differently or changed; None if equal."""
     if before == after:
         return None
     old, new = before.lower(), after.lower()
     if old == new or (old in _TEXT and new in _TEXT) or {old, new} == {"bool", "boolean"}:
-        return "stored otherwise"
+        return "stored differently"
     one, two = _NUMBERED.fullmatch(old), _NUMBERED.fullmatch(new)
     if one and two:
         if _holds(two, one):
@@ -165,7 +165,7 @@ def dtype_change(before: str, after: str) -> str | None:
 
 
 def _holds(wide: re.Match[str], narrow: re.Match[str]) -> bool:
-    """Whether every number of the narrow type is one of the wide type, and of its kind."""
+    """Whether the wide type has every number of the narrow type, and is of the same kind."""
     bits, other = int(wide[2]), int(narrow[2])
     return (
         bits > other
@@ -175,7 +175,7 @@ def _holds(wide: re.Match[str], narrow: re.Match[str]) -> bool:
 
 
 def check_text(name: str, value: Any) -> str:
-    """A check in few words, for people."""
+    """A short description of a check."""
     if isinstance(value, Mapping):
         if set(value) == {"code"}:
             return f"{name} (code {value['code']})"
@@ -188,7 +188,7 @@ def check_text(name: str, value: Any) -> str:
 
 
 def column_checks_text(column: Column) -> str:
-    """All that a column's values must be, in few words."""
+    """A short description of all checks of a column."""
     limits = bounds(column)
     parts = [str(limits)] if limits != Bounds() else []
     if column.categories is not None:

@@ -1,4 +1,4 @@
-"""Contracts as small YAML files, one each, which are kept in git."""
+"""Contracts as YAML files, one for each contract, which belong in git."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _WIDTH = 96
 
 class _Dumper(yaml.SafeDumper):
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        """Indent lists too: where a column begins is seen at a glance."""
+        """Indent lists too, so that each column is easy to find."""
         super().increase_indent(flow, False)
 
 
 class _OnOneLine(dict[str, Any]):
-    """Checks are short."""
+    """The checks of a column or a table."""
 
 
 _Dumper.add_representer(
@@ -45,19 +45,19 @@ def file_name(contract: str) -> str:
 
 
 def to_text(contract: Contract) -> str:
-    """A contract as the content of its file: the same for the same contract, always."""
-    values = _said(contract)
-    # What it is made of comes last, and is the longest.
-    values["columns"] = [_said(column) for column in contract.columns]
+    """The content of a contract's file; deterministic."""
+    values = _without_defaults(contract)
+    # The columns are the longest part, and come last.
+    values["columns"] = [_without_defaults(column) for column in contract.columns]
     body = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
     return _HEAD.format(file=contract.file) + body
 
 
 def from_text(text: str, source: str) -> Contract:
-    """The contract that a file holds; `source` is what an error calls it.
+    """Parse a contract's file; an error names it `source`.
 
     Raises:
-        InputError: it holds none, or one that a newer version of this command wrote.
+        InputError: it is not a contract, or a newer version of this command wrote it.
     """
     try:
         values = yaml.safe_load(text)
@@ -65,25 +65,25 @@ def from_text(text: str, source: str) -> Contract:
         return Contract(columns=columns, **_tuples(values))
     except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{source}: not a contract as `export` writes them: {reason}.") from error
+        raise InputError(f"{source}: expected a contract that `export` wrote: {reason}.") from error
 
 
 def stale(contracts: Mapping[str, Contract], folder: Path) -> list[str]:
-    """The names of files that are not as `export` would leave them, with why."""
+    """The names of the files that `export` would change, each with the reason."""
     found = []
     for name, contract in contracts.items():
         path = folder / file_name(name)
         if not path.exists():
             found.append(f"{path.name}: missing")
         elif path.read_text(encoding="utf-8") != to_text(contract):
-            found.append(f"{path.name}: is not what src/datasets says")
+            found.append(f"{path.name}: differs from src/datasets")
     return sorted(
         [*found, *(f"{path.name}: has no contract" for path in _others(contracts, folder))]
     )
 
 
 def export(contracts: Mapping[str, Contract], folder: Path) -> list[str]:
-    """Make the files what the contracts say; returns the names of those that were not."""
+    """Write all contracts, and remove other files; return the names of changed files."""
     changed = [line.partition(":")[0] for line in stale(contracts, folder)]
     for name, contract in contracts.items():
         if file_name(name) in changed:
@@ -99,8 +99,8 @@ def _others(contracts: Mapping[str, Contract], folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob("*.yaml")) if path.name not in known]
 
 
-def _said(value: Contract | Column) -> dict[str, Any]:
-    """What differs from the defaults, in the order of the fields, and always what is no default."""
+def _without_defaults(value: Contract | Column) -> dict[str, Any]:
+    """The fields that differ from their defaults, in order; always `strict` and `nullable`."""
     found: dict[str, Any] = {}
     for one in fields(value):
         content = getattr(value, one.name)
@@ -114,7 +114,7 @@ def _said(value: Contract | Column) -> dict[str, Any]:
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the lists, those that are fields; in checks they stay what YAML makes of them."""
+    """Convert lists that are fields to tuples; lists in checks stay lists."""
     return {
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
     }

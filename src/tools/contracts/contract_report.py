@@ -1,4 +1,4 @@
-"""Contracts, and their changes, as a person or a program reads them."""
+"""Contracts and their changes as text and JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN_MODULES = 12
 
 
 def show_contract(contract: Contract) -> None:
-    """A contract as a table, one line per column."""
+    """Print a contract as a table with a row for each column."""
     headings = ("column", "dtype", "unit", "missing", "values", "meaning")
     rows = [
         (
@@ -29,7 +29,7 @@ def show_contract(contract: Contract) -> None:
         )
         for column in contract.columns
     ]
-    title = f"{contract.name} {contract.version}, answered for by {contract.owner}"
+    title = f"{contract.name} {contract.version}, owned by {contract.owner}"
     show_table(title, headings, rows, notes=_about(contract), of_texts=True)
 
 
@@ -38,7 +38,7 @@ def _about(contract: Contract) -> list[str]:
     if contract.deprecated:
         lines.append(f"Deprecated: {contract.deprecated}")
     if contract.unique:
-        lines.append(f"A row is identified by {', '.join(contract.unique)}.")
+        lines.append(f"Key: {', '.join(contract.unique)}.")
     if contract.strict:
         lines.append(
             f"Other columns are {'dropped' if contract.strict == 'filter' else 'refused'}."
@@ -54,7 +54,7 @@ def _class(contract: Contract) -> str:
 def print_changes(
     changes: Sequence[ContractChange], revision: str, dependents: Mapping[str, Dependents]
 ) -> None:
-    """Each contract that changed, each change of it, who depends on it, and what is to be done."""
+    """Print each changed contract, with its changes, its dependents and what to do."""
     if not changes:
         show(f"No contract differs from {revision}.")
         return
@@ -70,7 +70,7 @@ def print_changes(
 def print_json(
     changes: Sequence[ContractChange], revision: str, dependents: Mapping[str, Dependents]
 ) -> None:
-    """The same, for programs."""
+    """Print the same as JSON."""
     contracts = [
         {
             "name": change.name,

@@ -10,7 +10,7 @@ from tools.workspace.target_graph import REGISTRY, TargetGraph
 
 @dataclass(frozen=True)
 class Dependents:
-    """What a change reaches: names of models, and paths of all else."""
+    """What depends on a contract: names of models, and paths of other files."""
 
     models: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
@@ -19,7 +19,7 @@ class Dependents:
 
     @classmethod
     def of_files(cls, files: Iterable[str]) -> Dependents:
-        """Sort paths by kind; a model stands for the files of its folder."""
+        """Sort paths by kind; a file in a model's folder counts as the model."""
         models, modules, notebooks, tests = set(), set(), set(), set()
         for file in files:
             parts = file.split("/")
@@ -35,12 +35,12 @@ class Dependents:
 
     @classmethod
     def of_contract(cls, file: str, graph: TargetGraph) -> Dependents:
-        """What depends, directly or not, on the file of a contract."""
+        """The transitive dependents of a contract's file."""
         return cls.of_files(_files_reached(graph, [file]) - {file})
 
     @classmethod
     def of_importers(cls, files: Iterable[str], graph: TargetGraph) -> Dependents:
-        """Files that import a contract, and what depends on them."""
+        """Files that import a contract, and their transitive dependents."""
         importers = list(files)
         return cls.of_files(_files_reached(graph, importers) | set(importers))
 

@@ -1,16 +1,16 @@
-"""Make VS Code's settings for this clone, or refresh them; yours are kept.
+"""Write or update VS Code's settings for this clone, and keep yours.
 
 Examples:
   ./pants export --resolve=default --resolve=ruff
   ./pants run src/tools:vscode
 
-Writes .vscode/ (interpreter, source roots, formatting on save, how tests and tasks are run and
-debugged) and the line PYTHONPATH of .env. Keys, configurations, tasks and lines of yours are kept.
-Git ignores these files: the path of the interpreter is this machine's. Call it again after an
-export, and for new models.
+Writes .vscode/ (interpreter, source roots, formatting on save, configurations to run and debug
+tests and tasks) and the line PYTHONPATH of .env. Keeps your own keys, configurations, tasks and
+lines. Git ignores these files, because the interpreter's path is specific to this machine. Run this
+again after an export, and for new models.
 
-Exits with 2 and writes nothing if the default resolve is not exported, or if a file is not plain
-JSON (a comment, a trailing comma).
+Exit codes: 0 done; 2 the default resolve is not exported, or a file is not plain JSON (it has a
+comment or a trailing comma). Writes nothing in this case.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    print(f"Written: {', '.join(written)}\nInterpreter: {workspace.interpreter}")
+    print(f"Wrote {', '.join(written)}\nInterpreter: {workspace.interpreter}")
     if not workspace.ruff:
-        print("Ruff: the extension's version; for the locked one, ./pants export --resolve=ruff")
+        print("Ruff: the extension's version. Get the locked one: ./pants export --resolve=ruff")
     return 0
 
 

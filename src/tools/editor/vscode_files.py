@@ -1,4 +1,4 @@
-"""VS Code's files: what they hold for a workspace, laid over what somebody added to them."""
+"""VS Code's files for a workspace, merged with the user's own settings."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from data_access_layer.atomic import staged
 from tools.editor.workspace import Workspace
 
 FOLDER = ".vscode"
-# VS Code loads it for tests and the debugger; other editors do, too.
+# VS Code and other editors load this file for tests and the debugger.
 ENV_FILE, PYTHON_PATH = ".env", "PYTHONPATH"
 EXTENSIONS = ["ms-python.python", "ms-python.debugpy", "charliermarsh.ruff", "ms-toolsai.jupyter"]
-# The task that is offered first: a model's own.
+# The default task to debug: one of a model.
 FIRST_TASK = re.compile(r"models\.\w+\.predict")
-# Written by Pants, and not to be searched or watched.
+# Pants writes these; do not search or watch them.
 GENERATED = ("**/dist/**", "**/.pants.d/**", "**/.pids/**")
-# By which of its keys one entry of a list is known.
+# The keys that identify an entry of a list.
 NAMES = ("name", "label", "id")
 
 type Json = dict[str, Any]
 
 
 def write_all(workspace: Workspace) -> list[str]:
-    """Make or refresh each file; the paths.
+    """Write or update each file; return the paths.
 
     Raises:
-        InputError: a file that is there cannot be read; none was written then.
+        InputError: an existing file is not valid; no file was written.
     """
     contents = {
-        f"{FOLDER}/{name}": _as_text(merged(_read(workspace.root / FOLDER / name), ours))
+        f"{FOLDER}/{name}": _as_text(merge(_read(workspace.root / FOLDER / name), ours))
         for name, ours in files(workspace).items()
     }
     contents[ENV_FILE] = _env_file(workspace)
@@ -70,7 +70,7 @@ def settings(workspace: Workspace) -> Json:
             "editor.defaultFormatter": "charliermarsh.ruff",
             "editor.formatOnSave": True,
         },
-        # As Pants' Ruff sorts imports: all source roots are first-party.
+        # Sorts imports as in Pants: all source roots are first-party.
         "ruff.configuration": {"src": list(workspace.all_roots)},
         **ruff,
         "files.eol": "\n",
@@ -80,8 +80,8 @@ def settings(workspace: Workspace) -> Json:
 
 
 def launch(workspace: Workspace) -> Json:
-    """How a task, and a file of tests, is started under the debugger."""
-    usual = {
+    """Debug configurations of a task and a file of tests."""
+    defaults = {
         "type": "debugpy",
         "request": "launch",
         "console": "integratedTerminal",
@@ -92,10 +92,10 @@ def launch(workspace: Workspace) -> Json:
     return {
         "version": "0.2.0",
         "configurations": [
-            {"name": "Task", "module": "${input:task}", "args": "${command:pickArgs}", **usual},
-            {"name": "Test: this file", "module": "pytest", "args": ["${file}"], **usual},
-            # What the test explorer's debug buttons take.
-            {"name": "Test", "purpose": ["debug-test"], **usual},
+            {"name": "Task", "module": "${input:task}", "args": "${command:pickArgs}", **defaults},
+            {"name": "Test: this file", "module": "pytest", "args": ["${file}"], **defaults},
+            # For the debug buttons of the test explorer.
+            {"name": "Test", "purpose": ["debug-test"], **defaults},
         ],
         "inputs": [
             {
@@ -110,7 +110,7 @@ def launch(workspace: Workspace) -> Json:
 
 
 def tasks() -> Json:
-    """What Pants does with the file that is open, and with all that changed."""
+    """Pants' goals for the open file, and for all changes."""
     return {
         "version": "2.0.0",
         "tasks": [
@@ -131,25 +131,25 @@ def tasks() -> Json:
     }
 
 
-def merged(theirs: Json, ours: Json) -> Json:
-    """Ours laid over theirs: what only they have stays, where it is."""
-    return {**theirs, **{key: _merged_value(theirs.get(key), value) for key, value in ours.items()}}
+def merge(theirs: Json, ours: Json) -> Json:
+    """Update their settings with ours; keep keys and entries that only they have."""
+    return {**theirs, **{key: _merge_value(theirs.get(key), value) for key, value in ours.items()}}
 
 
-def _merged_value(theirs: Any, ours: Any) -> Any:
+def _merge_value(theirs: Any, ours: Any) -> Any:
     if isinstance(theirs, dict) and isinstance(ours, dict):
-        return merged(theirs, ours)
+        return merge(theirs, ours)
     if isinstance(theirs, list) and all(map(_name, ours)):
         known = {_name(one): one for one in theirs if _name(one)}
-        refreshed = [merged(known.pop(_name(one), {}), one) for one in ours]
-        return refreshed + [one for one in theirs if known.get(_name(one)) is one]
+        updated = [merge(known.pop(_name(one), {}), one) for one in ours]
+        return updated + [one for one in theirs if known.get(_name(one)) is one]
     if isinstance(theirs, list) and ours == EXTENSIONS:
         return [*theirs, *(one for one in ours if one not in theirs)]
     return ours
 
 
 def _name(entry: Any) -> str:
-    """What one entry of a list is known by, empty where it has no name."""
+    """The name that identifies an entry of a list; empty if it has none."""
     keys = NAMES if isinstance(entry, dict) else ()
     return next((str(entry[key]) for key in keys if key in entry), "")
 
@@ -163,7 +163,7 @@ def _python_path(workspace: Workspace) -> str:
 
 
 def _env_file(workspace: Workspace) -> str:
-    """The lines that are there, and ours: absolute, as VS Code's variables mean nothing there."""
+    """The existing lines and ours, with absolute paths: .env cannot use VS Code's variables."""
     path = workspace.root / ENV_FILE
     lines = path.read_text().splitlines() if path.exists() else []
     ours = ":".join(str(workspace.root / root) for root in workspace.source_roots)
@@ -178,11 +178,11 @@ def _read(path: Path) -> Json:
         content = json.loads(path.read_text(encoding="utf-8") or "{}")
     except ValueError as error:
         raise InputError(
-            f"{path}: expected plain JSON, got: {error}. Remove comments and trailing commas, or "
-            "move the file away; nothing was written."
+            f"{path}: expected plain JSON, got: {error}. Nothing was written. Remove comments and "
+            "trailing commas, or move the file away."
         ) from error
     if not isinstance(content, dict):
-        raise InputError(f"{path}: expected an object, `{{…}}`; nothing was written.")
+        raise InputError(f"{path}: expected a JSON object, `{{…}}`. Nothing was written.")
     return content
 
 
@@ -191,7 +191,7 @@ def _as_text(content: Json) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whole or not at all, with the mode that the earlier file had."""
+    """Replace a file atomically, and keep its mode."""
     path.parent.mkdir(exist_ok=True)
     with staged(path) as staging:
         staging.write_text(text, encoding="utf-8")

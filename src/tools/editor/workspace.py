@@ -1,4 +1,4 @@
-"""What an editor needs from a clone: read from pants.toml, BUILD files and the exported venv."""
+"""Read what an editor needs: from pants.toml, BUILD files and the exported environments."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from tools.workspace import lockfiles
 
 EXPORT = "./pants export"
 RUFF = "ruff"
-# Tests with this tag start servers, or a Pants in a repository that only Pants' sandbox has.
+# Tests with this tag start servers, or need a repository that exists only in Pants' sandbox.
 SLOW = "integration"
 TASKS = "src"
 TESTS = "python_tests"
-_STARTS = re.compile(r'^if __name__ == "__main__":', re.M)
+_IS_STARTED = re.compile(r'^if __name__ == "__main__":', re.M)
 _PYTHON = re.compile(r"python_(source|test)s?")
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Paths are relative to `root`.
+    """A clone as an editor needs it; paths are relative to `root`.
 
     Attributes:
         root: the clone.
         interpreter: the exported Python of the default resolve.
-        ruff: the exported Ruff, empty where it was not exported.
-        all_roots: every source root.
-        source_roots: those with code of the default resolve.
-        test_roots: those of them that hold tests.
-        other_tests: folders and files of tests that an editor cannot run: slow ones, and those of
-            other resolves.
+        ruff: the exported Ruff, empty if it was not exported.
+        all_roots: all source roots.
+        source_roots: the source roots with code of the default resolve.
+        test_roots: the source roots with tests of the default resolve.
+        other_tests: folders and files of tests that an editor cannot run: integration tests, and
+            tests of other resolves.
         tasks: the modules that can be started.
     """
 
@@ -49,7 +49,7 @@ class Workspace:
 
     @classmethod
     def read(cls, root: Path) -> Workspace:
-        """Look at a clone.
+        """Read a clone.
 
         Raises:
             InputError: its default resolve is not exported.
@@ -79,8 +79,8 @@ def _interpreter(root: Path, resolve: str) -> str:
         return found
     where = f"{_folder(resolve)}/{lockfiles.python_version(root)}.*/bin/python"
     raise InputError(
-        f"{where}: there is none, or what it leads to was removed. Export it: "
-        f"`{EXPORT} --resolve={resolve} --resolve={RUFF}`, then call this again."
+        f"{where}: no such file, or a broken link. Run "
+        f"`{EXPORT} --resolve={resolve} --resolve={RUFF}`, then run this again."
     )
 
 
@@ -89,7 +89,7 @@ def _folder(resolve: str) -> str:
 
 
 def _exported(root: Path, resolve: str, program: str) -> str:
-    """A program of the newest Python that a resolve was exported with."""
+    """A program of an exported resolve, from the newest Python; empty if there is none."""
     version = lockfiles.python_version(root)
     found = [
         path
@@ -101,7 +101,7 @@ def _exported(root: Path, resolve: str, program: str) -> str:
 
 
 def _build_files(root: Path, roots: list[str], resolve: str) -> Iterator[tuple[str, Path]]:
-    """The BUILD files of each source root, but of those that are another resolve's as a whole."""
+    """The BUILD files of each source root, except roots that belong to another resolve."""
     for name in roots:
         files = sorted((root / name).rglob("BUILD"))
         if _is_of(root / name / "BUILD", resolve):
@@ -109,7 +109,7 @@ def _build_files(root: Path, roots: list[str], resolve: str) -> Iterator[tuple[s
 
 
 def _is_of(top: Path, resolve: str) -> bool:
-    """Whether what lies below is of a resolve, unless it says otherwise itself."""
+    """Whether the targets below have a resolve by default."""
     calls = lockfiles.calls(top) if top.exists() else ()
     return all(of == resolve for of, call in calls if lockfiles.name_of(call) == "__defaults__")
 
@@ -122,7 +122,7 @@ def _has_python(build: Path, resolve: str) -> bool:
 
 
 def _has_tests(build: Path, resolve: str) -> bool | None:
-    """Whether an editor can run the tests of a folder; None where there are none."""
+    """Whether an editor can run the tests of a folder; None if there are none."""
     tests = [(of, call) for of, call in lockfiles.calls(build) if lockfiles.name_of(call) == TESTS]
     if not tests:
         return None
@@ -132,7 +132,7 @@ def _has_tests(build: Path, resolve: str) -> bool | None:
 
 
 def _others(folder: Path, tests: Mapping[Path, bool | None]) -> Iterator[Path]:
-    """A folder, if no tests below are runnable; of one with such below, its own files."""
+    """A folder if no tests below it can run; if some can, only its own files."""
     if tests[folder] is not False:
         return
     if any(tests[other] for other in tests if other.is_relative_to(folder)):
@@ -143,7 +143,7 @@ def _others(folder: Path, tests: Mapping[Path, bool | None]) -> Iterator[Path]:
 
 def _tasks(source_root: Path, folders: Container[Path]) -> Iterator[str]:
     for path in source_root.rglob("*.py"):
-        if path.parent in folders and _STARTS.search(path.read_text()):
+        if path.parent in folders and _IS_STARTED.search(path.read_text()):
             yield ".".join(path.relative_to(source_root).with_suffix("").parts)
 
 

@@ -1,4 +1,4 @@
-"""Draw which module imports which, as Pants knows it.
+"""Draw which modules import which.
 
 Examples:
   ./pants run src/tools:graph -- src/feature_store
@@ -6,10 +6,10 @@ Examples:
   ./pants run src/tools:graph -- src --by-package --output architecture.svg
   ./pants run src/tools:graph -- src/models/iris --format mermaid --output -
 
-A frame is a folder, a box in it one of its modules; what they import from elsewhere is one box per
-package. An import of what is reached through others anyway is left out, unless --every-import.
+A frame is a folder, and a box in it is a module; other packages are one box each. Leaves out
+imports that other imports imply, unless --every-import.
 
-Exits with 0 when done, with 1 where Pants does not answer, with 2 on a wrong folder or option.
+Exit codes: 0 done; 1 Pants fails; 2 wrong folder or option.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ FOLDER = Path("dist/graphs")
 
 
 def draw(options: argparse.Namespace) -> None:
-    """Write the picture that the command line asks for."""
+    """Write the picture for these options."""
     root = find_root()
     folders = [_folder(root, given) for given in options.folders]
-    _say("Asking Pants which module imports which …")
+    _say("Asking Pants for the imports …")
     graph = import_graph(
         peek(root),
         folders,
@@ -42,7 +42,7 @@ def draw(options: argparse.Namespace) -> None:
         every_import=options.every_import,
     )
     if not graph.imports:
-        raise InputError(f"{', '.join(folders)}: there is no Python module that Pants knows.")
+        raise InputError(f"{', '.join(folders)}: Pants has no Python modules there.")
     text = FORMATS[options.format](graph)
     if options.output == "-":
         sys.stdout.write(text)
@@ -69,7 +69,7 @@ def _default_output(options: argparse.Namespace, folders: Sequence[str]) -> Path
 
 
 def _write(output: Path, text: str) -> None:
-    """Write beside, then rename: the file is the earlier one or the new one, whole."""
+    """Write a temporary file, then rename it, so that the output is never incomplete."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
@@ -98,11 +98,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("folders", nargs="+", metavar="FOLDER", help="folders at or below src")
-    add("--by-package", action="store_true", help="a box is a folder, not a module")
-    add("--dependents", action="store_true", help="draw the packages that import them, too")
-    add("--every-import", action="store_true", help="leave out nothing")
-    add("--format", choices=FORMATS, default="svg", help="svg by default")
-    add("--output", "-o", help=f"a file, or - for standard output; by default one in {FOLDER}")
+    add("--by-package", action="store_true", help="draw folders as boxes, not modules")
+    add("--dependents", action="store_true", help="also draw the packages that import them")
+    add("--every-import", action="store_true", help="draw all imports")
+    add("--format", choices=FORMATS, default="svg", help="default: svg")
+    add("--output", "-o", help=f"a file, or - for standard output; default: a file in {FOLDER}")
     return parser
 
 
@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _say("Interrupted; the earlier picture is untouched.")
+        _say("Interrupted. The earlier picture did not change.")
         return 130
     return 0
 

@@ -1,4 +1,4 @@
-"""Which module imports which, from what Pants knows, as a value and as a picture."""
+"""The graph of imports, from Pants' targets, as a value and as a picture."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 import pygraphviz
 
-from tools.graphs.svg import no_fonts, svg_of
+from tools.graphs.svg import no_fonts, to_svg
 
 ROOT = "src"
-# One colour per package of src, light enough for black letters.
+# A colour for each package of src, light enough for black text.
 COLOURS = (
     "#d7e8fa",
     "#dcefd9",
@@ -32,12 +32,12 @@ type Link = Callable[[str], str]
 
 @dataclass(frozen=True)
 class ImportGraph:
-    """Python files, or folders of them, below src, and who imports whom.
+    """The imports of Python files, or of folders, below src.
 
     Attributes:
-        folders: what the graph is about; all else stands for its package.
-        imports: for each node, by its path, the nodes that it imports.
-        packages: all folders right below src; each has its colour in every picture.
+        folders: the folders drawn in detail; any other file is shown as its package.
+        imports: the nodes that each node imports, by path.
+        packages: all folders directly below src; each has the same colour in every picture.
     """
 
     folders: tuple[str, ...]
@@ -46,7 +46,7 @@ class ImportGraph:
 
     @property
     def edges(self) -> list[tuple[str, str]]:
-        """Each import, from who imports to what is imported."""
+        """Each import, as importing and imported node."""
         return [(one, other) for one, others in self.imports.items() for other in others]
 
 
@@ -58,11 +58,10 @@ def import_graph(
     dependents: bool = False,
     every_import: bool = False,
 ) -> ImportGraph:
-    """The graph of folders, from what `./pants peek ::` prints.
+    """The import graph of folders, from the output of `./pants peek ::`.
 
-    Whatever they import from elsewhere is one node per package; with `dependents`, so is who
-    imports them. An import of what is reached through others anyway is left out, unless
-    `every_import`.
+    Other packages that they import are one node each; with `dependents`, so are the packages that
+    import them. Leaves out imports that other imports imply, unless `every_import`.
     """
     files = {
         str(target["address"]): [str(one) for one in target.get("dependencies") or ()]
@@ -84,17 +83,17 @@ def import_graph(
                 imports.setdefault(node(other), set())
     found = {one: tuple(sorted(imports[one])) for one in sorted(imports)}
     packages = sorted({_top(file) for file in files})
-    return ImportGraph(tuple(folders), found if every_import else _reduced(found), tuple(packages))
+    return ImportGraph(tuple(folders), found if every_import else _reduce(found), tuple(packages))
 
 
 def as_json(graph: ImportGraph) -> str:
-    """For programs."""
-    told = {"folders": graph.folders, "imports": graph.imports}
-    return json.dumps(told, indent=2, default=list) + "\n"
+    """The graph as JSON."""
+    content = {"folders": graph.folders, "imports": graph.imports}
+    return json.dumps(content, indent=2, default=list) + "\n"
 
 
 def as_mermaid(graph: ImportGraph) -> str:
-    """A flowchart, as GitLab draws it in a comment."""
+    """A Mermaid flowchart, which GitLab draws in comments."""
     names = {one: f"n{number}" for number, one in enumerate(graph.imports)}
     lines = ["flowchart LR"]
     for cluster in sorted({_cluster(graph, one) for one in names}):
@@ -109,13 +108,13 @@ def as_mermaid(graph: ImportGraph) -> str:
 
 
 def as_dot(graph: ImportGraph, link: Link | None = None) -> str:
-    """For Graphviz."""
-    return str(_drawing(graph, link).to_string())
+    """The graph in Graphviz' DOT language."""
+    return str(_draw(graph, link).to_string())
 
 
 def as_svg(graph: ImportGraph, link: Link | None = None) -> str:
-    """A picture; `link` gives the address that a click on a node opens, or nothing."""
-    return svg_of(_drawing(graph, link))
+    """A picture; `link` returns the address that a click on a node opens, or an empty string."""
+    return to_svg(_draw(graph, link))
 
 
 FORMATS: Mapping[str, Callable[[ImportGraph], str]] = {
@@ -126,7 +125,7 @@ FORMATS: Mapping[str, Callable[[ImportGraph], str]] = {
 }
 
 
-def _drawing(graph: ImportGraph, link: Link | None) -> pygraphviz.AGraph:
+def _draw(graph: ImportGraph, link: Link | None) -> pygraphviz.AGraph:
     drawing = pygraphviz.AGraph(
         directed=True, rankdir="LR", ranksep=0.7, nodesep=0.12, bgcolor="transparent", tooltip=" "
     )
@@ -153,7 +152,7 @@ def _drawing(graph: ImportGraph, link: Link | None) -> pygraphviz.AGraph:
 
 
 def _enclose(drawing: pygraphviz.AGraph, name: str, members: Iterable[str]) -> None:
-    """Draw a frame around the modules of a folder, inside that of the folder above."""
+    """Draw a frame around the modules of a folder, inside the frame of the parent folder."""
     around = drawing
     for parent in reversed([name, *map(str, PurePosixPath(name).parents)]):
         if parent in (".", ROOT):
@@ -171,12 +170,12 @@ def _enclose(drawing: pygraphviz.AGraph, name: str, members: Iterable[str]) -> N
     around.add_nodes_from(members)
 
 
-def _reduced(imports: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Without the imports of what is imported through others, too."""
+def _reduce(imports: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Remove the imports that other imports imply."""
     drawing = pygraphviz.AGraph(directed=True)
     drawing.add_edges_from((one, other) for one, others in imports.items() for other in others)
     with no_fonts(), warnings.catch_warnings():
-        # Where modules import one another in a circle, all of the circle is kept.
+        # Graphviz keeps all edges of a cycle, and warns.
         warnings.simplefilter("ignore", RuntimeWarning)
         drawing.tred()
     left = set(map(tuple, drawing.edges()))
@@ -188,7 +187,7 @@ def _reduced(imports: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]
 
 def _is_module(address: str) -> bool:
     path = PurePosixPath(address)
-    # Each module depends on the `__init__.py` above it, which says nothing about it.
+    # Every module depends on the `__init__.py` of its folder, so this shows nothing.
     return path.suffix == ".py" and path.parts[0] == ROOT and path.name != "__init__.py"
 
 
@@ -197,19 +196,19 @@ def _is_below(path: str, folders: Iterable[str]) -> bool:
 
 
 def _package(path: str) -> str:
-    """The folder below src that a file is in; a model's is its own."""
+    """The folder below src that a file belongs to; each model counts as a folder."""
     parts = PurePosixPath(path).parts
     is_model = parts[1:2] == ("models",) and len(parts) > (3 if path.endswith(".py") else 2)
     return "/".join(parts[: 3 if is_model else 2])
 
 
 def _top(path: str) -> str:
-    """The folder right below src."""
+    """The folder directly below src."""
     return "/".join(PurePosixPath(path).parts[:2])
 
 
 def _cluster(graph: ImportGraph, node: str) -> str:
-    """The folder whose frame a node is in, if any; a package has one if there are some below."""
+    """The folder whose frame a node is in; empty if a package has no frame."""
     if node.endswith(".py"):
         return str(PurePosixPath(node).parent)
     package = _top(node)

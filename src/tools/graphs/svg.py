@@ -1,4 +1,4 @@
-"""Draw what is written in the language of Graphviz: from standard input, to standard output.
+"""Draw a graph in Graphviz' DOT language: read standard input, write SVG to standard output.
 
 Example:
   ./pants run src/tools:svg < affected.dot > affected.svg
@@ -18,15 +18,15 @@ import pygraphviz
 _FONTS = "FONTCONFIG_FILE"
 
 
-def svg_of(drawing: pygraphviz.AGraph) -> str:
-    """The picture, the same on every machine."""
+def to_svg(drawing: pygraphviz.AGraph) -> str:
+    """Draw a graph; the result is the same on every machine."""
     with no_fonts():
         return str(drawing.draw(format="svg", prog="dot").decode())
 
 
 @contextmanager
 def no_fonts() -> Iterator[None]:
-    """Let Graphviz estimate how wide letters are: the same picture, whatever fonts there are."""
+    """Hide the machine's fonts, so that Graphviz estimates widths in the same way everywhere."""
     before = os.environ.get(_FONTS)
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
         file.write("<fontconfig/>")
@@ -45,7 +45,7 @@ def main() -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
-            sys.stdout.write(svg_of(pygraphviz.AGraph(string=sys.stdin.read())))
+            sys.stdout.write(to_svg(pygraphviz.AGraph(string=sys.stdin.read())))
     except (ValueError, RuntimeWarning, OSError) as error:
         print(f"Standard input: cannot be drawn: {error}", file=sys.stderr)
         return 1

@@ -1,7 +1,7 @@
-"""What a machine and a clone need to work in this repository, looked at one by one.
+"""Check what a machine and a clone need for this repository.
 
-Runs on Python 3.8 and newer, as the launcher does, with nothing but the standard library: that
-Pants cannot start is one of its findings.
+Runs without Pants, on Python 3.8 and newer with the standard library only, because it has to find
+out why Pants does not start.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from tools.workspace.git import Revision, UntrustedRepositoryError, git, is_shal
 
 MAIN = "main"
 GIGABYTE = 1e9
-# Below the first, Pants' next call may fail; below the second, one that installs a resolve may.
+# Free GB: with less than the first, any call of Pants may fail; with less than the second, a call
+# that installs a resolve may fail.
 LEAST_FREE, COMFORTABLE = 2, 10
 LARGE_CACHE = 50
 PATIENCE = 20.0
-# Sources the launcher's own lines. Prints the interpreter, with its version; or fails with what is
-# unsuitable (1) or with a chosen one that does not run (2).
+# Uses the launcher's own functions. Prints the interpreter and its version, or exits with 1 and
+# prints the unsuitable ones, or exits with 2 and prints the chosen one if it does not run.
 _CHOSEN_PYTHON = r"""
     cache=${PANTS_SETUP_CACHE:-${XDG_CACHE_HOME:-~/.cache}/pants/setup}
     case $cache in /*) ;; *) cache=$PWD/$cache ;; esac
@@ -52,212 +53,213 @@ _CHOSEN_PYTHON = r"""
 """
 ANSWER_WITHIN = 5.0
 GIBIBYTE = 2**30
-# What Linux reports of itself; elsewhere they are not there.
+# Only Linux has these files.
 KERNEL, MOUNTS, MEMORY = (
     Path("/proc/sys/kernel/osrelease"),
     Path("/proc/mounts"),
     Path("/proc/meminfo"),
 )
-# The file systems by which WSL mounts Windows drives.
+# The file systems that WSL uses for Windows drives.
 OF_WINDOWS = ("9p", "drvfs", "virtiofs")
-# The limit of Pants' daemon if none is set, and what the programs that it starts need. In GiB.
+# The default limit of Pants' daemon, and what the processes that it starts need. In GiB.
 USUAL_LIMIT, ROOM_FOR_PROCESSES = 4.0, 4
 
 
 class State(enum.Enum):
-    """How well something is; what is doubtful keeps nobody from working."""
+    """The result of a check; with a warning, most commands still work."""
 
-    WELL = "well"
-    DOUBTFUL = "doubtful"
-    WRONG = "wrong"
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found; `remedy` is a command."""
+    """The result of one check; `remedy` is a command that fixes the problem."""
 
     name: str
     state: State
-    told: str
+    detail: str
     remedy: str = ""
 
 
 def examine(root: Path) -> list[Finding]:
-    """Every check that applies to this machine, side by side, in the order of the list."""
+    """Run all checks that apply to this machine, in parallel; return the findings in order."""
     with ThreadPoolExecutor(len(CHECKS)) as pool:
-        return list(filter(None, pool.map(lambda check: _guarded(check, root), CHECKS)))
+        return list(filter(None, pool.map(lambda check: _run_check(check, root), CHECKS)))
 
 
 def check_python_of_pants(root: Path) -> Finding:
-    """CPython 3.9."""
-    return _check_python(root, "3.9", "Pants runs on it")
+    """Check that there is a CPython 3.9 for Pants."""
+    return _check_python(root, "3.9", "Pants needs it")
 
 
 def check_python_of_code(root: Path) -> Finding:
-    """The CPython of pants.toml."""
-    return _check_python(root, lockfiles.python_version(root), "your code runs on it")
+    """Check that there is the CPython of pants.toml."""
+    return _check_python(root, lockfiles.python_version(root), "your code needs it")
 
 
 def check_history(root: Path) -> Finding:
-    """Whether what changed since the main branch can be said."""
+    """Check that the clone can be compared with the main branch."""
     name = "git history"
     count = git(root, "rev-list", "--count", "HEAD")
     if count is None:
-        return Finding(name, State.WRONG, "not a git repository, or one without a commit")
+        return Finding(name, State.ERROR, "not a git repository, or one without a commit")
     depth = f"{count} commits{', shallow' if is_shallow(root) else ''}"
     base = Revision.find_base(root, MAIN)
     if base:
         ahead = git(root, "rev-list", "--count", f"{base.commit}..HEAD")
-        return Finding(name, State.WELL, f"{depth}; {ahead} since {base}")
-    told = f"{depth}; where HEAD left {MAIN} is not among them: what changed cannot be said"
+        return Finding(name, State.OK, f"{depth}; {ahead} since {base}")
+    detail = f"{depth}, without the one at which HEAD left {MAIN}: cannot tell what changed"
     if is_shallow(root):
-        return Finding(name, State.WRONG, told, "git fetch --unshallow origin")
+        return Finding(name, State.ERROR, detail, "git fetch --unshallow origin")
     fetch = f"git fetch origin {MAIN}:refs/remotes/origin/{MAIN}"
-    return Finding(name, State.WRONG, told, fetch)
+    return Finding(name, State.ERROR, detail, fetch)
 
 
 def check_lockfiles(root: Path) -> Finding:
-    """Whether each lockfile was made of the requirements as they are now."""
+    """Check that each lockfile matches the requirements."""
     name = "lockfiles"
     stale = lockfiles.stale(root)
     if not stale:
-        return Finding(name, State.WELL, f"{len(lockfiles.resolves(root))}, as required")
-    told = "; ".join(f"{one.resolve}: {one.problem}" for one in stale)
+        return Finding(name, State.OK, f"{len(lockfiles.resolves(root))}, up to date")
+    detail = "; ".join(f"{one.resolve}: {one.problem}" for one in stale)
     names = " ".join(f"--resolve={one.resolve}" for one in stale)
     remedy = f"./pants generate-lockfiles {names} && ./pants fmt 3rdparty/python::"
-    return Finding(name, State.WRONG, told, remedy)
+    return Finding(name, State.ERROR, detail, remedy)
 
 
 def check_engine(root: Path) -> Finding:
-    """Docker, which images need and nothing else."""
+    """Check that a Docker engine answers; only images need one."""
     name = "Docker engine"
     done = _docker(root, "version", "--format", "{{.Server.Version}}")
     if done is None:
         install = "brew install --cask docker" if _is_mac() else "sudo apt-get install docker.io"
-        return Finding(name, State.DOUBTFUL, "there is none: no image can be made", install)
+        return Finding(name, State.WARNING, "not found: images cannot be built", install)
     if done.returncode == 0:
-        return Finding(name, State.WELL, done.stdout.strip())
+        return Finding(name, State.OK, done.stdout.strip())
     if "permission denied" in done.stderr:
-        told = "you may not talk to it: no image can be made"
-        return Finding(name, State.DOUBTFUL, told, 'sudo usermod -aG docker "$USER"  # log in anew')
+        detail = "permission denied: images cannot be built"
+        remedy = 'sudo usermod -aG docker "$USER"  # then log in again'
+        return Finding(name, State.WARNING, detail, remedy)
     start = "open -a Docker" if _is_mac() else "sudo service docker start"
-    return Finding(name, State.DOUBTFUL, "does not answer: no image can be made", start)
+    return Finding(name, State.WARNING, "does not answer: images cannot be built", start)
 
 
 def check_base_image(root: Path) -> Finding:
-    """What images stand on; where there is none, the first one fetches it."""
+    """Check that the base of images is here; if it is not, the first build pulls it."""
     name = "base image"
     variable = "PANTS_IMAGES_BASE_IMAGE"
     given = os.environ.get(variable, "")
     engine = check_engine(root)
-    if engine.state is not State.WELL:
-        return Finding(name, engine.state, "not known without an engine", engine.remedy)
+    if engine.state is not State.OK:
+        return Finding(name, engine.state, "unknown without a Docker engine", engine.remedy)
     found = _docker(root, "image", "ls", "--quiet", given or "datascience-base")
     if found and found.stdout.strip():
-        return Finding(name, State.WELL, given or "datascience-base")
+        return Finding(name, State.OK, given or "datascience-base")
     if given:
-        told = f"{given}, which {variable} names, is not here: the first image pulls it"
-        return Finding(name, State.DOUBTFUL, told, f"docker pull {given}")
-    told = "none yet: the first image fetches Python's from Docker Hub; without Docker Hub:"
+        detail = f"{given}, from {variable}, is not here: the first build pulls it"
+        return Finding(name, State.WARNING, detail, f"docker pull {given}")
+    detail = "none yet: the first build pulls Python's from Docker Hub; without Docker Hub, run:"
     remedy = f"./pants run docker/base:debian && export {variable}=datascience-base:debian"
-    return Finding(name, State.DOUBTFUL, told, remedy)
+    return Finding(name, State.WARNING, detail, remedy)
 
 
 def check_disk(root: Path) -> Finding:
-    """Room where the repository is, and where Pants keeps what it made."""
+    """Check the free space of the repository's disk and of Pants' cache."""
     name = "disk"
     places = [root, next(folder for folder in _cache().parents if folder.exists())]
     free = min(shutil.disk_usage(place).free for place in places) / GIGABYTE
-    told = f"{free:.1f} GB free"
+    detail = f"{free:.1f} GB free"
     if free >= COMFORTABLE:
-        return Finding(name, State.WELL, told)
-    state = State.WRONG if free < LEAST_FREE else State.DOUBTFUL
-    return Finding(name, state, f"{told}: a full one stops Pants", _clear())
+        return Finding(name, State.OK, detail)
+    state = State.ERROR if free < LEAST_FREE else State.WARNING
+    return Finding(name, state, f"{detail}: Pants fails on a full disk", _clear())
 
 
 def check_cache(root: Path) -> Finding:
-    """How large Pants' cache has grown; it never shrinks by itself."""
+    """Check the size of Pants' cache, which Pants never shrinks."""
     name = "Pants' cache"
     if not _cache().exists():
-        return Finding(name, State.WELL, f"{_cache()}: empty: the first call fills it")
-    # Killed after a while, it has said nothing.
+        return Finding(name, State.OK, f"{_cache()}: empty; the first call fills it")
+    # After a timeout there is no output.
     done = _run(["du", "-sk", str(_cache())], cwd=root)
     words = done.stdout.split() if done else []
     if not words:
-        told = f"{_cache()}: was not counted within {PATIENCE:.0f} s"
-        return Finding(name, State.DOUBTFUL, told, f"du -sh {lockfiles.quoted(_cache())}")
+        detail = f"{_cache()}: not measured within {PATIENCE:.0f} s"
+        return Finding(name, State.WARNING, detail, f"du -sh {lockfiles.quoted(_cache())}")
     size = int(words[0]) * 1024 / GIGABYTE
-    told = f"{_cache()}: {size:.1f} GB"
+    detail = f"{_cache()}: {size:.1f} GB"
     if size <= LARGE_CACHE:
-        return Finding(name, State.WELL, told)
-    return Finding(name, State.DOUBTFUL, f"{told}; Pants fills it again", _clear())
+        return Finding(name, State.OK, detail)
+    return Finding(name, State.WARNING, f"{detail}; Pants fills it again", _clear())
 
 
 def check_memory(root: Path) -> Finding | None:
-    """Whether Pants' daemon may grow to more than the machine has."""
+    """Check that the memory limit of Pants' daemon is below the machine's memory."""
     if not MEMORY.exists():
         return None
     found = re.search(r"^MemTotal: +(\d+) kB", MEMORY.read_text(), re.M)
     total = int(found[1]) * 1024 / GIBIBYTE if found else 0.0
     variable = "PANTS_PANTSD_MAX_MEMORY_USAGE"
     limit = _gibibytes(os.environ.get(variable, "")) or _daemon_limit(root)
-    told = f"{total:.1f} GiB; Pants' daemon may take {limit:g}"
+    detail = f"{total:.1f} GiB; Pants' daemon may use {limit:g}"
     if total > limit:
-        return Finding("memory", State.WELL, told)
+        return Finding("memory", State.OK, detail)
     remedy = f"export {variable}={max(1, int(total / 2))}GiB"
     if _is_wsl():
         enough = f"memory={limit + ROOM_FOR_PROCESSES:.0f}GB"
         remedy += f"  # or `{enough}` below [wsl2] in %UserProfile%\\.wslconfig, and wsl --shutdown"
-    return Finding("memory", State.DOUBTFUL, f"{told}: programs may be killed", remedy)
+    return Finding("memory", State.WARNING, f"{detail}: the system may kill processes", remedy)
 
 
 def check_line_endings(root: Path) -> Finding:
-    """Whether files have the line endings of Windows: no shell on Linux runs such a script."""
+    """Check that no file has Windows line endings: Linux cannot run such a script."""
     name = "line endings"
     listed = (git(root, "ls-files", "--eol") or "").splitlines()
     wrong = [line.partition("\t")[2] for line in listed if re.match(r"i/lf +w/crlf ", line)]
     if wrong:
         others = f" and {len(wrong) - 1} more files" if wrong[1:] else ""
-        told = f"{wrong[0]}{others}: CRLF, as on Windows; no shell here runs a script with it"
-        return Finding(name, State.WRONG, told, _SET_LF + _TO_LF)
+        detail = f"{wrong[0]}{others}: CRLF line endings; scripts with them do not run here"
+        return Finding(name, State.ERROR, detail, _SET_LF + _TO_LF)
     converts = git(root, "config", "core.autocrlf") == "true"
     if converts and git(root, "check-attr", "eol", "--", "pants") != "pants: eol: lf":
-        told = "LF, but git is set to write CRLF at the next checkout (core.autocrlf)"
-        return Finding(name, State.DOUBTFUL, told, _SET_LF)
-    return Finding(name, State.WELL, "LF")
+        detail = "LF, but the next checkout writes CRLF (core.autocrlf is true)"
+        return Finding(name, State.WARNING, detail, _SET_LF)
+    return Finding(name, State.OK, "LF")
 
 
 def check_wsl(root: Path) -> Finding | None:
-    """Where the clone is in WSL 2, for which a Windows drive is a network file system."""
+    """Check that, in WSL 2, the clone is not on a Windows drive, which is slow."""
     if not _is_wsl():
         return None
     name, drive = "WSL 2", _windows_drive(root)
     if not drive:
-        return Finding(name, State.WELL, f"{root}: on a Linux disk")
-    told = (
-        f"{root}: on {drive}, a Windows drive: many times slower; file modes are lost, and Pants' "
-        "daemon does not notice what Windows programs change"
+        return Finding(name, State.OK, f"{root}: on a Linux disk")
+    detail = (
+        f"{root}: on {drive}, a Windows drive: slow, without file modes, and Pants' daemon does "
+        "not notice changes by Windows programs"
     )
     clone = f'git clone "$(git remote get-url origin)" ~/{lockfiles.quoted(Path(root.name))}'
-    return Finding(name, State.DOUBTFUL, told, clone)
+    return Finding(name, State.WARNING, detail, clone)
 
 
 def check_tracking(root: Path) -> Finding:
-    """Whether the MLflow server answers that MLFLOW_TRACKING_URI names."""
+    """Check that the MLflow server of MLFLOW_TRACKING_URI answers."""
     name, variable = "MLflow", "MLFLOW_TRACKING_URI"
     uri = os.environ.get(variable, "")
     if not uri:
-        return Finding(name, State.WELL, f"{variable} is not set: SQLite, in .mlflow/")
+        return Finding(name, State.OK, f"{variable} is not set: uses SQLite in .mlflow/")
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https"):
-        return Finding(name, State.WELL, f"{variable} names no server: {parts.scheme or uri}")
-    # Without a user's name and password.
+        return Finding(name, State.OK, f"{variable} is not a server: {parts.scheme or uri}")
+    # Without user name and password.
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    refused = _refused(f"{shown.rstrip('/')}/health")
-    if not refused:
-        return Finding(name, State.WELL, f"{shown} answers")
-    remedy = f"unset {variable}  # or name a server that answers: export {variable}=https://…"
-    return Finding(name, State.WRONG, f"{shown} does not answer: {refused}", remedy)
+    problem = _find_problem(f"{shown.rstrip('/')}/health")
+    if not problem:
+        return Finding(name, State.OK, f"{shown} answers")
+    remedy = f"unset {variable}  # or set another server: export {variable}=https://…"
+    return Finding(name, State.ERROR, f"{shown} does not answer: {problem}", remedy)
 
 
 CHECKS = (
@@ -277,25 +279,25 @@ CHECKS = (
 
 
 _SET_LF = "git config core.autocrlf input"
-# Only of files that git holds with LF: nothing else of them changes, edited or not.
+# Changes only files that git has with LF, and only their line endings.
 _TO_LF = (
     " && git ls-files -z --eol | grep -z '^i/lf *w/crlf' | cut -z -f2 | xargs -0 sed -i 's/\\r$//'"
 )
 
 
-def _guarded(check: Callable[[Path], Finding | None], root: Path) -> Finding | None:
-    """A check that cannot be made is a finding, and keeps no other from being made."""
+def _run_check(check: Callable[[Path], Finding | None], root: Path) -> Finding | None:
+    """Run a check; return an exception as a finding, so that the other checks run."""
     name = check.__name__[len("check_") :].replace("_", " ")
     try:
         return check(root)
     except UntrustedRepositoryError as error:
-        return Finding(name, State.WRONG, "git does not trust the clone's owner", error.remedy)
+        return Finding(name, State.ERROR, "git does not trust the owner of the clone", error.remedy)
     except (OSError, ValueError, UserError) as error:
-        return Finding(name, State.WRONG, f"cannot be checked: {error}")
+        return Finding(name, State.ERROR, f"cannot be checked: {error}")
 
 
 def _run(command: Sequence[str], *, cwd: Path) -> subprocess.CompletedProcess[str] | None:
-    """How a command ends; None where there is no such program, or it does not come to an end."""
+    """Run a command; return None if there is no such program, or after a timeout."""
     try:
         return subprocess.run(
             command,
@@ -315,22 +317,20 @@ def _docker(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | N
 
 
 def _check_python(root: Path, version: str, use: str) -> Finding:
-    """The interpreter that the launcher has chosen or, by its own search, would choose."""
+    """Check the interpreter that the launcher has chosen, or would choose."""
     name = f"Python {version}"
     done = _run(["bash", "-c", _CHOSEN_PYTHON, "bash", version], cwd=root)
     if done is None:
-        return Finding(name, State.WRONG, "there is no bash, in which ./pants is written")
+        return Finding(name, State.ERROR, "./pants needs bash, which is not installed")
     if done.returncode == 0:
-        return Finding(name, State.WELL, " ".join(done.stdout.splitlines()))
+        return Finding(name, State.OK, " ".join(done.stdout.splitlines()))
     if done.returncode == 2:
         broken = done.stdout.strip()
         remedy = f"rm {lockfiles.quoted(Path(broken))} && ./pants --version"
-        return Finding(name, State.WRONG, f"{broken} does not run; {use}", remedy)
+        return Finding(name, State.ERROR, f"{broken} does not run; {use}", remedy)
     tried = "; ".join(line.strip() for line in done.stdout.splitlines() if line.strip())
-    told = (
-        f"none yet; {use}. The next call of ./pants installs it{tried and '. Unsuitable: '}{tried}"
-    )
-    return Finding(name, State.DOUBTFUL, told, "./pants --version")
+    detail = f"not found; {use}. The next ./pants installs it{tried and '. Unsuitable: '}{tried}"
+    return Finding(name, State.WARNING, detail, "./pants --version")
 
 
 def _is_wsl() -> bool:
@@ -338,8 +338,8 @@ def _is_wsl() -> bool:
 
 
 def _windows_drive(folder: Path) -> str:
-    """Where the Windows drive is mounted that a folder is on; empty if it is on another disk."""
-    # Of two at one place, the later one hides the other.
+    """The mount point of a folder's Windows drive; empty if it is on another disk."""
+    # Of two mounts at one place, the later hides the earlier.
     mounts = [line.split(" ")[1:3] for line in reversed(MOUNTS.read_text().splitlines())]
     around = [(mount, kind) for mount, kind in mounts if folder.is_relative_to(mount)]
     mount, kind = max(around, key=lambda one: len(one[0]), default=("", ""))
@@ -353,7 +353,7 @@ def _daemon_limit(root: Path) -> float:
 
 
 def _gibibytes(size: str) -> float:
-    """A size as Pants takes it, such as 8GiB; 0 if it is not one."""
+    """Parse a size in Pants' format, such as 8GiB; return 0 if it is not valid."""
     found = re.fullmatch(r"([\d.]+) *(GiB|MiB|KiB|B?)", size.strip(), re.I)
     powers = {"gib": 30, "mib": 20, "kib": 10}
     return float(found[1]) * 2 ** powers.get(found[2].lower(), 0) / GIBIBYTE if found else 0.0
@@ -371,8 +371,8 @@ def _clear() -> str:
     return f"rm -rf {lockfiles.quoted(_cache())}"
 
 
-def _refused(address: str) -> str:
-    """Why a server does not answer; nothing if it does, be it that it wants to know who asks."""
+def _find_problem(address: str) -> str:
+    """Call a server; return why it does not answer, empty if it answers or asks for a login."""
     try:
         urllib.request.urlopen(address, timeout=ANSWER_WITHIN).close()
     except urllib.error.HTTPError as error:

@@ -1,4 +1,4 @@
-"""What Pants makes of a commit: a model's image and the bundle of DAGs; what a registry has."""
+"""Build and publish a commit's images and DAG bundle, and look up images in a registry."""
 
 from __future__ import annotations
 
@@ -17,41 +17,42 @@ from cli.errors import UserError
 from cli.terminal import say
 from tools.workspace.pants import call_pants
 
-# The archive of Airflow's DAGs, and the program that asks a registry.
+# The archive of Airflow's DAGs.
 BUNDLE_TARGET = "src/dags:bundle"
-# The image with the tasks of all models, and with those that are none's.
+# The image with the tasks of all models, and those outside of models.
 SHARED_IMAGE_TARGET = "docker/datascience:image"
 DECLARATION = "dag.toml"
+# The program that looks up images in a registry.
 _MANIFEST = "pants-plugins/model_image/scripts:manifest"
 _MANIFEST_FILE = "pants-plugins.model_image.scripts/manifest.pex"
 _CONTENT = "content-"
-_OF_MODELS = "models/"
+_MODELS = "models/"
 
 
 @dataclass(frozen=True)
 class Registry:
-    """A registry of images, and the program that looks into it."""
+    """An image registry, and the program that looks up images in it."""
 
     host: str
     program: Path
 
     @classmethod
-    def packaged(cls, root: Path, host: str) -> Registry:
-        """With its program, which Pants makes where it is not there yet."""
+    def package(cls, root: Path, host: str) -> Registry:
+        """Package the program with Pants."""
         _package(root, _MANIFEST)
         return cls(host, _dist(root) / _MANIFEST_FILE)
 
     def digest(self, repository: str, tag: str) -> str:
-        """What it has under a tag or a digest; empty where it has nothing.
+        """The digest of an image, by tag or digest; empty if the registry lacks it.
 
         Raises:
-            UserError: it cannot be asked.
+            UserError: the registry cannot be reached, or refuses.
         """
-        kept = ("PYTHON", "VIRTUAL_ENV", "PEX")
+        removed = ("PYTHON", "VIRTUAL_ENV", "PEX")
         done = subprocess.run(
-            # Not our own virtual environment.
+            # The base interpreter, without our packages.
             [Path(sys.executable).resolve(), self.program, f"{self.host}/{repository}", tag],
-            env={name: value for name, value in os.environ.items() if not name.startswith(kept)},
+            env={name: value for name, value in os.environ.items() if not name.startswith(removed)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -64,7 +65,7 @@ class Registry:
 
 @dataclass(frozen=True)
 class Image:
-    """An image that Pants built: its target, its name without registry, and its tag by content."""
+    """An image that Pants built: its target, its name without registry, and its content tag."""
 
     target: str
     repository: str
@@ -73,13 +74,13 @@ class Image:
 
 @dataclass(frozen=True)
 class Artifacts:
-    """What a commit has for a model.
+    """What a commit deploys for a model.
 
     Attributes:
-        image: of the model's own tasks.
-        shared_image: of the DAG's other tasks, where it has some.
+        image: runs the model's tasks.
+        shared_image: runs the DAG's tasks outside of the model, if there are any.
         declaration: the model's `dag.toml`.
-        shared: the other files of the bundle, without those of models.
+        shared: the files of the bundle outside of models.
     """
 
     image: Image
@@ -89,12 +90,12 @@ class Artifacts:
 
     @property
     def images(self) -> tuple[Image, ...]:
-        """Those that there are, the model's own first."""
+        """All images, the model's first."""
         return (self.image, *([self.shared_image] if self.shared_image else []))
 
 
 def build(root: Path, model: str) -> Artifacts:
-    """Build a model's images and the bundle, as the working tree has them.
+    """Build a model's images and the bundle from the working tree.
 
     Raises:
         UserError: the model declares no DAG, or Pants fails.
@@ -106,44 +107,44 @@ def build(root: Path, model: str) -> Artifacts:
     _package(root, *targets, BUNDLE_TARGET, _MANIFEST)
     images = [_image(root, target) for target in targets]
     files = dict(_files(_archive(root)))
-    declaration = files.get(f"{_OF_MODELS}{model}/{DECLARATION}")
+    declaration = files.get(f"{_MODELS}{model}/{DECLARATION}")
     if declaration is None:
         raise UserError(
-            f"{BUNDLE_TARGET} has no {_OF_MODELS}{model}/{DECLARATION}: does "
-            f'src/models/{model}/BUILD have file(name="dag", source="dag.toml")?'
+            f"{BUNDLE_TARGET} has no {_MODELS}{model}/{DECLARATION}. Add "
+            f'file(name="dag", source="dag.toml") to src/models/{model}/BUILD.'
         )
-    shared = {name: text for name, text in files.items() if not name.startswith(_OF_MODELS)}
+    shared = {name: data for name, data in files.items() if not name.startswith(_MODELS)}
     return Artifacts(images[0], images[1] if images[1:] else None, declaration, shared)
 
 
 def has_other_tasks(root: Path, model: str) -> bool:
-    """Whether a model's DAG has tasks that are not the model's own.
+    """Whether a model's DAG has tasks outside of the model.
 
     Raises:
-        UserError: it declares none, or what it declares cannot be read.
+        UserError: there is no declaration, or it is not valid TOML.
     """
     file = root / "src/models" / model / DECLARATION
     shown = file.relative_to(root)
     try:
-        told = tomllib.loads(file.read_text(encoding="utf-8"))
+        declaration = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"{shown}: is not there: declare the model's DAG in it.") from error
+        raise UserError(f"{shown}: no such file. Declare the model's DAG in it.") from error
     except (ValueError, OSError) as error:
         raise UserError(f"{shown}: cannot be read as TOML: {error}.") from error
-    tasks = told.get("tasks", {})
+    tasks = declaration.get("tasks", {})
     modules = [task.get("module", "") for task in tasks.values() if isinstance(task, dict)]
     return any(module and not module.startswith(f"models.{model}.") for module in modules)
 
 
 def publish(root: Path, image: Image, host: str) -> None:
-    """Push an image to one registry, whichever pants.toml names.
+    """Push an image to a registry, instead of those in pants.toml.
 
     Raises:
-        UserError: the registry does not take it.
+        UserError: the push failed.
     """
     registries = {"deployment": {"address": host, "default": True}}
     say(f"Publishing {image.target} …")
-    # Pants reads a Python literal.
+    # Pants expects a Python literal.
     call_pants(root, [f"--docker-registries={registries!r}", "publish", image.target])
 
 
@@ -153,12 +154,12 @@ def _package(root: Path, *targets: str) -> None:
 
 def _image(root: Path, target: str) -> Image:
     folder, _, name = target.partition(":")
-    told = json.loads((_dist(root) / folder.replace("/", ".") / f"{name}.json").read_text())
-    for ref in told["refs"]:
+    built = json.loads((_dist(root) / folder.replace("/", ".") / f"{name}.json").read_text())
+    for ref in built["refs"]:
         repository, _, tag = ref.rpartition(":")
         if tag.startswith(_CONTENT):
             return Image(target, repository, tag)
-    raise UserError(f"{target} has no tag by its content: {told['refs']}.")
+    raise UserError(f"{target} has no tag that starts with {_CONTENT}: {built['refs']}.")
 
 
 def _archive(root: Path) -> Path:
@@ -170,7 +171,7 @@ def _archive(root: Path) -> Path:
 
 
 def _files(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """The files of a zip or tar archive, by their names in it."""
+    """The names and contents of the files in a zip or tar archive."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened:
             for entry in opened.infolist():

@@ -1,17 +1,20 @@
-"""Deploy a model: its image, its version in MLflow, and the declaration of its DAG.
+"""Deploy a model: its image, its version in MLflow, and its DAG.
 
 Examples:
   ./pants run src/tools:deploy -- iris --environment staging
   ./pants run src/tools:deploy -- iris --environment staging --dry-run
   ./pants run src/tools:deploy -- iris --environment prod --version 4 --yes
 
-Builds what the commit has, shows what is deployed and what would be, and asks. Where nothing
-differs it does nothing. Where a step fails, what runs is what ran before; the same call again goes
-on. `./pants run src/tools:rollback -- iris --environment prod` returns to the release before.
+Builds the checked-out commit, shows what would change, and asks for confirmation. If nothing
+changes, it does nothing. If a step fails, it undoes the earlier steps, so that the earlier release
+still runs; run the same command again to continue. To return to the previous release, run
+`./pants run src/tools:rollback -- iris --environment prod`.
 
-Which registry and which folder of DAGs is the environment's: [deployment] in
-src/config/environments/*.toml. Exits with 0 when done or when nothing is to be done, with 1 where a
-step failed or somebody said no, with 2 on wrong settings or options.
+Set the environment's image registry and DAG folder in the section [deployment] of
+src/config/environments/*.toml.
+
+Exit codes: 0 done, or nothing to do; 1 a step failed, or not confirmed; 2 wrong settings or
+options.
 """
 
 from __future__ import annotations
@@ -23,11 +26,11 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from cli import task
-from cli.errors import InputError
 from cli.task import TaskContext
 from config.settings import Settings
 
 PROG = "tools.release.deploy"
+EXAMPLE = "./pants run src/tools:deploy -- iris --environment staging"
 
 
 class DeploySettings(Settings):
@@ -39,41 +42,37 @@ class DeploySettings(Settings):
     version: str = Field(
         "", description="the version's number in MLflow; default: the one with the alias"
     )
-    dry_run: bool = Field(False, description="stop when it is said what would be done")
-    yes: bool = Field(False, description="do not ask")
+    dry_run: bool = Field(False, description="show what would change, and stop")
+    yes: bool = Field(False, description="do not ask for confirmation")
 
 
 def run(settings: DeploySettings, context: TaskContext) -> int:
     """Deploy one model."""
     from tools.release.artifacts import Registry, build
-    from tools.release.plan import plan_deployment
-    from tools.release.site import (
-        Site,
+    from tools.release.deploy_task import plan_deployment
+    from tools.release.environment import (
+        DeploymentEnvironment,
         check_committed,
-        check_model,
         choose_version,
         commit_of,
     )
     from tools.workspace.git import find_root
+    from tools.workspace.models import check_model
 
     root = find_root()
-    if not settings.name:
-        raise InputError(
-            "Name a model: e.g. ./pants run src/tools:deploy -- iris --environment staging"
-        )
-    check_model(root, settings.name)
-    site = Site.of(settings.name, context)
-    if site.environment != "dev":
+    check_model(root, settings.name, example=EXAMPLE)
+    environment = DeploymentEnvironment.of(settings.name, context)
+    if environment.name != "dev":
         check_committed(root)
-    # What cannot be reached is told before minutes of building.
-    version = choose_version(site.versions, settings.version)
-    site.bundle.current()
+    # Before the build, which takes minutes, check that MLflow and the DAG folder can be reached.
+    version = choose_version(environment.versions, settings.version)
+    environment.current()
     artifacts = build(root, settings.name)
-    registry = Registry.packaged(root, site.registry)
+    registry = Registry.package(root, environment.registry)
     plan = plan_deployment(
-        site, artifacts, registry, root=root, version=version, commit=commit_of(root)
+        environment, artifacts, registry, root=root, version=version, commit=commit_of(root)
     )
-    return plan.confirm_and_carry_out(dry_run=settings.dry_run, yes=settings.yes, done="deployed")
+    return plan.confirm_and_apply(dry_run=settings.dry_run, yes=settings.yes, done="deployed")
 
 
 main = partial(task.main, DeploySettings, run, prog=PROG, doc=__doc__)

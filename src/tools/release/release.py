@@ -1,8 +1,9 @@
-"""What is deployed of a model, and what was: files beside the DAGs that Airflow reads.
+"""The releases of a model: files in the folder from which Airflow reads its DAGs.
 
-- `models/iris/dag.toml` and `models/iris/release.json`: what runs now; the second is written last.
-- `releases/iris/1.json`, `2.json`, …: every release that was made, each with its `dag.toml`.
-- `bundle.json`: the files that all models share, which the last deployed commit brought.
+- `models/iris/dag.toml` and `models/iris/release.json`: the current release; the second is written
+  last.
+- `releases/iris/1.json`, `2.json`, …: every release, each with its `dag.toml`.
+- `bundle.json`: the list of files that all models share, from the last deployed commit.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ class Release:
     """One release of a model.
 
     Attributes:
-        image: with its digest, so that nothing that is pushed later changes it.
-        shared_image: of the DAG's tasks that are no model's own; empty where it has none of those.
+        image: with its digest, so that later pushes do not change it.
+        shared_image: the image of the DAG's tasks outside of the model; empty without such tasks.
         version: the number of the model's version in MLflow.
-        release: counts the model's releases in this environment.
-        previous: the release that it took the place of, to which a rollback returns.
+        release: the number of the release in this environment, from 1.
+        previous: the release that it replaced, to which a rollback returns.
         created: when it was first deployed, in UTC.
     """
 
@@ -45,32 +46,32 @@ class Release:
 
     @property
     def images(self) -> tuple[str, ...]:
-        """All of them, each with its digest; the model's own first."""
+        """All images with their digests; the model's first."""
         return tuple(image for image in (self.image, self.shared_image) if image)
 
     def to_json(self, **more: str) -> bytes:
-        """As it stands in a file."""
+        """The content of its file."""
         return f"{json.dumps({**dataclasses.asdict(self), **more}, indent=2)}\n".encode()
 
     @classmethod
     def from_json(cls, content: bytes, *, file: str) -> Self:
-        """Read a file.
+        """Parse the content of a file.
 
         Raises:
-            UserError: it is no release.
+            UserError: it is not a release.
         """
-        told = _object(content, file)
+        values = _object(content, file)
         try:
-            return cls(**{field.name: told[field.name] for field in dataclasses.fields(cls)})
+            return cls(**{field.name: values[field.name] for field in dataclasses.fields(cls)})
         except KeyError as error:
             raise UserError(
-                f"{file}: expected a release, and it has no {error}. Put the file back as it was."
+                f"{file}: expected a release, but {error} is missing. Restore the file."
             ) from error
 
 
 @dataclass(frozen=True)
 class Record:
-    """A release with the declaration of its DAG, as the history keeps them."""
+    """A release with the declaration of its DAG, as in the history."""
 
     release: Release
     declaration: bytes
@@ -78,40 +79,42 @@ class Record:
 
 @dataclass(frozen=True)
 class DeployedBundle:
-    """The folder that Airflow takes its DAGs from, with one model's releases in it."""
+    """The folder from which Airflow reads DAGs, with one model's releases."""
 
     folder: Folder
     model: str
 
     @property
     def declaration_file(self) -> str:
-        """What its DAG is made from."""
+        """The declaration of the model's DAG."""
         return f"models/{self.model}/dag.toml"
 
     @property
     def release_file(self) -> str:
-        """What says which release runs."""
+        """The current release."""
         return f"models/{self.model}/release.json"
 
     def record_file(self, number: int) -> str:
-        """Where the history keeps a release."""
+        """A release in the history."""
         return f"releases/{self.model}/{number}.json"
 
     def current(self) -> Release | None:
-        """What is deployed now, None before the first time."""
+        """The release that is deployed now, None before the first deployment."""
         content = self.folder.read(self.release_file)
-        return Release.from_json(content, file=self._named(self.release_file)) if content else None
+        return (
+            Release.from_json(content, file=self._location(self.release_file)) if content else None
+        )
 
     def numbers(self) -> list[int]:
-        """The releases that the history has."""
+        """The releases in the history."""
         names = self.folder.names(f"releases/{self.model}")
         return sorted(int(found[1]) for name in names if (found := re.match(r"(\d+)\.json$", name)))
 
     def record(self, number: int) -> Record:
-        """One release of the history.
+        """Read one release of the history.
 
         Raises:
-            UserError: it is not there.
+            UserError: there is no such release.
         """
         file = self.record_file(number)
         content = self.folder.read(file)
@@ -121,34 +124,46 @@ class DeployedBundle:
                 f"{self.model} has no release {number} in {self.folder.location}; "
                 f"releases: {known}."
             )
-        told = _object(content, self._named(file))
-        release = Release.from_json(content, file=self._named(file))
-        return Record(release, str(told.get("declaration", "")).encode())
+        values = _object(content, self._location(file))
+        release = Release.from_json(content, file=self._location(file))
+        return Record(release, str(values.get("declaration", "")).encode())
 
     def shared_files(self) -> list[str]:
-        """The files of no single model that the last deployed bundle brought."""
+        """The files that all models share, from the last deployed bundle."""
         content = self.folder.read(BUNDLE)
-        return list(_object(content, self._named(BUNDLE))["files"]) if content else []
+        return list(_object(content, self._location(BUNDLE))["files"]) if content else []
 
-    def _named(self, file: str) -> str:
+    def _location(self, file: str) -> str:
         return f"{self.folder.location}/{file}"
 
 
 def record_content(record: Record) -> bytes:
-    """What the history's file of a release holds."""
+    """The content of a release's file in the history."""
     return record.release.to_json(declaration=record.declaration.decode())
 
 
 def bundle_content(commit: str, files: Mapping[str, bytes]) -> bytes:
-    """Which files of no single model are there, and of which commit."""
+    """The content of `bundle.json`: the shared files, and their commit."""
     return f"{json.dumps({'commit': commit, 'files': sorted(files)}, indent=2)}\n".encode()
+
+
+def write_files(folder: Folder, files: Mapping[str, bytes | None]) -> None:
+    """Write files, and remove those whose content is None; imported files come first."""
+    for name in sorted(files, key=lambda name: (files[name] is None, name.startswith("dags/"))):
+        content = files[name]
+        if folder.read(name) == content:
+            continue
+        if content is None:
+            folder.remove(name)
+        else:
+            folder.write(name, content)
 
 
 def _object(content: bytes, file: str) -> dict[str, Any]:
     try:
-        told = json.loads(content)
+        values = json.loads(content)
     except ValueError as error:
-        raise UserError(f"{file}: no JSON ({error}). Put the file back as it was.") from error
-    if not isinstance(told, dict):
-        raise UserError(f"{file}: expected a JSON object. Put the file back as it was.")
-    return told
+        raise UserError(f"{file}: not valid JSON ({error}). Restore the file.") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{file}: expected a JSON object. Restore the file.")
+    return values

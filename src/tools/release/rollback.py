@@ -1,13 +1,13 @@
-"""Return a model to the release before: its image, its version in MLflow, its DAG's declaration.
+"""Return a model to its previous release: its image, its version in MLflow, and its DAG.
 
 Examples:
   ./pants run src/tools:rollback -- iris --environment prod
   ./pants run src/tools:rollback -- iris --environment prod --dry-run
   ./pants run src/tools:rollback -- iris --environment prod --to 3 --yes
 
-Builds nothing: all of it is in the registry, in MLflow and in the history beside the DAGs. A second
-call goes one release further back; `--to` goes to any, forwards too. Code that all models' DAGs
-share stays as it is. Exits like `deploy`.
+Builds nothing: the registry, MLflow and the history in the DAG folder have all parts. Run it again
+to go back one more release, or use `--to` for any release, also a later one. The shared code of all
+DAGs does not change. The exit codes are those of `deploy`.
 """
 
 from __future__ import annotations
@@ -19,43 +19,41 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from cli import task
-from cli.errors import InputError
 from cli.task import TaskContext
 from config.settings import Settings
 
 PROG = "tools.release.rollback"
+EXAMPLE = "./pants run src/tools:rollback -- iris --environment prod"
 
 
 class RollbackSettings(Settings):
-    """What to return to."""
+    """The release to return to."""
 
     section: ClassVar[str] = "rollback"
 
     name: CliPositionalArg[str] = Field("", description="the model's name")
     to: int | None = Field(
-        None, ge=1, description="a release's number; default: the one before the present one"
+        None, ge=1, description="a release's number; default: the one before the current release"
     )
-    dry_run: bool = Field(False, description="stop when it is said what would be done")
-    yes: bool = Field(False, description="do not ask")
+    dry_run: bool = Field(False, description="show what would change, and stop")
+    yes: bool = Field(False, description="do not ask for confirmation")
 
 
 def run(settings: RollbackSettings, context: TaskContext) -> int:
     """Roll one model back."""
     from tools.release.artifacts import Registry
-    from tools.release.plan import plan_rollback
-    from tools.release.site import Site
+    from tools.release.environment import DeploymentEnvironment
+    from tools.release.rollback_task import plan_rollback
     from tools.workspace.git import find_root
+    from tools.workspace.models import check_model
 
     root = find_root()
-    if not settings.name:
-        raise InputError(
-            "Name a model: e.g. ./pants run src/tools:rollback -- iris --environment prod"
-        )
-    site = Site.of(settings.name, context)
-    # What is refused is refused before Pants is asked for anything.
-    target = site.rollback_target(settings.to)
-    plan = plan_rollback(site, target, Registry.packaged(root, site.registry))
-    return plan.confirm_and_carry_out(dry_run=settings.dry_run, yes=settings.yes, done="back at")
+    check_model(root, settings.name, example=EXAMPLE)
+    environment = DeploymentEnvironment.of(settings.name, context)
+    # Find errors before Pants packages the registry's program.
+    target = environment.rollback_target(settings.to)
+    plan = plan_rollback(environment, target, Registry.package(root, environment.registry))
+    return plan.confirm_and_apply(dry_run=settings.dry_run, yes=settings.yes, done="rolled back to")
 
 
 main = partial(task.main, RollbackSettings, run, prog=PROG, doc=__doc__)

@@ -1,58 +1,90 @@
-"""Steps that are all done, or undone again."""
+"""Steps that all succeed, or are undone; and the steps that switch to another release."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cli.errors import UserError
 from cli.terminal import say
+from tools.release.environment import DeploymentEnvironment
+from tools.release.release import Record, write_files
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do, and how it is put back; without that, it may stay."""
+    """One action, named as an imperative; without `undo`, its effect may stay."""
 
     name: str
     do: Callable[[], None]
     undo: Callable[[], None] | None = None
 
 
-def carry_out(steps: Sequence[Step], *, what: str) -> None:
-    """Do one step after the other; where one fails, or somebody interrupts, put back what was done.
+def run_steps(steps: Sequence[Step], *, title: str) -> None:
+    """Run the steps in order; if one fails or is interrupted, undo it and the earlier ones.
 
     Raises:
-        UserError: a step failed; says what is done, what was put back, and what could not be.
+        UserError: a step failed; names the steps that were not undone.
     """
     for number, step in enumerate(steps):
         done = steps[:number]
         try:
             step.do()
         except UserError as error:
-            told = _undone(done, step)
-            raise UserError(_failed(what, step, error, told, done)) from error
+            outcome = _roll_back(done, step)
+            raise UserError(_failure(title, step, error, outcome, done)) from error
         except BaseException:
-            say(f"{what}: interrupted at {step.name!r}. {_undone(done, step)}")
+            say(f"{title}: interrupted at {step.name!r}. {_roll_back(done, step)}")
             raise
         say(f"  done: {step.name}")
 
 
-def _undone(done: Sequence[Step], failed: Step) -> str:
-    """Undo in reverse, also what a step that failed may have done; what came of it, in words."""
-    unknown = "" if _undo(failed) else failed.name
+def switch_release(
+    environment: DeploymentEnvironment, record: Callable[[], Record]
+) -> Iterator[Step]:
+    """The steps that make a release the current one; `release.json` is written last."""
+    bundle, versions = environment.bundle, environment.versions
+    declaration, file = bundle.declaration_file, bundle.release_file
+    before = {name: bundle.folder.read(name) for name in (declaration, file)}
+    aliased = environment.aliased_version()
+
+    def restore_alias() -> None:
+        if environment.aliased_version() != aliased:
+            versions.set_alias(aliased)
+
+    yield Step(
+        f"write {declaration}",
+        lambda: bundle.folder.write(declaration, record().declaration),
+        lambda: write_files(bundle.folder, {declaration: before[declaration]}),
+    )
+    yield Step(
+        f"move the alias {versions.alias}",
+        lambda: versions.set_alias(record().release.version),
+        restore_alias,
+    )
+    yield Step(
+        f"write {file}",
+        lambda: bundle.folder.write(file, record().release.to_json()),
+        lambda: write_files(bundle.folder, {file: before[file]}),
+    )
+
+
+def _roll_back(done: Sequence[Step], failed: Step) -> str:
+    """Undo the failed step and the earlier ones, last first; return what came of it."""
+    is_undone = _undo(failed)
     left = [step.name for step in reversed(done) if not _undo(step)]
     if left:
-        return f"Could not be put back, and may be deployed in part: {'; '.join(left)}."
-    if unknown:
-        return (
-            "What runs is what ran before: all else was put back. Only whether "
-            f"{unknown!r} was done after all could not be looked at."
-        )
-    return "What runs is what ran before: all else was put back."
+        return f"Could not undo, so the release may be deployed in part: {'; '.join(left)}."
+    if is_undone:
+        return "All steps were undone: the earlier release still runs."
+    return (
+        "The earlier steps were undone: the earlier release still runs. Could not check whether "
+        f"{failed.name!r} had an effect."
+    )
 
 
 def _undo(step: Step) -> bool:
-    """Whether it is as it was before the step, as far as that matters."""
+    """Undo a step; return whether that succeeded."""
     try:
         if step.undo:
             step.undo()
@@ -61,11 +93,9 @@ def _undo(step: Step) -> bool:
     return True
 
 
-def _failed(what: str, step: Step, error: UserError, told: str, done: Sequence[Step]) -> str:
+def _failure(title: str, step: Step, error: UserError, outcome: str, done: Sequence[Step]) -> str:
     kept = [one.name for one in done if not one.undo]
-    lines = [f"{what} failed at {step.name!r}: {error}", told]
+    lines = [f"{title} failed at {step.name!r}: {error}", outcome]
     if kept:
         lines.append(f"Done, and kept: {', '.join(kept)}.")
-    return "\n".join(
-        [*lines, "Run the same command again when that is mended: it goes on from here."]
-    )
+    return "\n".join([*lines, "Fix this, and run the same command again: it continues from here."])

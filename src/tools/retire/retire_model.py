@@ -1,21 +1,23 @@
-"""Remove a model everywhere, once nobody depends on it.
+"""Remove a model that nothing depends on.
 
 Examples:
   ./pants run src/tools:retire-model -- churn --dry-run
   ./pants run src/tools:retire-model -- churn
 
-Removed are its folder, its tests, and the contracts that nobody else uses. First it says who
-depends on the model: other code, tests, notebooks, each with the dependencies that lead there, and
-the lines of pages and configuration that name it; while there are any, it exits with 1 and removes
-nothing. A line that named the model before there was one is an example, and no obstacle. Feature
-views that are unused afterwards stay, and are named. So is what lies outside of git, with the
-commands that remove it. Exits with 2 where there is no such model, or where something that would be
-removed is not committed; --force removes it all the same.
+Removes the model's folder, its tests, and the contracts that only it uses. Before that, lists what
+depends on the model: code, tests and notebooks with the dependencies that lead to it, and lines of
+documentation and configuration that name it. If there are any, removes nothing. Ignores lines that
+named the model before it existed: they are examples.
+
+Keeps feature views that become unused, and lists them. Prints the commands that remove what is not
+in git: versions, the DAG, images.
+
+Exit codes: 0 done; 1 something depends on the model; 2 there is no such model, or it has
+uncommitted files, which only --force removes.
 """
 
 from __future__ import annotations
 
-import difflib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -30,14 +32,14 @@ from config.settings import Settings
 
 if TYPE_CHECKING:
     from tools.retire.retire_model_task import Retirement
-    from tools.workspace.target_graph import TargetGraph
 
 PROG = "tools.retire.retire_model"
+EXAMPLE = "./pants run src/tools:retire-model -- churn"
 OUTSIDE = """\
-Outside of git, for a person to remove, where it is:
+Not in git. Remove what exists by hand:
   versions in MLflow
     python -c "from mlflow import MlflowClient as C; C().delete_registered_model('{name}')"
-  its DAG: the first at once, the second once the bundle without it is deployed
+  its DAG: pause it now, delete it after the bundle without it is deployed
     airflow dags pause {name}
     airflow dags delete --yes {name}
   images in ECR, and on this machine
@@ -52,18 +54,21 @@ class RetireModelSettings(Settings):
 
     name: CliPositionalArg[str] = Field("", description="the model's name")
     dry_run: bool = Field(False, description="show what would be removed, and remove nothing")
-    force: bool = Field(False, description="remove what is not committed, too")
+    force: bool = Field(False, description="also remove uncommitted files")
 
 
 def run(settings: RetireModelSettings, context: TaskContext) -> int:
-    """Remove one model, or say who depends on it."""
-    from cli.terminal import show
-    from tools.retire.retire_model_task import remove, retirement_of
+    """Remove one model, or list what depends on it."""
+    from cli.terminal import say, show
+    from tools.retire.retire_model_task import plan_retirement, remove
     from tools.workspace.git import find_root
+    from tools.workspace.models import check_model
+    from tools.workspace.target_graph import TargetGraph
 
     root, name = find_root(), settings.name
-    _check_name(root, name)
-    retirement = retirement_of(root, name, _graph(root))
+    check_model(root, name, example=EXAMPLE)
+    say("Asking Pants for the model's dependents …")
+    retirement = plan_retirement(root, name, TargetGraph.of_repository(root))
     _check_dependents(retirement)
     if not settings.dry_run and not settings.force:
         _check_committed(root, retirement)
@@ -75,26 +80,6 @@ def run(settings: RetireModelSettings, context: TaskContext) -> int:
     return 0
 
 
-def _check_name(root: Path, name: str) -> None:
-    from tools.retire.retire_model_task import models_of
-
-    models = models_of(root)
-    if not name:
-        raise InputError("Name a model: e.g. ./pants run src/tools:retire-model -- churn")
-    if name not in models:
-        close = difflib.get_close_matches(name, models)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"models: {', '.join(models)}."
-        raise InputError(f"No model {name!r} in src/models; {hint}")
-
-
-def _graph(root: Path) -> TargetGraph:
-    from cli.terminal import say
-    from tools.workspace.target_graph import TargetGraph
-
-    say("Asking Pants what depends on it …")
-    return TargetGraph.of_repository(root)
-
-
 def _check_dependents(retirement: Retirement) -> None:
     from cli.terminal import show
 
@@ -104,8 +89,8 @@ def _check_dependents(retirement: Retirement) -> None:
         show(line)
     if count := len(retirement.dependents) + len(retirement.mentions):
         raise UserError(
-            f"{retirement.name}: {count} files or lines depend on it, see above. Change them "
-            "first; nothing is removed."
+            f"{retirement.name}: {count} files or lines depend on it, see above. Nothing was "
+            "removed. Change them first."
         )
 
 
@@ -114,19 +99,19 @@ def _check_committed(root: Path, retirement: Retirement) -> None:
 
     if found := uncommitted(root, *retirement.removed):
         raise InputError(
-            f"{retirement.name}: not committed, so it would be lost: {', '.join(found)}. Commit it "
-            "first, or remove it all the same by --force; nothing is removed."
+            f"{retirement.name}: not committed, and would be lost: {', '.join(found)}. Nothing was "
+            "removed. Commit these files, or use --force to remove them."
         )
 
 
 def _report(retirement: Retirement) -> None:
     from cli.terminal import say, show
 
-    say(f"{retirement.name}: nobody depends on it.")
+    say(f"{retirement.name}: nothing depends on it.")
     for module, user in retirement.kept:
         show(f"kept {module}: {user} uses it")
     for view in retirement.unused:
-        show(f"unused now, and kept: {view}")
+        show(f"kept {view}: no longer used")
     show(OUTSIDE.format(name=retirement.name))
 
 

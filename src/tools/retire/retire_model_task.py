@@ -1,9 +1,9 @@
-"""What goes with a model, and who would miss it: functions of the graph of targets and of git."""
+"""Find what retiring a model removes and what depends on it, and remove it."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,20 +14,20 @@ from tools.workspace.target_graph import REGISTRY, Target, TargetGraph
 
 _CONTRACTS = "src/datasets/*.py"
 _VIEWS = "src/feature_store/views/*.py"
-# Python is Pants' to know, and what is generated from it goes with it.
-_NOT_TEXTS = (":!*.py", ":!*.ipynb", ":!*.lock", f":!{FOLDER}", ":!.secrets.baseline")
+# Pants tracks dependencies of Python files, and the others are generated.
+_NOT_SEARCHED = (":!*.py", ":!*.ipynb", ":!*.lock", f":!{FOLDER}", ":!.secrets.baseline")
 
 
 @dataclass(frozen=True)
 class Retirement:
-    """What the end of a model means; paths are from the root.
+    """What retiring a model removes and keeps; paths are relative to the root.
 
     Attributes:
-        removed: folders and files that go.
-        dependents: whoever needs it, as addresses, each a dependency of the next.
-        mentions: lines of pages and configuration that name it, as `file:line: text`.
-        kept: contracts that it used and others use too, each with one of these.
-        unused: feature views that nobody uses any more.
+        removed: folders and files to remove.
+        dependents: what depends on the model, as addresses, each a dependency of the next.
+        mentions: lines of documentation and configuration that name it, as `file:line: text`.
+        kept: contracts that others use too, each with one of these.
+        unused: feature views that nothing uses afterwards.
     """
 
     name: str
@@ -38,13 +38,8 @@ class Retirement:
     unused: tuple[str, ...]
 
 
-def models_of(root: Path) -> list[str]:
-    """The models of a repository."""
-    return sorted(file.parent.name for file in (root / "src/models").glob("*/definition.py"))
-
-
-def retirement_of(root: Path, name: str, graph: TargetGraph) -> Retirement:
-    """What the end of a model means."""
+def plan_retirement(root: Path, name: str, graph: TargetGraph) -> Retirement:
+    """Find what retiring a model removes, and what depends on the model."""
     folders = [f"src/models/{name}", f"tests/models/{name}"]
     own = {
         address
@@ -69,7 +64,7 @@ def retirement_of(root: Path, name: str, graph: TargetGraph) -> Retirement:
 
 
 def remove(root: Path, paths: Sequence[str]) -> None:
-    """Remove folders and files: all of them, or none.
+    """Remove folders and files: all or, if one cannot be removed, none.
 
     Raises:
         UserError: one cannot be removed.
@@ -82,31 +77,28 @@ def remove(root: Path, paths: Sequence[str]) -> None:
                 (root / path).rename(place)
                 moved.append((root / path, place))
         except OSError as error:
-            for was, is_at in moved:
-                is_at.rename(was)
+            for original, moved_to in moved:
+                moved_to.rename(original)
             raise UserError(
-                f"{error.filename}: cannot be removed: {error.strerror}. All is as it was."
+                f"{error.filename}: cannot be removed: {error.strerror}. Nothing was removed."
             ) from error
 
 
 def _dependents(graph: TargetGraph, own: set[str]) -> tuple[tuple[str, ...], ...]:
-    """Packages and images of all models take what there is: only files name a model."""
+    """The files that depend on the model; packages and images of all models are not obstacles."""
     paths = graph.paths_from(sorted(own))
     found = [
-        path for address, path in paths.items() if address not in own and _is_file(graph, path[1:])
+        path
+        for address, path in paths.items()
+        if address not in own and all(_is_source(graph.targets[one]) for one in path[1:])
     ]
     return tuple(sorted(found, key=lambda path: (len(path), path[-1])))
-
-
-def _is_file(graph: TargetGraph, path: Iterable[str]) -> bool:
-    outside = [graph.targets[address] for address in path]
-    return all(target.is_of_a_file and target.folder for target in outside)
 
 
 def _contracts(
     graph: TargetGraph, own: set[str]
 ) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """The contracts' modules that only these targets use, and the others, with who uses them."""
+    """The modules of contracts that only these targets use; and the others, each with a user."""
     going = set(_needed(graph, own, _CONTRACTS))
     kept: dict[str, str] = {}
     while found := {
@@ -120,7 +112,7 @@ def _contracts(
 
 
 def _needed(graph: TargetGraph, own: set[str], pattern: str) -> tuple[str, ...]:
-    """The files of a pattern that targets depend on, directly or not."""
+    """The files of a pattern among the targets' transitive dependencies."""
     needed = [PurePosixPath(address) for address in graph.dependencies_of(own)]
     return tuple(
         sorted(
@@ -130,16 +122,17 @@ def _needed(graph: TargetGraph, own: set[str], pattern: str) -> tuple[str, ...]:
 
 
 def _users(graph: TargetGraph, address: str, without: set[str]) -> list[str]:
-    """Files that import another, but for those that walk through all."""
+    """The files that import a module, except the registry, which imports all."""
     users = {
         user
         for user in graph.dependents.get(address, ())
-        if user not in without and user != REGISTRY and _names_it(graph.targets[user])
+        if user not in without and user != REGISTRY and _is_source(graph.targets[user])
     }
     return sorted(users)
 
 
-def _names_it(target: Target) -> bool:
+def _is_source(target: Target) -> bool:
+    """Whether a target is one file, and not one of the root's copies for tests."""
     return target.is_of_a_file and bool(target.folder)
 
 
@@ -155,10 +148,10 @@ def _exported(root: Path, modules: Sequence[str]) -> list[str]:
 def _mentions(
     root: Path, name: str, modules: Sequence[str], removed: Sequence[str]
 ) -> tuple[str, ...]:
-    """Lines that name it; one that did before it was there does so as an example."""
+    """Lines that name the model or its contracts, except those from before the model existed."""
     names = [rf"models[./]{name}\b", rf"--model[ =]{name}\b"]
     names += [rf"datasets[./]{PurePosixPath(module).stem}\b" for module in modules]
-    found = lines_with(root, "|".join(names), *_NOT_TEXTS, *(f":!{path}" for path in removed))
+    found = lines_with(root, "|".join(names), *_NOT_SEARCHED, *(f":!{path}" for path in removed))
     found += lines_with(root, f"`{name}`", "*.md", *(f":!{path}" for path in removed))
     before = {
         file: lines_before(root, f"src/models/{name}", file) for file in {one[0] for one in found}

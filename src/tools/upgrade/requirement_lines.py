@@ -1,4 +1,4 @@
-"""The lines that require packages, and what a new version makes of them."""
+"""Read and change the lines of requirements files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LINE = re.compile(
 
 @dataclass(frozen=True)
 class Line:
-    """A requirement that stands in a file, for a resolve."""
+    """A requirement in a file, for a resolve."""
 
     resolve: str
     file: Path
@@ -29,12 +29,12 @@ class Line:
 
     @property
     def name(self) -> str:
-        """The package's name, as indexes spell it."""
+        """The package's canonical name."""
         return canonicalize_name(self.requirement.name)
 
 
 def read_lines(root: Path, resolve: str = "") -> list[Line]:
-    """The requirements of all resolves, or of one.
+    """Read the requirements of all resolves, or of one.
 
     Raises:
         InputError: there is no such resolve.
@@ -51,36 +51,39 @@ def read_lines(root: Path, resolve: str = "") -> list[Line]:
     ]
 
 
-def asked_for(names: Iterable[str]) -> dict[str, Requirement]:
-    """What a person names, by the packages' names.
+def parse_requirements(names: Iterable[str]) -> dict[str, Requirement]:
+    """Parse requirements such as rich or rich==15.0.0; return them by canonical name.
 
     Raises:
-        InputError: something is no requirement.
+        InputError: one is not a valid requirement.
     """
     asked: dict[str, Requirement] = {}
     for text in names:
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:
-            raise InputError(f"{text!r}: expected a name such as rich or rich==15.0.0.") from error
+            raise InputError(
+                f"{text!r}: expected a requirement such as rich or rich==15.0.0."
+            ) from error
         asked[canonicalize_name(requirement.name)] = requirement
     return asked
 
 
-def check_known(asked: Iterable[str], lines: Sequence[Line], *, where: str) -> None:
-    """Refuse what nothing requires.
+def check_known(asked: Iterable[str], lines: Sequence[Line], resolve: str = "") -> None:
+    """Refuse names that no requirements file has.
 
     Raises:
-        InputError: a name is in no file; names those that are near.
+        InputError: no file has a name; suggests similar ones.
     """
+    files = f"No requirements file of the resolve {resolve}" if resolve else "No requirements file"
     known = sorted({line.name for line in lines})
     for name in asked:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+            close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else "."
             raise InputError(
-                f"{name!r} is required by no file {where}{hint} What others need moves with them, "
-                "and is named by no file."
+                f"{files} has {name!r}{hint} Only direct requirements can be upgraded; the "
+                "packages that they need follow."
             )
 
 
@@ -91,8 +94,8 @@ def with_version(text: str, version: str) -> str:
     return f"{found['name'].rstrip()}=={version}{found['rest']}"
 
 
-def rewritten(content: str, versions: dict[str, str]) -> str:
-    """A file of requirements with some at other versions."""
+def with_versions(content: str, versions: dict[str, str]) -> str:
+    """The content of a requirements file, with some requirements at other versions."""
     lines = []
     for line in content.splitlines(keepends=True):
         plain = line.rstrip("\n")

@@ -1,4 +1,4 @@
-"""What moved by an upgrade, and whom it touches: for a person, a program or a merge request."""
+"""The changes of an upgrade and what they affect, as text, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from tools.change.affected_rules import KINDS
 from tools.upgrade.upgrade_task import Move, Upgrade
 
-NOTHING = "Nothing moves.\n"
+NOTHING = "Nothing to upgrade.\n"
 _LISTED = [kind.name for kind in KINDS if kind.is_listed]
 
 
 def as_text(upgrade: Upgrade, affected: Mapping[str, Sequence[str]]) -> str:
-    """Old and new version of each package, and the names of what it touches."""
+    """Old and new version of each package, and the affected artifacts."""
     lines = [*upgrade.notes, ""] if upgrade.notes else []
     if not upgrade.moves:
         return "\n".join([*lines, NOTHING])
     width = max(len(move.name) for move in upgrade.moves)
     for resolve in sorted({move.resolve for move in upgrade.moves}):
         moves = [move for move in upgrade.moves if move.resolve == resolve]
-        lines.append(f"{resolve}: {_count(moves)}{'' if upgrade.is_written else ' would move'}")
+        lines.append(f"{resolve}: {_count(moves)}{'' if upgrade.is_written else ' would change'}")
         lines += [f"  {move.name:<{width}}  {_versions(move)}" for move in moves]
     lines.append("")
     lines += [f"{kind}: {', '.join(affected.get(kind, ())) or 'none'}" for kind in _LISTED]
@@ -35,9 +35,9 @@ def as_markdown(upgrade: Upgrade, affected: Mapping[str, Sequence[str]]) -> str:
         return NOTHING
     required = [f"{move.name} {move.new}" for move in upgrade.moves if move.is_required]
     lines = [f"## Upgrade: {', '.join(dict.fromkeys(required))}", ""]
-    lines += ["| package | was | is | resolve |", "|---|---|---|---|", *_rows(upgrade.moves), ""]
+    lines += ["| package | old | new | resolve |", "|---|---|---|---|", *_rows(upgrade.moves), ""]
     for kind in _LISTED:
-        lines.append(f"- **{kind}** touched: {', '.join(affected.get(kind, ())) or 'none'}")
+        lines.append(f"- Affected **{kind}**: {', '.join(affected.get(kind, ())) or 'none'}")
     for note in upgrade.notes:
         first, *more = note.splitlines()
         lines += [
@@ -49,8 +49,8 @@ def as_markdown(upgrade: Upgrade, affected: Mapping[str, Sequence[str]]) -> str:
 
 
 def as_json(upgrade: Upgrade, affected: Mapping[str, Sequence[str]]) -> str:
-    """For programs."""
-    told = {
+    """In full, for programs."""
+    report = {
         "moved": [
             {
                 "resolve": move.resolve,
@@ -66,7 +66,7 @@ def as_json(upgrade: Upgrade, affected: Mapping[str, Sequence[str]]) -> str:
         "notes": list(upgrade.notes),
         "written": upgrade.is_written,
     }
-    return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
 
 
 def _rows(moves: Sequence[Move]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Upgrades of requirements in all resolves: found first, then written as one."""
+"""Plan upgrades of requirements in all resolves, and write them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,29 @@ from packaging.version import Version
 from cli.errors import UserError
 from cli.terminal import say
 from data_access_layer.atomic import staged
+from tools.change.affected_artifacts import trace_change
+from tools.change.affected_rules import KINDS
 from tools.upgrade.lock_update import Lockfile, LockUpdate, UnresolvableError, versions_of
-from tools.upgrade.requirement_lines import Line, asked_for, check_known, read_lines, rewritten
+from tools.upgrade.requirement_lines import (
+    Line,
+    check_known,
+    parse_requirements,
+    read_lines,
+    with_versions,
+)
 from tools.workspace.lockfiles import resolves
 from tools.workspace.pants import call_pants
+from tools.workspace.target_graph import TargetGraph
 
 CLOSURES = "3rdparty/python/closures"
 _REQUIREMENTS = "3rdparty/python"
-# Of those that are newer, where the newest does not fit.
+# The number of newer versions to try.
 _MOST_VERSIONS = 4
 
 
 @dataclass(frozen=True, order=True)
 class Move:
-    """A package whose version changes in a resolve; empty is not there."""
+    """A package whose version changes in a resolve; an empty version means no package."""
 
     resolve: str
     name: str
@@ -38,12 +47,12 @@ class Move:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """What moves.
+    """The packages that change, and the files to write.
 
     Attributes:
-        files: those to be written, by their paths from the root.
-        touched: all that change, closures too.
-        notes: what a person should know: of versions that do not fit, say.
+        files: the new content of requirements files and lockfiles, by path from the root.
+        touched: all files that change, including closures.
+        notes: messages for the user, for example about versions that are not compatible.
     """
 
     root: Path
@@ -53,14 +62,15 @@ class Upgrade:
     notes: tuple[str, ...]
     is_written: bool = False
 
-    def carried_out(self, root: Path) -> Upgrade:
-        """Write it, or nothing of it.
+    def write(self) -> Upgrade:
+        """Write the files and the closures: all or, if that fails, none.
 
         Raises:
-            UserError: the closures cannot be made; all files are as they were.
+            UserError: Pants cannot write the closures; no file changed.
         """
+        root = self.root
         before = _closures(root)
-        with restored_on_failure(root, [*self.files, CLOSURES]):
+        with restore_on_failure(root, [*self.files, CLOSURES]):
             for path, text in self.files.items():
                 with staged(root / path, option="file") as staging:
                     staging.write_text(text)
@@ -73,14 +83,14 @@ class Upgrade:
 
 
 def plan_upgrades(root: Path, names: Iterable[str], resolve: str = "") -> Upgrade:
-    """Find what has to move so that these requirements are newer, or at the versions named.
+    """Find what has to change so that these requirements are newer, or at the named versions.
 
     Raises:
-        InputError: a name is in no file of requirements.
-        UserError: a version cannot be resolved, or the index cannot be asked.
+        InputError: no requirements file has a name.
+        UserError: a version cannot be resolved, or the index cannot be reached.
     """
-    asked, lines = asked_for(names), read_lines(root, resolve)
-    check_known(asked, lines, where=f"of the resolve {resolve}" if resolve else "of requirements")
+    asked, lines = parse_requirements(names), read_lines(root, resolve)
+    check_known(asked, lines, resolve)
     versions = {name: _candidates(root, name, asked[name]) for name in asked}
     files: dict[str, str] = {}
     moves: list[Move] = []
@@ -88,8 +98,8 @@ def plan_upgrades(root: Path, names: Iterable[str], resolve: str = "") -> Upgrad
     for one in sorted({line.resolve for line in lines if line.name in asked}):
         search = _Search(root, one, [line for line in lines if line.resolve == one])
         wanted = {name: found for name, found in versions.items() if name in search.direct}
-        lockfile, said = search.best(wanted, asked)
-        notes += said
+        lockfile, messages = search.find_newest(wanted, asked)
+        notes += messages
         moved = _moves(one, search.lockfile, lockfile, search.direct)
         if moved:
             moves += moved
@@ -98,8 +108,17 @@ def plan_upgrades(root: Path, names: Iterable[str], resolve: str = "") -> Upgrad
     return Upgrade(root, tuple(moves), files, tuple(sorted(touched)), tuple(notes))
 
 
+def find_affected_names(upgrade: Upgrade) -> dict[str, list[str]]:
+    """Find the names of the artifacts that the upgrade affects, by kind."""
+    if not upgrade.files:
+        return {}
+    say("Asking Pants for the dependents …")
+    change = trace_change(upgrade.touched, TargetGraph.of_repository(upgrade.root))
+    return {kind.name: [one.name for one in change.of_kind(kind.name)] for kind in KINDS}
+
+
 class _Search:
-    """Looks for the newest versions that fit in one resolve."""
+    """Searches the newest compatible versions in one resolve."""
 
     def __init__(self, root: Path, resolve: str, lines: Sequence[Line]) -> None:
         self.root = root
@@ -112,18 +131,20 @@ class _Search:
         except OSError as error:
             raise UserError(f"{self.path}: cannot be read: {error.strerror}.") from error
 
-    def best(
+    def find_newest(
         self, candidates: Mapping[str, Sequence[str]], asked: Mapping[str, Requirement]
     ) -> tuple[Lockfile, list[str]]:
-        """The lockfile with all of them as new as they can be, and what did not fit."""
+        """Return the lockfile with the newest compatible versions, and messages about others."""
         lockfile, notes = self.lockfile, []
         for name, versions in candidates.items():
-            present = lockfile.pins()[name]
+            current = lockfile.pins()[name]
             update = LockUpdate(self.root, lockfile, self.direct)
             open_ended = not asked[name].specifier
-            newer = [one for one in versions if not open_ended or Version(one) > Version(present)]
-            if not newer or newer[0] == present:
-                notes.append(f"{self.resolve}: {name} is at {present}, and nothing newer fits.")
+            newer = [one for one in versions if not open_ended or Version(one) > Version(current)]
+            if not newer or newer[0] == current:
+                notes.append(
+                    f"{self.resolve}: {name} is at {current}; there is nothing newer to upgrade to."
+                )
                 continue
             for version in newer[:_MOST_VERSIONS]:
                 say(f"{self.resolve}: trying {name} {version} …")
@@ -132,32 +153,32 @@ class _Search:
                     break
                 except UnresolvableError as error:
                     notes.append(
-                        f"{self.resolve}: {name} {version} cannot be had:\n  {error.reason}"
+                        f"{self.resolve}: {name} {version} is not compatible:\n  {error.reason}"
                     )
             else:
                 if not open_ended:
                     raise UserError(f"Nothing was upgraded. {notes[-1]}")
-                notes.append(f"{self.resolve}: {name} stays at {present}.")
+                notes.append(f"{self.resolve}: {name} stays at {current}.")
         return lockfile, notes
 
     def files(self, lockfile: Lockfile, moved: Iterable[Move]) -> dict[str, str]:
-        """The lockfile and the files of requirements, as they are to be."""
+        """The new content of the lockfile and the requirements files."""
         versions = {move.name: move.new for move in moved if move.is_required}
         found = {self.path: lockfile.to_text()}
         for file in dict.fromkeys(line.file for line in self.lines if line.name in versions):
             path = file.relative_to(self.root).as_posix()
-            found[path] = rewritten(file.read_text(), versions)
+            found[path] = with_versions(file.read_text(), versions)
         return found
 
 
 def _candidates(root: Path, name: str, asked: Requirement) -> list[str]:
-    """The versions to try, the newest first."""
+    """The versions to try, newest first."""
     exact = [one.version for one in asked.specifier if one.operator == "=="]
     if exact and "*" not in exact[0]:
         return exact[:1]
     found = list(asked.specifier.filter(versions_of(root, name)))
     if not found:
-        raise UserError(f"{asked}: the index has no such version. Nothing was upgraded.")
+        raise UserError(f"{asked}: the package index has no such version. Nothing was upgraded.")
     return found
 
 
@@ -178,7 +199,7 @@ def _closures(root: Path) -> dict[str, str]:
 
 
 def _expected_closures(root: Path, moves: Iterable[Move]) -> list[str]:
-    """Those that name what moves: what is to be written there, Pants knows later."""
+    """The closures that name a changed package: their new content is not known yet."""
     gone = {(move.resolve, f"{move.name}=={move.old}  ") for move in moves if move.old}
     return [
         path
@@ -189,8 +210,8 @@ def _expected_closures(root: Path, moves: Iterable[Move]) -> list[str]:
 
 
 @contextmanager
-def restored_on_failure(root: Path, paths: Iterable[str]) -> Iterator[None]:
-    """Where the body fails or is interrupted, let files and folders of files be as they were."""
+def restore_on_failure(root: Path, paths: Iterable[str]) -> Iterator[None]:
+    """Restore files, and folders of files, if the body fails or is interrupted."""
     before: dict[Path, bytes] = {}
     folders = [root / path for path in paths if (root / path).is_dir()]
     for path in paths:

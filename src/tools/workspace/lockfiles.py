@@ -1,4 +1,4 @@
-"""Lockfiles, and the requirements that they were made of; read without Pants and any library."""
+"""Read lockfiles and their requirements, with the standard library only."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pathlib import Path
 from cli.errors import UserError
 
 SETTINGS = "pants.toml"
-# Where the BUILD files are that declare requirements.
+# The BUILD files below these folders declare requirements.
 FOLDERS = ("3rdparty/python", "pants-plugins")
-_OF_A_FILE = ("python_requirements", "locked_requirements")
+_FILE_TARGETS = ("python_requirements", "locked_requirements")
 _HEADER = re.compile(r"^// --- BEGIN PANTS LOCKFILE METADATA.*?\n(.*?)^// --- END", re.M | re.S)
 
 
 @dataclass(frozen=True)
 class Stale:
-    """A lockfile that was not made of what is required now."""
+    """A lockfile that does not match the requirements."""
 
     resolve: str
     problem: str
 
 
 def resolves(root: Path) -> dict[str, str]:
-    """The lockfile of each resolve, as pants.toml names them."""
+    """The lockfile of each resolve in pants.toml."""
     section = re.search(
         r"^\[python\.resolves\]\n(.*?)(?=^\[|\Z)", (root / SETTINGS).read_text(), re.M | re.S
     )
@@ -38,7 +38,7 @@ def resolves(root: Path) -> dict[str, str]:
 
 
 def python_version(root: Path) -> str:
-    """The Python of our code, such as 3.13."""
+    """The Python version of our code, such as 3.13."""
     text = (root / SETTINGS).read_text()
     found = re.search(r'^interpreter_constraints = \["CPython==(3\.\d+)\.\*"\]', text, re.M)
     if not found:
@@ -47,7 +47,7 @@ def python_version(root: Path) -> str:
 
 
 def stale(root: Path) -> list[Stale]:
-    """The resolves whose lockfile is not there, or was made of other requirements."""
+    """The resolves whose lockfile is missing or does not match the requirements."""
     required: dict[str, set[str]] = {resolve: set() for resolve in resolves(root)}
     for folder in FOLDERS:
         for file in sorted((root / folder).rglob("BUILD")):
@@ -62,7 +62,7 @@ def stale(root: Path) -> list[Stale]:
 
 
 def quoted(path: Path) -> str:
-    """A path as a shell takes it."""
+    """A path, quoted for a shell."""
     return shlex.quote(str(path))
 
 
@@ -71,31 +71,31 @@ def _problem(lockfile: Path, required: Iterable[str]) -> str:
         return f"{lockfile.name} is missing"
     header = _HEADER.search(lockfile.read_text())
     if not header:
-        return f"{lockfile.name} does not say what it was made of"
-    told = json.loads(re.sub(r"^//", "", header[1], flags=re.M))
-    locked = {_normal(one): one for one in told["generated_with_requirements"]}
+        return f"{lockfile.name} has no header with its requirements"
+    metadata = json.loads(re.sub(r"^//", "", header[1], flags=re.M))
+    locked = {_normal(one): one for one in metadata["generated_with_requirements"]}
     missing = sorted(set(required) - locked.keys())
     needless = sorted(locked[one] for one in locked.keys() - set(required))
-    said = [f"{lockfile.name} lacks {', '.join(missing)}"] if missing else []
-    said += [f"{lockfile.name} has {', '.join(needless)}"] if needless and not missing else []
-    return "; ".join(said)
+    if missing:
+        return f"{lockfile.name} lacks {', '.join(missing)}"
+    return f"{lockfile.name} has {', '.join(needless)}" if needless else ""
 
 
 def requirement_files(root: Path) -> list[tuple[str, Path]]:
-    """The files that BUILD files take requirements from, each with its resolve."""
+    """The requirements files that BUILD files name, each with its resolve."""
     return [
         (resolve, file.parent / _constant(call, "source"))
         for folder in FOLDERS
         for file in sorted((root / folder).rglob("BUILD"))
         for resolve, call in calls(file)
-        if name_of(call) in _OF_A_FILE
+        if name_of(call) in _FILE_TARGETS
     ]
 
 
 def _requirements(file: Path) -> Iterator[tuple[str, str]]:
-    """Each requirement that a BUILD file declares, itself or by a file, with its resolve."""
+    """Each requirement of a BUILD file and of the files that it names, with its resolve."""
     for resolve, call in calls(file):
-        if name_of(call) in _OF_A_FILE:
+        if name_of(call) in _FILE_TARGETS:
             lines = (file.parent / _constant(call, "source")).read_text().splitlines()
             plain = (re.sub(r"(^|\s)#.*", "", line).strip() for line in lines)
             yield from ((resolve, line) for line in plain if line)
@@ -104,18 +104,18 @@ def _requirements(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def calls(file: Path) -> Iterator[tuple[str, ast.Call]]:
-    """What a BUILD file declares, with the resolve of each."""
-    usual = "default"
+    """The targets of a BUILD file as calls, each with its resolve."""
+    default = "default"
     for statement in ast.parse(file.read_text()).body:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             call = statement.value
             if name_of(call) == "__defaults__":
-                usual = _constant(call, "resolve") or usual
-            yield _constant(call, "resolve") or usual, call
+                default = _constant(call, "resolve") or default
+            yield _constant(call, "resolve") or default, call
 
 
 def name_of(call: ast.Call) -> str:
-    """The target type, or what else a BUILD file calls."""
+    """The target type, or another function that a BUILD file calls."""
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
@@ -124,7 +124,7 @@ def _constant(call: ast.Call, keyword: str) -> str:
 
 
 def constants(call: ast.Call, keyword: str) -> list[str]:
-    """The texts that a keyword is given, here or in what stands inside the call."""
+    """The string constants of a keyword argument, in the call or in calls inside it."""
     given = [
         node.value
         for node in ast.walk(call)
@@ -135,7 +135,7 @@ def constants(call: ast.Call, keyword: str) -> list[str]:
 
 
 def _normal(requirement: str) -> str:
-    """The same text for the same requirement, however it is written."""
+    """A requirement in a canonical form."""
     plain, _, marker = re.sub(r"\s", "", requirement).replace("'", '"').partition(";")
     match = re.match(r"([\w.-]+)(?:\[([^]]*)\])?(.*)", plain)
     if not match:

@@ -14,20 +14,20 @@ from typing import Any
 
 from cli.errors import UserError
 
-# Ours, and not for the Pants that we start: it has a Python of its own.
+# Variables of our Python. Pants has its own Python.
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PEX")
-# While `./pants run` runs this, its daemon answers nobody else. A second one serves the calls from
-# inside, and stays for later ones.
+# While `./pants run` runs this program, its daemon accepts no other call. Start a second daemon,
+# which keeps running for later calls.
 _ARGUMENTS = ("--pants-subprocessdir=.pids/tools", "--no-dynamic-ui", "--no-colors")
 _LINES_OF_AN_ERROR = 5
 
 
 class PantsError(UserError):
-    """Pants failed; the message ends with its own."""
+    """Pants failed; the message includes Pants' last lines."""
 
 
 def peek(root: Path, *options: str) -> list[Mapping[str, Any]]:
-    """Every target of the repository, as `./pants peek ::` prints it.
+    """Return every target of the repository, as `./pants peek ::` prints it.
 
     Raises:
         PantsError: Pants cannot be started, or fails.
@@ -45,7 +45,7 @@ def call_pants(
 ) -> str:
     """Call Pants, and return its standard output.
 
-    An error has the last `lines` of Pants' own messages; with None, all of them.
+    An error includes the last `lines` lines of Pants' output; with None, all lines.
 
     Raises:
         PantsError: Pants cannot be started, or fails.

@@ -1,4 +1,4 @@
-"""The targets of the repository, who depends on whom, and who owns a file, as Pants knows it."""
+"""Pants' targets, their dependencies, and the files that they own."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 from tools.workspace.pants import peek
 
 BUILD_FILE = "BUILD"
-# It imports every contract and reads none: a change of one does not reach further through it.
+# It imports every contract and reads none, so a change of a contract stops here.
 REGISTRY = "src/datasets/registry.py"
 
 
 @dataclass(frozen=True)
 class Target:
-    """One target; `globs` are what its BUILD file says of its sources, seen from its folder."""
+    """One target; `globs` are the patterns of its sources, relative to its folder."""
 
     address: str
     type: str
@@ -28,29 +28,29 @@ class Target:
     tags: frozenset[str] = frozenset()
 
     @classmethod
-    def from_peek(cls, told: Mapping[str, Any]) -> Target:
-        """From one entry of what `./pants peek` prints."""
-        single = told.get("source_raw")
+    def from_peek(cls, entry: Mapping[str, Any]) -> Target:
+        """From one entry of the output of `./pants peek`."""
+        single = entry.get("source_raw")
         return cls(
-            address=told["address"],
-            type=told["target_type"],
-            sources=tuple(told.get("sources") or ()),
-            globs=tuple(told.get("sources_raw") or ([single] if single else ())),
-            dependencies=tuple(told.get("dependencies") or ()),
-            tags=frozenset(told.get("tags") or ()),
+            address=entry["address"],
+            type=entry["target_type"],
+            sources=tuple(entry.get("sources") or ()),
+            globs=tuple(entry.get("sources_raw") or ([single] if single else ())),
+            dependencies=tuple(entry.get("dependencies") or ()),
+            tags=frozenset(entry.get("tags") or ()),
         )
 
     @cached_property
     def folder(self) -> str:
         """The folder of the BUILD file that declares it."""
-        # `tests/models/iris/a_test.py:../tests` is of a target in tests/models.
+        # `tests/models/iris/a_test.py:../tests` belongs to a target in tests/models.
         path, _, name = self._address.partition(":")
         folder = posixpath.dirname(path) if self.is_of_a_file else path
         return posixpath.normpath(posixpath.join(folder, posixpath.dirname(name) or ".")).strip(".")
 
     @cached_property
     def generator(self) -> str:
-        """The address of the target that makes it, if one does: one per file or requirement."""
+        """The address of the target that generates it, empty if none does."""
         path, _, name = self._address.partition(":")
         if self.is_of_a_file:
             name = posixpath.basename(name) or posixpath.basename(self.folder)
@@ -62,27 +62,27 @@ class Target:
 
     @cached_property
     def path(self) -> str:
-        """The file that it stands for, else its folder with a slash at the end."""
+        """Its file, if it represents one, else its folder with a trailing slash."""
         return self.sources[0] if self.is_of_a_file else f"{self.folder}/"
 
     @property
     def _address(self) -> str:
-        # Without what it is for (`@resolve=docs`), and which part of another it is (`#pandas`).
+        # Without parameters (`@resolve=docs`) and the name of a generated target (`#pandas`).
         return self.address.removeprefix("//").partition("@")[0].partition("#")[0]
 
     @property
     def is_of_a_file(self) -> bool:
-        """Whether it stands for one file, and not for a folder or a package."""
+        """Whether it represents one file, and not a folder or a package."""
         return self._address.partition(":")[0] in self.sources
 
     def would_own(self, file: str) -> bool:
-        """Whether a file that is gone was one of its sources."""
-        seen = PurePosixPath(file)
-        if not seen.is_relative_to(self.folder or "."):
+        """Whether its patterns include a file that is deleted."""
+        path = PurePosixPath(file)
+        if not path.is_relative_to(self.folder or "."):
             return False
-        seen = seen.relative_to(self.folder or ".")
-        fits = [glob for glob in self.globs if seen.full_match(glob.removeprefix("!"))]
-        return bool(fits) and not any(glob.startswith("!") for glob in fits)
+        path = path.relative_to(self.folder or ".")
+        matching = [glob for glob in self.globs if path.full_match(glob.removeprefix("!"))]
+        return bool(matching) and not any(glob.startswith("!") for glob in matching)
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,9 @@ class TargetGraph:
     targets: Mapping[str, Target]
 
     @classmethod
-    def from_peek(cls, told: Iterable[Mapping[str, Any]]) -> TargetGraph:
-        """From what `./pants peek ::` prints."""
-        targets = map(Target.from_peek, told)
+    def from_peek(cls, entries: Iterable[Mapping[str, Any]]) -> TargetGraph:
+        """From the output of `./pants peek ::`."""
+        targets = map(Target.from_peek, entries)
         return cls({target.address: target for target in targets})
 
     @classmethod
@@ -108,7 +108,7 @@ class TargetGraph:
 
     @cached_property
     def dependents(self) -> Mapping[str, tuple[str, ...]]:
-        """Of each target, those that name or import it."""
+        """The direct dependents of each target."""
         found: dict[str, list[str]] = {}
         for address in sorted(self.targets):
             for dependency in self.targets[address].dependencies:
@@ -118,9 +118,9 @@ class TargetGraph:
     def paths_from(
         self, addresses: Iterable[str], *, except_through: Collection[str] = ()
     ) -> dict[str, tuple[str, ...]]:
-        """The targets themselves and all that depend on them, each with a shortest path.
+        """The targets and all their transitive dependents, each with a shortest path.
 
-        Deterministic. What is reached only through one of `except_through` is left out, with that.
+        Deterministic. Leaves out `except_through`, and what is reached only through these.
         """
         reached: dict[str, tuple[str, ...]] = {address: (address,) for address in addresses}
         waiting = list(reached)
@@ -132,7 +132,7 @@ class TargetGraph:
         return reached
 
     def dependencies_of(self, addresses: Iterable[str]) -> frozenset[str]:
-        """The targets themselves and all that they depend on, directly or not."""
+        """The targets and all their transitive dependencies."""
         reached = dict.fromkeys(addresses)
         waiting = list(reached)
         for address in waiting:
@@ -143,11 +143,11 @@ class TargetGraph:
 
     @cached_property
     def generators(self) -> frozenset[str]:
-        """The targets that make others: what changes is one of those."""
+        """The targets that generate others."""
         return frozenset(target.generator for target in self.targets.values()) - {""}
 
     def owners(self, file: str) -> tuple[str, ...]:
-        """The targets that a changed file is part of, or that it declares; as Pants finds them."""
+        """The targets that own a file, as in Pants; a BUILD file also owns those it declares."""
         name = posixpath.basename(file)
         if name == BUILD_FILE or name.startswith(f"{BUILD_FILE}."):
             declared = self._declared_in(posixpath.dirname(file))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tools.change.affected_artifacts import Cause, Change, change_of
+from tools.change.affected_artifacts import Cause, Change, trace_change
 from tools.change.affected_rules import (
     CONTRACTS,
     DAGS,
@@ -15,7 +15,7 @@ from tools.change.affected_rules import (
     MODELS,
     NOTEBOOKS,
     TESTS,
-    Beyond,
+    OutOfGraphRule,
     Kind,
 )
 from tools.workspace.target_graph import Target, TargetGraph
@@ -82,12 +82,12 @@ GRAPH = TargetGraph.from_peek(
 
 
 def names(change: Change) -> dict[str, list[str]]:
-    found = {kind.name: [thing.name for thing in change.of_kind(kind.name)] for kind in KINDS}
+    found = {kind.name: [artifact.name for artifact in change.of_kind(kind.name)] for kind in KINDS}
     return {kind: those for kind, those in found.items() if those}
 
 
 def test_a_change_of_a_contract_reaches_everything_built_on_it_and_no_other_model() -> None:
-    change = change_of([FLOWERS], GRAPH, names={FLOWERS: ["flowers", "labelled_flowers"]})
+    change = trace_change([FLOWERS], GRAPH, names={FLOWERS: ["flowers", "labelled_flowers"]})
     assert names(change) == {
         MODELS: ["iris"],
         IMAGES: ["src/models/iris:image"],
@@ -99,7 +99,7 @@ def test_a_change_of_a_contract_reaches_everything_built_on_it_and_no_other_mode
 
 
 def test_each_changed_file_that_reaches_a_model_is_told_with_the_shortest_path() -> None:
-    change = change_of([FLOWERS, SHARED], GRAPH)
+    change = trace_change([FLOWERS, SHARED], GRAPH)
     (iris, tulip) = change.of_kind(MODELS)
     assert iris.causes == (Cause(FLOWERS, (FLOWERS, SCHEMA)), Cause(SHARED, (SHARED, TRAIN)))
     assert iris.targets == (SCHEMA, TRAIN, "src/models/iris:iris", "src/models/iris:train")
@@ -107,13 +107,13 @@ def test_each_changed_file_that_reaches_a_model_is_told_with_the_shortest_path()
 
 
 def test_what_was_itself_changed_comes_before_what_depends_on_something() -> None:
-    (iris,) = change_of([FLOWERS, TRAIN], GRAPH).of_kind(MODELS)
+    (iris,) = trace_change([FLOWERS, TRAIN], GRAPH).of_kind(MODELS)
     assert [cause.path for cause in iris.causes] == [(TRAIN,), (FLOWERS, SCHEMA)]
 
 
 def test_a_new_version_of_a_package_reaches_those_that_need_it() -> None:
-    change = change_of([SKOPS], GRAPH)
-    (tulip,) = change.things
+    change = trace_change([SKOPS], GRAPH)
+    (tulip,) = change.artifacts
     assert (tulip.kind, tulip.name) == (MODELS, "tulip")
     closure, requirement = (
         "3rdparty/python:modelling#closure/skops",
@@ -123,40 +123,40 @@ def test_a_new_version_of_a_package_reaches_those_that_need_it() -> None:
 
 
 def test_a_target_that_stands_for_all_its_sources_counts_only_where_it_owns_what_changed() -> None:
-    assert change_of([TEST], GRAPH).targets == (f"{TEST}:../tests",)
-    assert "tests/models:tests" not in change_of([SCHEMA], GRAPH).targets
+    assert trace_change([TEST], GRAPH).targets == (f"{TEST}:../tests",)
+    assert "tests/models:tests" not in trace_change([SCHEMA], GRAPH).targets
 
 
 def test_a_file_that_is_gone_was_part_of_the_target_whose_pattern_fits_it() -> None:
-    change = change_of(["src/models/iris/gone.py"], GRAPH)
+    change = trace_change(["src/models/iris/gone.py"], GRAPH)
     assert (names(change), change.targets) == ({MODELS: ["iris"]}, ("src/models/iris:iris",))
 
 
 def test_a_build_file_declares_the_targets_of_its_folder() -> None:
-    change = change_of(["tests/models/BUILD"], GRAPH)
+    change = trace_change(["tests/models/BUILD"], GRAPH)
     assert (names(change), change.without_target) == ({TESTS: [TEST]}, ())
-    iris = change_of(["src/models/iris/BUILD"], GRAPH)
+    iris = trace_change(["src/models/iris/BUILD"], GRAPH)
     assert names(iris)[MODELS] == ["iris"]
     assert "src/models/iris:train" in iris.targets
 
 
 def test_a_declaration_changes_its_own_dag_and_neither_model_nor_image() -> None:
-    assert names(change_of([DECLARATION], GRAPH)) == {DAGS: ["iris"]}
+    assert names(trace_change([DECLARATION], GRAPH)) == {DAGS: ["iris"]}
 
 
 def test_what_makes_dags_changes_all_of_them() -> None:
-    change = change_of(["src/dags/factory.py"], GRAPH)
+    change = trace_change(["src/dags/factory.py"], GRAPH)
     assert names(change) == {DAGS: ["iris", "tulip"]}
-    (reason,) = {cause.reason for thing in change.things for cause in thing.causes}
-    assert reason == "makes DAGs of all declarations"
+    (reason,) = {cause.reason for artifact in change.artifacts for cause in artifact.causes}
+    assert reason == "builds the DAGs of all models"
 
 
 def test_another_image_changes_the_dag_that_runs_it_with_the_path_to_it() -> None:
-    change = change_of([TRAIN], GRAPH)
+    change = trace_change([TRAIN], GRAPH)
     (iris,) = change.of_kind(DAGS)
     binary, image = "src/models/iris:train", "src/models/iris:image"
     assert iris.causes == (Cause(TRAIN, (TRAIN, binary, image)),)
-    assert [thing.name for thing in change.of_kind(IMAGES)] == [image]
+    assert [artifact.name for artifact in change.of_kind(IMAGES)] == [image]
 
 
 def test_what_only_a_notebook_needs_affects_no_model() -> None:
@@ -168,16 +168,16 @@ def test_what_only_a_notebook_needs_affects_no_model() -> None:
             binary("src/models/iris/notebooks:notebooks", notebook, target_type="notebooks"),
         ]
     )
-    assert names(change_of([plots], graph)) == {NOTEBOOKS: [notebook]}
+    assert names(trace_change([plots], graph)) == {NOTEBOOKS: [notebook]}
 
 
 def test_a_copy_of_a_file_for_tests_is_part_of_no_model() -> None:
-    (iris,) = change_of(["src/models/iris/BUILD"], GRAPH).of_kind(MODELS)
+    (iris,) = trace_change(["src/models/iris/BUILD"], GRAPH).of_kind(MODELS)
     assert not [address for address in iris.targets if address.startswith("//")]
 
 
 def test_a_file_without_a_target_is_told_and_nothing_is_affected() -> None:
-    change = change_of(["CHANGELOG", "src/models/iris/notes.txt"], GRAPH)
+    change = trace_change(["CHANGELOG", "src/models/iris/notes.txt"], GRAPH)
     assert change == Change(
         ("CHANGELOG", "src/models/iris/notes.txt"),
         (),
@@ -189,7 +189,7 @@ def test_a_file_without_a_target_is_told_and_nothing_is_affected() -> None:
 def test_modules_that_import_one_another_end() -> None:
     one, other = "src/models/a/one.py", "src/models/b/other.py"
     graph = TargetGraph.from_peek([source(one, other), source(other, one)])
-    assert names(change_of([one], graph)) == {MODELS: ["a", "b"]}
+    assert names(trace_change([one], graph)) == {MODELS: ["a", "b"]}
 
 
 @pytest.mark.parametrize(
@@ -211,13 +211,13 @@ def test_modules_that_import_one_another_end() -> None:
 def test_what_decides_how_things_are_built_affects_them_without_being_a_dependency(
     file: str, kinds: set[str]
 ) -> None:
-    change = change_of([file], GRAPH)
+    change = trace_change([file], GRAPH)
     assert set(names(change)) == kinds
-    assert all(cause.reason for thing in change.things for cause in thing.causes)
+    assert all(cause.reason for artifact in change.artifacts for cause in artifact.causes)
 
 
 def test_a_dependency_explains_better_than_a_file_that_affects_everything() -> None:
-    (iris, _) = change_of(["pants.toml", FLOWERS], GRAPH).of_kind(MODELS)
+    (iris, _) = trace_change(["pants.toml", FLOWERS], GRAPH).of_kind(MODELS)
     assert [(cause.file, bool(cause.reason)) for cause in iris.causes] == [
         (FLOWERS, False),
         ("pants.toml", True),
@@ -226,8 +226,8 @@ def test_a_dependency_explains_better_than_a_file_that_affects_everything() -> N
 
 def test_a_new_kind_and_a_new_rule_are_a_line_each() -> None:
     kinds = (Kind("binaries", r".*", types=frozenset({"pex_binary"})),)
-    beyond = (Beyond(("how.toml",), "says how", frozenset({"binaries"})),)
-    (train,) = change_of(["how.toml"], GRAPH, kinds=kinds, beyond=beyond).things
+    beyond = (OutOfGraphRule(("how.toml",), "says how", frozenset({"binaries"})),)
+    (train,) = trace_change(["how.toml"], GRAPH, kinds=kinds, rules=beyond).artifacts
     assert (train.name, train.causes) == (
         "src/models/iris:train",
         (Cause("how.toml", ("src/models/iris:train",), "says how"),),

@@ -62,7 +62,7 @@ def test_a_person_reads_what_is_affected_and_why(targets: Path, call: CallTask) 
     result = call(main, "--targets", str(targets))
     assert result.code == 0
     lines = result.out.splitlines()
-    assert re.fullmatch(r"Compared with main \(\w{10}\), 2 files changed\.", lines[0])
+    assert re.fullmatch(r"2 files changed since main \(\w{10}\)\.", lines[0])
     assert lines[1:] == [
         "",
         "models: 1",
@@ -82,7 +82,7 @@ def test_a_person_reads_what_is_affected_and_why(targets: Path, call: CallTask) 
         "",
         "tests: none",
         "",
-        "No target has NOTES.",
+        "Not part of any target: NOTES.",
     ]
 
 
@@ -120,7 +120,7 @@ def test_graphviz_reads_changed_files_and_things_with_what_is_between(
 
 def test_where_nothing_changed_nothing_is_affected(targets: Path, call: CallTask) -> None:
     result = call(main, "--targets", str(targets))
-    assert "0 files changed." in result.out
+    assert "0 files changed since main (" in result.out
     assert "models: none" in result.out
 
 
@@ -131,7 +131,7 @@ def test_a_file_that_pants_did_not_print_is_refused(
     targets.write_text(content)
     result = call(main, "--targets", str(targets))
     assert (result.code, result.out) == (2, "")
-    assert f"make it anew by `./pants peek :: > {targets}`" in result.err
+    assert f"Write it again: `./pants peek :: > {targets}`" in result.err
 
 
 def test_a_file_that_is_not_there_is_told(targets: Path, call: CallTask) -> None:
@@ -145,7 +145,7 @@ def test_a_file_that_is_not_there_is_told(targets: Path, call: CallTask) -> None
 def test_two_reports_at_once_are_refused(targets: Path, call: CallTask) -> None:
     result = call(main, "--json", "--dot", "--targets", str(targets))
     assert result.code == 2
-    assert "choose one" in result.err
+    assert "Choose one" in result.err
 
 
 def test_a_broken_file_of_a_contract_is_told(targets: Path, call: CallTask) -> None:

@@ -142,7 +142,7 @@ def test_where_nothing_can_be_fetched_it_fails_and_says_what_mends_it(
     git(root, "remote", "set-url", "origin", str(tmp_path / "nothing"))
     with pytest.raises(UserError, match=re.escape("this clone is shallow")) as failed:
         find_base(root, "main")
-    assert "`git fetch --unshallow origin` mends that" in str(failed.value)
+    assert "To fix this, run `git fetch --unshallow origin`" in str(failed.value)
     assert failed.value.exit_code == 1
 
 
@@ -189,6 +189,6 @@ def test_a_clone_of_another_user_is_named_with_the_command_that_trusts_it(
     assert error.value.remedy == f"git config --global --add safe.directory {origin}"
     assert str(error.value) == (
         f"{origin}: git does not read the repository, because it belongs to another user "
-        f"(detected dubious ownership in repository at '{origin}'). If you trust it: "
+        f"(detected dubious ownership in repository at '{origin}'). If you trust it, run: "
         f"{error.value.remedy}"
     )

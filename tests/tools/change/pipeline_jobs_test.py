@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.errors import InputError
-from tools.change.affected_artifacts import change_of
+from tools.change.affected_artifacts import trace_change
 from tools.change.pipeline_jobs import NOTHING, TEMPLATES, Job, all_tests, as_yaml, jobs_of
 from tools.change.target_specs import specs_of
 from tools.workspace.target_graph import Target, TargetGraph
@@ -79,7 +79,7 @@ TRAIN, METRICS = "src/models/iris/train.py", "src/modelling/evaluation/metrics.p
 
 
 def scripts(files: Iterable[str], *, everything: bool = False) -> dict[str, str]:
-    jobs = jobs_of(change_of(files, GRAPH), GRAPH, everything=everything)
+    jobs = jobs_of(trace_change(files, GRAPH), GRAPH, everything=everything)
     return {job.name: "; ".join(job.script) for job in jobs}
 
 
@@ -153,7 +153,7 @@ def test_on_the_default_branch_everything_is_tested_and_what_changed_is_deployed
 
 
 def test_gitlab_reads_each_job_with_its_template_and_what_it_waits_for() -> None:
-    pipeline = yaml.safe_load(as_yaml(jobs_of(change_of([TRAIN], GRAPH), GRAPH)))
+    pipeline = yaml.safe_load(as_yaml(jobs_of(trace_change([TRAIN], GRAPH), GRAPH)))
     assert pipeline["include"] == [{"local": TEMPLATES}]
     assert pipeline["iris:image"] == {
         "extends": ".image",
@@ -172,8 +172,8 @@ def test_gitlab_reads_each_job_with_its_template_and_what_it_waits_for() -> None
 @pytest.mark.parametrize("name", ["a;touch PWN;b $(id)", "$CI_TOKEN", "a b", "a\n/close", "ä"])
 def test_the_name_of_a_model_is_an_identifier_or_refused(name: str) -> None:
     graph = TargetGraph.from_peek(model(name))
-    change = change_of([f"src/models/{name}/train.py"], graph)
-    with pytest.raises(InputError, match=r"expected names of folders that are Python identifiers"):
+    change = trace_change([f"src/models/{name}/train.py"], graph)
+    with pytest.raises(InputError, match=r"expected Python identifiers"):
         jobs_of(change, graph)
 
 
@@ -182,7 +182,7 @@ def test_a_shell_reads_no_more_words_than_were_meant(name: str) -> None:
     """Whatever the name of a folder outside of the models is."""
     test = unit_test(f"tests/{name}/a_test.py")
     graph = TargetGraph.from_peek([test])
-    jobs = jobs_of(change_of(test["sources"] or [test["address"]], graph), graph)
+    jobs = jobs_of(trace_change(test["sources"] or [test["address"]], graph), graph)
     for line in (line for job in jobs for line in job.script):
         assert len(shlex.split(line)) in (2, 3)
     assert yaml.safe_load(as_yaml(jobs))
@@ -209,7 +209,7 @@ def named_by(jobs: Iterable[Job], tests: dict[str, Target]) -> list[str]:
 def test_no_test_is_lost_and_none_runs_twice() -> None:
     tests = all_tests(GRAPH)
     for file in {source for target in GRAPH.targets.values() for source in target.sources}:
-        change = change_of([file], GRAPH)
+        change = trace_change([file], GRAPH)
         named = named_by(jobs_of(change, GRAPH), tests)
         assert sorted(named) == sorted(set(change.targets) & tests.keys()), file
         named = named_by(jobs_of(change, GRAPH, everything=True), tests)

@@ -55,7 +55,7 @@ def test_the_jobs_and_why_they_are_there(targets: Path, call: CallTask, tmp_path
     lines = (tmp_path / "why.md").read_text().splitlines()
     assert f"| `iris` | `{SCHEMA}` |" in lines
     assert "| `iris` | `iris:test` |" in lines
-    assert lines[-1] == "No target has `odd \\| 'name`."
+    assert lines[-1] == "Not part of any target: `odd \\| 'name`."
 
 
 def test_without_a_file_the_jobs_are_printed(targets: Path, call: CallTask) -> None:
@@ -73,7 +73,7 @@ def test_where_it_cannot_say_what_changed_it_writes_nothing(
     jobs = tmp_path / "jobs.yml"
     result = call(main, "--since", "HEAD~1", "--targets", str(targets), "--output", str(jobs))
     assert (result.code, jobs.exists()) == (1, False)
-    assert "this clone is shallow and has not the commit where HEAD left it" in result.err
+    assert "this clone is shallow and lacks the commit at which HEAD left it" in result.err
 
 
 def test_a_change_is_held_against_where_it_left_or_against_the_commit_before(

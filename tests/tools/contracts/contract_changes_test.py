@@ -46,7 +46,7 @@ COLUMN_CHANGES: list[tuple[dict[str, Any], dict[str, Any], str, tuple[str, ...]]
     ({}, {"coerce": True}, "values are now converted to the dtype", NOBODY),
     ({"coerce": True}, {}, "values are no longer converted to the dtype", WRITERS),
     ({}, {"regex": True}, "name is now a pattern", BOTH),
-    ({}, {"default": 0}, "what fills missing values: was None, now 0", READERS),
+    ({}, {"default": 0}, "default for missing values: was None, now 0", READERS),
     ({}, {"dtype": "float32"}, "dtype narrowed: was float64, now float32", WRITERS),
     ({"dtype": "float32"}, {}, "dtype widened: was float32, now float64", NOBODY),
     (
@@ -61,7 +61,7 @@ COLUMN_CHANGES: list[tuple[dict[str, Any], dict[str, Any], str, tuple[str, ...]]
     (
         {"dtype": "int64"},
         {"dtype": "Int64"},
-        "dtype stored otherwise: was int64, now Int64",
+        "dtype stored differently: was int64, now Int64",
         NOBODY,
     ),
     (
@@ -154,17 +154,17 @@ TABLE_CHANGES: list[tuple[dict[str, Any], dict[str, Any], str, str, tuple[str, .
         "optional column added",
         NOBODY,
     ),
-    ({}, {"strict": True}, "", "strict: columns that it does not name are now refused", WRITERS),
-    ({}, {"strict": "filter"}, "", "columns that it does not name are now dropped", READERS),
+    ({}, {"strict": True}, "", "strict: other columns are now refused", WRITERS),
+    ({}, {"strict": "filter"}, "", "other columns are now dropped", READERS),
     (
         {"strict": True},
         {},
         "",
-        "columns that it does not name are now kept, were refused",
+        "other columns are now kept, were refused",
         NOBODY,
     ),
-    ({}, {"ordered": True}, "", "order of columns demanded", WRITERS),
-    ({"ordered": True}, {}, "", "order of columns is free", READERS),
+    ({}, {"ordered": True}, "", "order of columns required", WRITERS),
+    ({"ordered": True}, {}, "", "order of columns not required", READERS),
     (
         {"columns": (AMOUNT, TAX), "ordered": True},
         {"columns": (TAX, AMOUNT), "ordered": True},
@@ -245,12 +245,12 @@ def test_a_version_has_to_say_how_far_the_changes_reach(
     found = problem(before, after, **changes)
     assert bool(found) == bool(needed)
     if needed:
-        assert f"need version {needed}, and it is {after}" in found
+        assert f"need version {needed}, but it is {after}" in found
         assert f'set "version": "{needed}"' in found
 
 
 def test_a_version_does_not_go_down() -> None:
-    assert problem("2.0.0", "1.9.0", **WORDS) == "the version went down, from 2.0.0 to 1.9.0"
+    assert problem("2.0.0", "1.9.0", **WORDS) == "the version decreased from 2.0.0 to 1.9.0"
 
 
 def test_a_new_version_of_the_same_is_said() -> None:
@@ -263,7 +263,7 @@ def test_a_new_version_of_the_same_is_said() -> None:
 def test_a_contract_goes_once_it_was_announced() -> None:
     (sudden,) = compare({"orders": ORDERS}, {})
     assert sudden.changes == (Change("", "contract removed", BOTH),)
-    assert sudden.problem.startswith("orders was not announced to go. Keep it, with `deprecated`")
+    assert sudden.problem.startswith("orders was removed without a deprecation. Keep it, add `deprecated`")
     (announced,) = compare({"orders": replace(ORDERS, deprecated="read sales")}, {})
     assert announced.problem == ""
 

@@ -133,11 +133,11 @@ def test_a_contract_that_says_nothing_lacks_all() -> None:
     about = f"{__name__}.test_a_contract_that_says_nothing_lacks_all.<locals>.Bare"
     assert problems(Bare) == [
         f"{about}: `Config.name` must be snake_case, got 'Bare'.",
-        f"{about}: `Config.metadata` must have a version such as 1.0.0 (major.minor.patch, from "
-        "1.0.0 on), got ''.",
-        f"{about}: `Config.metadata` must have an owner: who answers for the contract.",
-        f"{about}: `Config.description` must say what one row is.",
-        f"{about}: column 'more' has no description: give its `pa.Field` one.",
+        f"{about}: `Config.metadata` must have a version such as 1.0.0 (major.minor.patch, at "
+        "least 1.0.0), got ''.",
+        f"{about}: `Config.metadata` must have an `owner`: who is responsible for the contract.",
+        f"{about}: `Config.description` must describe one row.",
+        f"{about}: column 'more' has no description: add one to its `pa.Field`.",
     ]
 
 

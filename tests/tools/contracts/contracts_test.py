@@ -132,8 +132,8 @@ def test_a_breaking_change_without_a_version_names_each_change_and_who_depends_o
         "  modules: src/models/shop/schema.py",
         "  notebooks: notebooks/look.ipynb",
         "  test files: 1",
-        '  NOT YET: breaking changes need version 2.0.0, and it is 1.0.0: set "version": "2.0.0" '
-        "in the metadata of its `Config`, or take them back.",
+        '  NOT YET: breaking changes need version 2.0.0, but it is 1.0.0: set "version": "2.0.0" '
+        "in the metadata of its `Config`, or revert them.",
     ]
 
 
@@ -190,13 +190,13 @@ def test_of_a_contract_that_is_gone_those_are_told_that_still_import_it(
     assert result.code == 1
     assert "orders 1.0.0 -> none: breaking" in result.out
     assert "  models: shop\n" in result.out
-    assert "was not announced to go" in result.out
+    assert "was removed without a deprecation" in result.out
 
 
 def test_what_is_not_committed_counts_and_that_is_said(exported: Path, call: CallTask) -> None:
     assert "not committed" not in call(main, "diff").err
     (exported / FOLDER / "orders.yaml").write_text("other")
-    assert "What is not committed in src/datasets counts." in call(main, "diff").err
+    assert "Includes uncommitted changes of src/datasets." in call(main, "diff").err
 
 
 def test_a_later_commit_of_the_other_branch_is_none_of_ours(
@@ -242,8 +242,8 @@ def test_a_shallow_clone_that_can_fetch_nothing_is_told_how_to_get_the_rest(
     git("remote", "set-url", "origin", str(tmp_path / "nothing"))
     result = call(main, "diff", "--since", "HEAD~1")
     assert (result.code, result.out) == (1, "")
-    assert "this clone is shallow and has not the commit where HEAD left it" in result.err
-    assert "`git fetch --unshallow origin` mends that" in result.err
+    assert "this clone is shallow and lacks the commit at which HEAD left it" in result.err
+    assert "To fix this, run `git fetch --unshallow origin`" in result.err
 
 
 def test_an_unknown_revision_is_one_message(exported: Path, call: CallTask) -> None:
@@ -262,12 +262,12 @@ def test_outside_of_a_git_repository_or_of_ours_is_one_message(
     result = call(main, "diff")
     assert (result.code, result.err) == (
         2,
-        f"{repository}: not a git repository: there is no revision to compare with.\n",
+        f"{repository}: not a git repository, so there is no revision to compare with.\n",
     )
     monkeypatch.chdir(repository.parent)
     result = call(main, "export")
     assert result.code == 2
-    assert "has a pants.toml: call this inside a clone." in result.err
+    assert "found no pants.toml here or in a parent folder. Run this inside a clone." in result.err
 
 
 def test_without_git_it_says_so(
@@ -277,7 +277,7 @@ def test_without_git_it_says_so(
     result = call(main, "diff")
     assert (result.code, result.err) == (
         1,
-        "git cannot be started: No such file or directory. Install it.\n",
+        "git cannot be started: No such file or directory. Install git.\n",
     )
 
 
@@ -288,7 +288,7 @@ def test_the_first_contracts_of_a_repository_break_nobody(
     git("commit", "--quiet", "--message=None")
     result = call(main, "diff")
     assert result.code == 0
-    assert "there were no contracts in src/datasets/contracts." in result.err
+    assert "has no contracts in src/datasets/contracts." in result.err
     assert "orders none -> 1.0.0: compatible" in result.out
 
 
@@ -300,7 +300,7 @@ def test_a_file_that_is_no_contract_is_named(
     git("commit", "--quiet", "--message=Odd")
     result = call(main, "diff")
     assert result.code == 2
-    assert "src/datasets/contracts/odd.yaml: not a contract as `export` writes them" in result.err
+    assert "src/datasets/contracts/odd.yaml: expected a contract that `export` wrote" in result.err
 
 
 def test_export_writes_each_contract_once_and_clears_what_has_none(
@@ -315,11 +315,11 @@ def test_export_writes_each_contract_once_and_clears_what_has_none(
     )
     have(monkeypatch, orders=WithoutTax2)
     assert call(main, "export").err == (
-        "src/datasets/contracts/gone.yaml: removed, it has no contract\n"
+        "src/datasets/contracts/gone.yaml: removed, because there is no such contract\n"
         "src/datasets/contracts/orders.yaml\n"
     )
     assert call(main, "export", "--check").code == 0
-    assert call(main, "export").err.startswith("All 1 contracts are in")
+    assert call(main, "export").err.startswith("All 1 contracts in src")
     assert (
         (exported / FOLDER / "orders.yaml").read_text()
         == f"""\
@@ -348,7 +348,7 @@ def test_show_prints_a_line_per_column(
 ) -> None:
     result = call(main, "show", "orders")
     assert result.code == 0
-    assert "orders 1.0.0, answered for by sales\nOne row per order.\n" in result.out
+    assert "orders 1.0.0, owned by sales\nOne row per order.\n" in result.out
     (amount,) = (line for line in result.out.splitlines() if line.startswith("  amount"))
     assert amount.split() == ["amount", "float64", "EUR", "x", "≥", "0", "What", "was", "paid."]
 
@@ -365,7 +365,7 @@ def test_an_unknown_contract_or_one_that_is_not_documented_is_one_message(
     have(monkeypatch, bare=Bare)
     result = call(main, "show")
     assert result.code == 2
-    assert "must have an owner" in result.err
+    assert "must have an `owner`" in result.err
 
 
 def test_files_are_sorted_by_what_they_are() -> None:

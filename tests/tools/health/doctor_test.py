@@ -137,11 +137,11 @@ def test_where_nothing_is_wrong_each_check_is_a_line(
     ] * 5
     assert f"✓ Python 3.9     {machine.programs}/python3.9 (3.9.18)" in lines
     assert f"✓ Python 3.13    {machine.programs}/python3.13 (3.13.5)" in lines
-    assert "✓ lockfiles      1, as required" in lines
+    assert "✓ lockfiles      1, up to date" in lines
 
 
 def test_a_terminal_has_colours() -> None:
-    found = [doctor_task.Finding("disk", doctor_task.State.WRONG, "full", "rm -rf cache")]
+    found = [doctor_task.Finding("disk", doctor_task.State.ERROR, "full", "rm -rf cache")]
     assert as_text(found, coloured=True) == "\033[31m✗\033[0m disk  full\n        rm -rf cache"
 
 
@@ -152,8 +152,8 @@ def test_a_python_that_is_missing_is_one_that_the_launcher_installs(
     machine.has_python(version, refusal="lacks the module ssl")
     minor = version.rpartition(".")[0]
     found = find(f"Python {minor}")
-    assert (found.code, found.state, found.remedy) == (0, "doubtful", "./pants --version")
-    assert f"{machine.programs}/python{minor} lacks the module ssl" in found.told
+    assert (found.code, found.state, found.remedy) == (0, "warning", "./pants --version")
+    assert f"{machine.programs}/python{minor} lacks the module ssl" in found.detail
 
 
 def test_a_python_of_pyenv_is_found(machine: Machine, find: Find, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_python_of_pyenv_is_found(machine: Machine, find: Find, tmp_path: Path
     folder.mkdir(parents=True)
     machine.has_python("3.13.0")
     (machine.programs / "python3.13").rename(folder / "python3.13")
-    assert find("Python 3.13").told == f"{folder}/python3.13 (3.13.0)"
+    assert find("Python 3.13").detail == f"{folder}/python3.13 (3.13.0)"
 
 
 @pytest.fixture
@@ -182,14 +182,14 @@ def chosen(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("machine")
 def test_what_the_launcher_has_installed_is_named_by_its_link(find: Find, chosen: Path) -> None:
-    assert find("Python 3.13").told == f"{chosen} (3.13.18, installed by ./pants)"
+    assert find("Python 3.13").detail == f"{chosen} (3.13.18, installed by ./pants)"
 
 
 @pytest.mark.usefixtures("machine")
 def test_one_that_the_launcher_has_chosen_and_that_no_longer_runs(find: Find, chosen: Path) -> None:
     chosen.resolve().write_text("#!/bin/sh\nexit 1\n")
     found = find("Python 3.13")
-    assert (found.code, found.state) == (1, "wrong")
+    assert (found.code, found.state) == (1, "error")
     assert found.remedy == f"rm {chosen} && ./pants --version"
 
 
@@ -200,12 +200,12 @@ def test_a_shallow_clone_without_the_commit_where_it_left_main(
     machine.git("commit", "--quiet", "--allow-empty", "--message=Second")
     shallow = ("--depth=1", "--branch=change", machine.root.as_uri(), str(tmp_path / "shallow"))
     machine.git("clone", "--quiet", *shallow)
-    assert find("git history").told.startswith("2 commits; 1 since main (")
+    assert find("git history").detail.startswith("2 commits; 1 since main (")
     monkeypatch.chdir(tmp_path / "shallow")
     found = find("git history")
-    assert (found.code, found.state) == (1, "wrong")
+    assert (found.code, found.state) == (1, "error")
     assert found.remedy == "git fetch --unshallow origin"
-    assert found.told.startswith("1 commits, shallow; where HEAD left main is not among them")
+    assert found.detail.startswith("1 commits, shallow, without the one at which HEAD left main")
 
 
 def test_a_clone_of_another_user_is_found_with_the_command_that_trusts_it(
@@ -214,12 +214,12 @@ def test_a_clone_of_another_user_is_found_with_the_command_that_trusts_it(
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     for name in ("history", "line endings"):
         found = find(name)
-        assert found.told == "git does not trust the clone's owner"
+        assert found.detail == "git does not trust the owner of the clone"
         assert found.remedy == f"git config --global --add safe.directory {machine.root}"
 
 
 @pytest.mark.parametrize(
-    ("requirements", "told"),
+    ("requirements", "detail"),
     [
         ("pandas==3.1.2\n", "default: default.lock lacks pandas==3.1.2"),
         ("Pandas == 3.1.1\nduckdb\n", "default: default.lock lacks duckdb"),
@@ -227,11 +227,11 @@ def test_a_clone_of_another_user_is_found_with_the_command_that_trusts_it(
     ],
 )
 def test_a_lockfile_of_other_requirements_is_stale(
-    machine: Machine, find: Find, requirements: str, told: str
+    machine: Machine, find: Find, requirements: str, detail: str
 ) -> None:
     machine.write("3rdparty/python/data.txt", requirements)
     found = find("lockfiles")
-    assert (found.code, found.state, found.told) == (1, "wrong", told)
+    assert (found.code, found.state, found.detail) == (1, "error", detail)
     assert found.remedy == (
         "./pants generate-lockfiles --resolve=default && ./pants fmt 3rdparty/python::"
     )
@@ -251,7 +251,7 @@ def test_a_requirement_may_be_written_in_several_ways(
     machine.write("3rdparty/python/data.txt", f"{written}\n")
     lockfile = LOCKFILE.format(requirement=locked)
     machine.write("3rdparty/python/locks/default.lock", lockfile)
-    assert find("lockfiles").state == "well"
+    assert find("lockfiles").state == "ok"
 
 
 def test_requirements_in_build_files_count_in_the_resolve_that_these_name(
@@ -263,18 +263,18 @@ def test_requirements_in_build_files_count_in_the_resolve_that_these_name(
         '__defaults__(all=dict(resolve="plugins"))\n'
         'python_requirement(name="pants", requirements=["pants==2.17.1"])\n',
     )
-    assert find("lockfiles").told == "plugins: plugins.lock is missing"
+    assert find("lockfiles").detail == "plugins: plugins.lock is missing"
     plugins = LOCKFILE.format(requirement="pants==2.17.1")
     machine.write("3rdparty/python/locks/plugins.lock", plugins)
-    assert find("lockfiles").told == "2, as required"
+    assert find("lockfiles").detail == "2, up to date"
 
 
 @pytest.mark.parametrize(
     ("script", "state", "remedy"),
     [
-        ("echo 29.1", "well", ""),
-        ("echo permission denied >&2; exit 1", "doubtful", 'sudo usermod -aG docker "$USER"'),
-        ("echo Cannot connect >&2; exit 1", "doubtful", "docker"),
+        ("echo 29.1", "ok", ""),
+        ("echo permission denied >&2; exit 1", "warning", 'sudo usermod -aG docker "$USER"'),
+        ("echo Cannot connect >&2; exit 1", "warning", "docker"),
     ],
 )
 def test_an_engine_that_does_not_answer_keeps_nobody_from_working(
@@ -284,20 +284,20 @@ def test_an_engine_that_does_not_answer_keeps_nobody_from_working(
     found = find("Docker engine")
     assert (found.code, found.state) == (0, state)
     assert remedy.lower() in found.remedy.lower()
-    assert bool(found.remedy) == (state != "well")
+    assert bool(found.remedy) == (state != "ok")
 
 
 def test_a_base_image_is_there_or_how_to_make_it_is_said(machine: Machine, find: Find) -> None:
     machine.has("docker", '[ "$1" = version ] && echo 29.1; exit 0')
     found = find("base image")
-    assert found.state == "doubtful"
+    assert found.state == "warning"
     assert found.remedy.startswith("./pants run docker/base:debian")
     machine.has("docker", "echo 29.1")
-    assert find("base image").state == "well"
+    assert find("base image").state == "ok"
 
 
 @pytest.mark.parametrize(
-    ("free", "state", "code"), [(1, "wrong", 1), (5, "doubtful", 0), (50, "well", 0)]
+    ("free", "state", "code"), [(1, "error", 1), (5, "warning", 0), (50, "ok", 0)]
 )
 def test_a_disk_that_is_nearly_full(
     machine: Machine,
@@ -311,43 +311,43 @@ def test_a_disk_that_is_nearly_full(
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
     found = find("disk")
     assert (found.state, found.code) == (state, code)
-    assert found.told.startswith(f"{free}.0 GB free")
+    assert found.detail.startswith(f"{free}.0 GB free")
 
 
 def test_a_large_cache_may_be_removed(
     machine: Machine, find: Find, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "home/pants"
-    assert find("Pants' cache").told == f"{cache}: empty: the first call fills it"
+    assert find("Pants' cache").detail == f"{cache}: empty; the first call fills it"
     cache.mkdir(parents=True)
     (cache / "store").write_bytes(bytes(100_000))
-    assert find("Pants' cache").state == "well"
+    assert find("Pants' cache").state == "ok"
     monkeypatch.setattr(doctor_task, "LARGE_CACHE", 0.00001)
     found = find("Pants' cache")
-    assert (found.state, found.remedy) == ("doubtful", f"rm -rf {cache}")
+    assert (found.state, found.remedy) == ("warning", f"rm -rf {cache}")
 
 
 @pytest.mark.parametrize(
-    ("setting", "variable", "told", "remedy"),
+    ("setting", "variable", "detail", "remedy"),
     [
-        ("", "", "15.6 GiB; Pants' daemon may take 4", ""),
-        ('pantsd_max_memory_usage = "8GiB"', "", "15.6 GiB; Pants' daemon may take 8", ""),
+        ("", "", "15.6 GiB; Pants' daemon may use 4", ""),
+        ('pantsd_max_memory_usage = "8GiB"', "", "15.6 GiB; Pants' daemon may use 8", ""),
         (
             'pantsd_max_memory_usage = "16GiB"',
             "",
-            "15.6 GiB; Pants' daemon may take 16: programs may be killed",
+            "15.6 GiB; Pants' daemon may use 16: the system may kill processes",
             "export PANTS_PANTSD_MAX_MEMORY_USAGE=7GiB",
         ),
         (
             "pantsd_max_memory_usage = 34359738368",
             "",
-            "15.6 GiB; Pants' daemon may take 32: programs may be killed",
+            "15.6 GiB; Pants' daemon may use 32: the system may kill processes",
             "export PANTS_PANTSD_MAX_MEMORY_USAGE=7GiB",
         ),
         (
             'pantsd_max_memory_usage = "16GiB"',
             "512MiB",
-            "15.6 GiB; Pants' daemon may take 0.5",
+            "15.6 GiB; Pants' daemon may use 0.5",
             "",
         ),
     ],
@@ -358,15 +358,15 @@ def test_a_daemon_may_not_need_more_memory_than_there_is(
     monkeypatch: pytest.MonkeyPatch,
     setting: str,
     variable: str,
-    told: str,
+    detail: str,
     remedy: str,
 ) -> None:
     machine.write("pants.toml", f"[GLOBAL]\n{setting}\n\n{PANTS_TOML}")
     if variable:
         monkeypatch.setenv("PANTS_PANTSD_MAX_MEMORY_USAGE", variable)
     found = find("memory")
-    assert (found.code, found.told, found.remedy) == (0, told, remedy)
-    assert found.state == ("doubtful" if remedy else "well")
+    assert (found.code, found.detail, found.remedy) == (0, detail, remedy)
+    assert found.state == ("warning" if remedy else "ok")
 
 
 def test_wsl_may_be_given_more_memory(machine: Machine, find: Find) -> None:
@@ -380,17 +380,17 @@ def test_wsl_may_be_given_more_memory(machine: Machine, find: Find) -> None:
 
 def test_a_clone_on_a_windows_drive_belongs_on_a_linux_disk(machine: Machine, find: Find) -> None:
     machine.proc["KERNEL"].write_text(WSL_KERNEL)
-    assert find("WSL 2").told == f"{machine.root}: on a Linux disk"
+    assert find("WSL 2").detail == f"{machine.root}: on a Linux disk"
     drive = machine.root.parent
     machine.proc["MOUNTS"].write_text(PROC["MOUNTS"] + WSL_MOUNT.format(folder=drive))
     found = find("WSL 2")
-    assert (found.code, found.state) == (0, "doubtful")
-    assert found.told.startswith(f"{machine.root}: on {drive}, a Windows drive: many times")
+    assert (found.code, found.state) == (0, "warning")
+    assert found.detail.startswith(f"{machine.root}: on {drive}, a Windows drive: slow")
     assert found.remedy == 'git clone "$(git remote get-url origin)" ~/clone'
     # Another disk, mounted over it.
     with machine.proc["MOUNTS"].open("a") as mounts:
         mounts.write(f"/dev/sdc {drive} ext4 rw 0 0\n")
-    assert find("WSL 2").state == "well"
+    assert find("WSL 2").state == "ok"
 
 
 def test_elsewhere_wsl_is_not_mentioned(
@@ -403,7 +403,7 @@ def test_elsewhere_wsl_is_not_mentioned(
 
 
 def test_the_remedy_removes_line_endings_of_windows(machine: Machine, find: Find) -> None:
-    assert find("line endings").told == "LF"
+    assert find("line endings").detail == "LF"
     for file in ("pants.toml", "3rdparty/python/data.txt"):
         path = machine.root / file
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
@@ -413,11 +413,11 @@ def test_the_remedy_removes_line_endings_of_windows(machine: Machine, find: Find
     (machine.root / "windows.csv").write_bytes(b"a\r\nb\r\n")
     machine.git("add", "windows.csv")
     found = find("line endings")
-    assert (found.code, found.state) == (1, "wrong")
-    assert found.told.startswith("3rdparty/python/data.txt and 1 more files: CRLF")
+    assert (found.code, found.state) == (1, "error")
+    assert found.detail.startswith("3rdparty/python/data.txt and 1 more files: CRLF")
     tools = "/usr/bin:/bin"
     subprocess.run(["bash", "-c", f"PATH={tools}; {found.remedy}"], cwd=machine.root, check=True)
-    assert find("line endings").state == "well"
+    assert find("line endings").state == "ok"
     assert (machine.root / "pants.toml").read_text() == f"{PANTS_TOML}# Mine\n"
     assert (machine.root / "windows.csv").read_bytes() == b"a\r\nb\r\n"
 
@@ -427,11 +427,11 @@ def test_git_may_write_line_endings_of_windows_at_the_next_checkout(
 ) -> None:
     machine.git("config", "core.autocrlf", "true")
     found = find("line endings")
-    assert (found.code, found.state) == (0, "doubtful")
+    assert (found.code, found.state) == (0, "warning")
     assert found.remedy == "git config core.autocrlf input"
     # As this repository has it, which no setting of git overrules.
     machine.write(".gitattributes", (ROOT / ".gitattributes").read_text())
-    assert find("line endings").state == "well"
+    assert find("line endings").state == "ok"
 
 
 @pytest.fixture
@@ -455,11 +455,11 @@ def server() -> Iterator[ThreadingHTTPServer]:
 
 
 @pytest.mark.parametrize(
-    ("path", "state", "told"),
+    ("path", "state", "detail"),
     [
-        ("/", "well", "/ answers"),
-        ("/closed", "well", "/closed answers"),
-        ("/broken", "wrong", "/broken does not answer: 500 Internal Server Error"),
+        ("/", "ok", "/ answers"),
+        ("/closed", "ok", "/closed answers"),
+        ("/broken", "error", "/broken does not answer: 500 Internal Server Error"),
     ],
 )
 def test_a_tracking_server_answers_or_not_and_no_password_is_shown(
@@ -469,13 +469,13 @@ def test_a_tracking_server_answers_or_not_and_no_password_is_shown(
     monkeypatch: pytest.MonkeyPatch,
     path: str,
     state: str,
-    told: str,
+    detail: str,
 ) -> None:
     place = f"127.0.0.1:{server.server_port}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{USER}@{place}{path}")
     found = find("MLflow")
-    assert (found.state, found.told) == (state, f"http://{place}{told}")
-    assert found.code == (0 if state == "well" else 1)
+    assert (found.state, found.detail) == (state, f"http://{place}{detail}")
+    assert found.code == (0 if state == "ok" else 1)
 
 
 def test_a_tracking_server_that_is_not_there(
@@ -483,8 +483,8 @@ def test_a_tracking_server_that_is_not_there(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     found = find("MLflow")
-    assert (found.code, found.state) == (1, "wrong")
-    assert "Connection refused" in found.told
+    assert (found.code, found.state) == (1, "error")
+    assert "Connection refused" in found.detail
 
 
 def test_a_check_that_cannot_be_made_keeps_no_other_from_being_made(
@@ -492,9 +492,9 @@ def test_a_check_that_cannot_be_made_keeps_no_other_from_being_made(
 ) -> None:
     machine.write("pants.toml", "[python]\n")
     found = find("lockfiles")
-    assert (found.code, found.state) == (1, "wrong")
-    assert found.told == "cannot be checked: pants.toml has no section [python.resolves]."
-    assert find("git history").state == "well"
+    assert (found.code, found.state) == (1, "error")
+    assert found.detail == "cannot be checked: pants.toml has no section [python.resolves]."
+    assert find("git history").state == "ok"
 
 
 def test_outside_of_a_clone_it_says_so(
@@ -505,4 +505,4 @@ def test_outside_of_a_clone_it_says_so(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main([]) == 2
-    assert "has a pants.toml: call this inside a clone." in capfd.readouterr().err
+    assert "no pants.toml here or in a parent folder. Run this inside a clone." in capfd.readouterr().err

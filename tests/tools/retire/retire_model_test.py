@@ -9,7 +9,7 @@ import pytest
 
 from support.tasks import CallTask
 from tools.retire import retire_model
-from tools.retire.retire_model_task import Retirement, remove, retirement_of
+from tools.retire.retire_model_task import Retirement, remove, plan_retirement
 from tools.workspace.target_graph import TargetGraph
 
 CONTRACT = """\
@@ -74,7 +74,7 @@ def graph(**more: tuple[str, ...]) -> TargetGraph:
 
 
 def retirement(clone: Path, **more: tuple[str, ...]) -> Retirement:
-    return retirement_of(clone, "churn", graph(**more))
+    return plan_retirement(clone, "churn", graph(**more))
 
 
 def test_what_only_the_model_uses_goes_with_it_and_views_stay(clone: Path) -> None:
@@ -126,7 +126,7 @@ def call_with(
     clone: Path, call: CallTask, monkeypatch: pytest.MonkeyPatch, *argv: str
 ) -> tuple[int, str, str]:
     # Pants itself is asked in tests/integration.
-    monkeypatch.setattr(retire_model, "_graph", lambda root: graph())
+    monkeypatch.setattr(TargetGraph, "of_repository", lambda root: graph())
     result = call(retire_model.main, *argv)
     return result.code, result.out, result.err
 
@@ -154,7 +154,7 @@ def test_a_dry_run_removes_nothing_and_says_what_a_person_has_to_do(
     code, out, _ = call_with(clone, call, monkeypatch, "churn", "--dry-run")
     assert code == 0
     assert "would remove src/datasets/churn.py" in out
-    assert "unused now, and kept: src/feature_store/views/visits.py" in out
+    assert "kept src/feature_store/views/visits.py: no longer used" in out
     assert "delete_registered_model('churn')" in out
     assert (clone / "src/datasets/churn.py").exists()
 

@@ -10,9 +10,9 @@ from packaging.requirements import Requirement
 
 from cli.errors import InputError, UserError
 from tools.upgrade.lock_update import Lockfile
-from tools.upgrade.requirement_lines import Line, asked_for, check_known, rewritten, with_version
+from tools.upgrade.requirement_lines import Line, parse_requirements, check_known, with_versions, with_version
 from tools.upgrade.upgrade_report import as_json, as_markdown, as_text
-from tools.upgrade.upgrade_task import CLOSURES, Move, Upgrade, restored_on_failure
+from tools.upgrade.upgrade_task import CLOSURES, Move, Upgrade, restore_on_failure
 
 LOCK = {
     "locked_resolves": [{"locked_requirements": [{"project_name": "Rich", "version": "14.0"}]}],
@@ -56,7 +56,7 @@ def test_a_version_changes_and_all_else_in_the_line_stays(before: str, after: st
 
 def test_of_a_file_only_the_lines_that_are_asked_for_change() -> None:
     before = "# Tables.\n\npandas==3.1.1  # rich==1\nRich==14.0\nrich-click==1\n"
-    assert rewritten(before, {"rich": "15.0"}) == before.replace("Rich==14.0", "Rich==15.0")
+    assert with_versions(before, {"rich": "15.0"}) == before.replace("Rich==14.0", "Rich==15.0")
 
 
 def test_a_lockfile_is_written_as_it_was_read_and_names_what_was_asked_for() -> None:
@@ -78,7 +78,7 @@ def test_where_it_fails_or_is_interrupted_all_files_are_as_they_were(
     (tmp_path / CLOSURES / "rich.txt").write_text("before")
 
     def write_and_fail() -> None:
-        with restored_on_failure(tmp_path, ["lock", CLOSURES]):
+        with restore_on_failure(tmp_path, ["lock", CLOSURES]):
             (tmp_path / "lock").write_text("after")
             (tmp_path / CLOSURES / "rich.txt").unlink()
             (tmp_path / CLOSURES / "new.txt").touch()
@@ -95,12 +95,12 @@ def test_a_name_that_nothing_requires_is_refused_with_those_that_are_near() -> N
         Line("default", Path("data.txt"), Requirement(text)) for text in ("pandas==3", "pandera==1")
     ]
     with pytest.raises(InputError) as raised:
-        check_known(asked_for(["panda"]), lines, where="of requirements")
+        check_known(parse_requirements(["panda"]), lines)
     assert str(raised.value).startswith(
-        "'panda' is required by no file of requirements; did you mean 'pandas' or 'pandera'?"
+        "No requirements file has 'panda'; did you mean 'pandas' or 'pandera'?"
     )
-    with pytest.raises(InputError, match="expected a name such as rich"):
-        asked_for(["=="])
+    with pytest.raises(InputError, match="expected a requirement such as rich"):
+        parse_requirements(["=="])
 
 
 def upgrade(*, is_written: bool = True) -> Upgrade:
@@ -109,7 +109,7 @@ def upgrade(*, is_written: bool = True) -> Upgrade:
         Move("default", "rich", "14.0", "15.0", is_required=True),
         Move("tools", "young", "", "2", is_required=False),
     )
-    notes = ("default: rich 16 cannot be had:\n  rich 16 depends on young>=3",)
+    notes = ("default: rich 16 is not compatible:\n  rich 16 depends on young>=3",)
     return Upgrade(Path(), moves, {"a.lock": ""}, ("a.lock",), notes, is_written)
 
 
@@ -120,7 +120,7 @@ def test_a_person_reads_what_moved_and_whom_it_touches() -> None:
     assert (
         as_text(upgrade(), AFFECTED)
         == """\
-default: rich 16 cannot be had:
+default: rich 16 is not compatible:
   rich 16 depends on young>=3
 
 default: 2 packages
@@ -136,16 +136,16 @@ DAGs: none
 data contracts: none
 """
     )
-    assert "2 packages would move" in as_text(upgrade(is_written=False), AFFECTED)
-    assert as_text(Upgrade(Path(), (), {}, (), ()), {}) == "Nothing moves.\n"
+    assert "2 packages would change" in as_text(upgrade(is_written=False), AFFECTED)
+    assert as_text(Upgrade(Path(), (), {}, (), ()), {}) == "Nothing to upgrade.\n"
 
 
 def test_a_merge_request_gets_a_table() -> None:
     said = as_markdown(upgrade(), AFFECTED)
-    assert said.startswith("## Upgrade: rich 15.0\n\n| package | was | is | resolve |\n")
+    assert said.startswith("## Upgrade: rich 15.0\n\n| package | old | new | resolve |\n")
     assert "| old | 1 | removed | default |\n| **rich** | 14.0 | 15.0 | default |\n" in said
     assert "| young | added | 2 | tools |\n" in said
-    assert "- **models** touched: iris\n" in said
+    assert "- Affected **models**: iris\n" in said
     assert "```text\nrich 16 depends on young>=3\n```\n" in said
 
 

@@ -1,8 +1,7 @@
-"""Where a model is deployed to: an environment's registry, folder of DAGs and MLflow."""
+"""The environment that a model is deployed to: image registry, DAG folder and MLflow server."""
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,18 +19,18 @@ from modelling.registry.model_versions import ModelVersions
 from tools.release.release import DeployedBundle, Record, Release
 from tools.workspace.git import git
 
-# What decides what is built.
+# The inputs of a build.
 _BUILT_FROM = ("src", "docker", "3rdparty", "pants-plugins", "pants.toml")
 
 
 class DeploymentSettings(Settings):
-    """Where the environment's images and DAGs are."""
+    """The places of an environment's images and DAGs."""
 
     section: ClassVar[str] = "deployment"
 
-    registry: str = Field("", description="the registry of images, such as registry.example.com")
+    registry: str = Field("", description="the image registry, such as registry.example.com")
     dags: str = Field(
-        "", description="where Airflow takes its DAGs from: a folder, or s3://bucket/dags"
+        "", description="the folder that Airflow reads DAGs from, or s3://bucket/dags"
     )
 
     @field_validator("dags", mode="before")
@@ -42,84 +41,94 @@ class DeploymentSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Site:
-    """Where one model is deployed to."""
+class DeploymentEnvironment:
+    """One model's deployment environment."""
 
-    environment: str
+    name: str
     registry: str
     bundle: DeployedBundle
     versions: ModelVersions
 
     @classmethod
-    def of(cls, model: str, context: TaskContext) -> Site:
-        """That of the environment that was asked for.
+    def of(cls, model: str, context: TaskContext) -> DeploymentEnvironment:
+        """The environment of --environment or the settings.
 
         Raises:
-            InputError: the environment's settings lack something.
-            UserError: no MLflow server is named.
+            InputError: a setting of the environment is missing.
+            UserError: no MLflow server is set.
         """
-        environment = context.environment or chosen_environment()
+        name = context.environment or chosen_environment()
         settings = context.load(DeploymentSettings)
         for key in ("registry", "dags"):
             if not getattr(settings, key):
                 raise InputError(
-                    f"The environment {environment!r} has no [deployment] {key}: set it in "
-                    f"src/config/environments/{environment}.toml, in the file of --config or as "
-                    f"{PREFIX}DEPLOYMENT_{key.upper()}; or choose --environment staging or prod."
+                    f"The environment {name!r} has no [deployment] {key}. Set it in "
+                    f"src/config/environments/{name}.toml, in the file of --config or as "
+                    f"{PREFIX}DEPLOYMENT_{key.upper()}, or use --environment staging or prod."
                 )
         folder = open_folder(settings.dags, context.load(StoreSettings))
         versions = versions_on_server(model, context.load(TrackingSettings))
-        return cls(environment, settings.registry, DeployedBundle(folder, model), versions)
+        return cls(name, settings.registry, DeployedBundle(folder, model), versions)
+
+    @property
+    def title(self) -> str:
+        """The model and the environment, such as `iris in prod`."""
+        return f"{self.versions.model} in {self.name}"
 
     def current(self) -> Release | None:
-        """What is deployed now.
+        """The release that is deployed now, None before the first deployment.
 
         Raises:
-            UserError: it is of another environment.
+            UserError: it belongs to another environment.
         """
         found = self.bundle.current()
-        if found and found.environment != self.environment:
+        if found and found.environment != self.name:
             raise UserError(
-                f"{self.bundle.folder.location} has releases of {found.environment!r}: "
-                f"{self.environment!r} needs a folder of its own, [deployment] dags."
+                f"{self.bundle.folder.location} has releases of {found.environment!r}. Set a "
+                f"separate folder for {self.name!r}: [deployment] dags."
             )
         return found
 
+    def aliased_version(self) -> str | None:
+        """The number of the version that the alias points at, None if there is none."""
+        version = self.versions.aliased()
+        return str(version.version) if version else None
+
     def rollback_target(self, number: int | None) -> Record:
-        """The release of that number; without one, the one before the present one.
+        """The release with this number; with None, the release before the current one.
 
         Raises:
-            UserError: there is none.
+            UserError: there is no such release.
         """
         model, current = self.versions.model, self.current()
         if current is None:
-            raise UserError(f"{model} is not deployed to {self.environment}: nothing to roll back.")
+            raise UserError(f"{model} is not deployed to {self.name}: nothing to roll back.")
         chosen = number or current.previous
         if chosen is None:
             raise UserError(
-                f"{model} is at release {current.release} in {self.environment}, and there is none "
-                "before it: nothing to roll back to."
+                f"{model} is at release {current.release} in {self.name}, which has no earlier "
+                "release: nothing to roll back to."
             )
         return self.bundle.record(chosen)
 
 
 def versions_on_server(model: str, settings: TrackingSettings) -> ModelVersions:
-    """The versions on the server that the environment's tasks use.
+    """The model's versions on the environment's MLflow server.
 
     Raises:
-        UserError: no server is named.
+        UserError: no server is set.
     """
     uri = server_uri(settings)
     if not uri:
         raise UserError(
-            "No MLflow server is named, and only versions of a server can be deployed. "
+            "No MLflow server is set, and only versions on a server can be deployed. "
             f"Set {URI_VARIABLE}, or [tracking] uri."
         )
     return ModelVersions(model, uri, settings.alias)
 
 
 def choose_version(versions: ModelVersions, number: str) -> str:
-    """The number, if there is such a version; without one, that of the aliased version.
+    """Return `number` if there is such a version; if it is empty, the aliased version's number.
 
     Raises:
         InputError: there is no such version.
@@ -134,46 +143,33 @@ def choose_version(versions: ModelVersions, number: str) -> str:
         )
     raise InputError(
         f"{versions.model} has no version with the alias {versions.alias!r} in {versions.uri}; "
-        f"versions: {known}. Name one with --version, or train one there: "
+        f"versions: {known}. Name one with --version, or train one on this server: "
         f"./pants run src/models/{versions.model}:train"
     )
 
 
-def check_model(root: Path, name: str) -> None:
-    """Refuse what is no model.
-
-    Raises:
-        InputError: it is none; names those that there are.
-    """
-    known = sorted(path.parent.name for path in root.glob("src/models/*/definition.py"))
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; models: {', '.join(known)}."
-        raise InputError(f"No model {name!r} in src/models{hint}")
-
-
 def check_committed(root: Path) -> None:
-    """Refuse to build from what is in no commit.
+    """Refuse to build uncommitted changes.
 
     Raises:
-        InputError: something is changed.
+        InputError: there are uncommitted changes.
     """
     changed = (git(root, "status", "--porcelain", "--", *_BUILT_FROM) or "").splitlines()
     if changed:
         raise InputError(
             f"{changed[0].split()[-1]}: is not committed"
-            f"{f', nor {len(changed) - 1} more' if changed[1:] else ''}. Commit or stash it: what "
-            "is deployed has to be found in git."
+            f"{f', and {len(changed) - 1} more' if changed[1:] else ''}. Commit or stash the "
+            "changes: only commits can be deployed."
         )
 
 
 def commit_of(root: Path) -> str:
-    """The commit that is checked out.
+    """The checked-out commit.
 
     Raises:
         InputError: there is none.
     """
     commit = git(root, "rev-parse", "HEAD")
     if commit is None:
-        raise InputError(f"{root}: not a git repository with a commit: what would be deployed?")
+        raise InputError(f"{root}: expected a git repository with a commit to deploy.")
     return commit
