@@ -101,7 +101,10 @@ def test_no_line_is_an_action_that_gitlab_would_do(server: Server, tmp_path: Pat
 def test_a_token_that_is_refused_is_told_and_not_shown(server: Server, tmp_path: Path) -> None:
     refused = write_note(server, "iris", tmp_path, token="another-made-up-one")
     assert (refused.code, refused.out) == (1, "")
-    assert f"{server.address} refuses the note on !3 (401). Check that GITLAB_NOTE_TOKEN is valid" in refused.err
+    assert (
+        f"{server.address} refuses the note on !3 (401). Check that GITLAB_NOTE_TOKEN is valid"
+        in refused.err
+    )
     assert "made-up" not in refused.err
     assert len(refused.err.splitlines()) == 1
 

@@ -125,7 +125,12 @@ class Deployed:
         artifacts = Artifacts(image, other, declaration, shared)
         registry = Registry(self.yard.registry.host, PROGRAM)
         return plan_deployment(
-            self.environment, artifacts, registry, root=self.root, version=version, commit=f"of-{content}"
+            self.environment,
+            artifacts,
+            registry,
+            root=self.root,
+            version=version,
+            commit=f"of-{content}",
         )
 
     def deploy(self, content: str, version: str, *, schedule: str = "") -> int:
@@ -376,10 +381,8 @@ def test_versions_that_are_not_there_are_refused_with_those_that_are(deployed: D
 def test_a_folder_of_another_environment_is_refused(deployed: Deployed) -> None:
     deployed.deploy("one", "1")
     staging = deployed.environment
-    production = DeploymentEnvironment(
-        "prod", staging.registry, staging.bundle, staging.versions
-    )
-    with pytest.raises(UserError, match="has releases of 'staging'. Set a separate folder for 'prod'"):
+    production = DeploymentEnvironment("prod", staging.registry, staging.bundle, staging.versions)
+    with pytest.raises(UserError, match="Set a separate folder for 'prod'"):
         production.rollback_target(None)
 
 

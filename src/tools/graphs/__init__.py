@@ -1,1 +1,1 @@
-"""Pictures of who imports whom; with Graphviz, which serves no model, in a resolve of its own."""
+"""Pictures of imports. In a separate resolve, because no model needs Graphviz."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pygraphviz
 
-from tools.graphs.svg import no_fonts, to_svg
+from tools.graphs.svg import hide_fonts, to_svg
 
 ROOT = "src"
 # A colour for each package of src, light enough for black text.
@@ -174,7 +174,7 @@ def _reduce(imports: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Remove the imports that other imports imply."""
     drawing = pygraphviz.AGraph(directed=True)
     drawing.add_edges_from((one, other) for one, others in imports.items() for other in others)
-    with no_fonts(), warnings.catch_warnings():
+    with hide_fonts(), warnings.catch_warnings():
         # Graphviz keeps all edges of a cycle, and warns.
         warnings.simplefilter("ignore", RuntimeWarning)
         drawing.tred()

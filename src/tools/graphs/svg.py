@@ -20,12 +20,12 @@ _FONTS = "FONTCONFIG_FILE"
 
 def to_svg(drawing: pygraphviz.AGraph) -> str:
     """Draw a graph; the result is the same on every machine."""
-    with no_fonts():
+    with hide_fonts():
         return str(drawing.draw(format="svg", prog="dot").decode())
 
 
 @contextmanager
-def no_fonts() -> Iterator[None]:
+def hide_fonts() -> Iterator[None]:
     """Hide the machine's fonts, so that Graphviz estimates widths in the same way everywhere."""
     before = os.environ.get(_FONTS)
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:

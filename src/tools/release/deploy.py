@@ -54,7 +54,7 @@ def run(settings: DeploySettings, context: TaskContext) -> int:
         DeploymentEnvironment,
         check_committed,
         choose_version,
-        commit_of,
+        head_commit,
     )
     from tools.workspace.git import find_root
     from tools.workspace.models import check_model
@@ -70,7 +70,7 @@ def run(settings: DeploySettings, context: TaskContext) -> int:
     artifacts = build(root, settings.name)
     registry = Registry.package(root, environment.registry)
     plan = plan_deployment(
-        environment, artifacts, registry, root=root, version=version, commit=commit_of(root)
+        environment, artifacts, registry, root=root, version=version, commit=head_commit(root)
     )
     return plan.confirm_and_apply(dry_run=settings.dry_run, yes=settings.yes, done="deployed")
 

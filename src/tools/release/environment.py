@@ -163,7 +163,7 @@ def check_committed(root: Path) -> None:
         )
 
 
-def commit_of(root: Path) -> str:
+def head_commit(root: Path) -> str:
     """The checked-out commit.
 
     Raises:

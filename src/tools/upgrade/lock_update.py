@@ -144,7 +144,7 @@ class LockUpdate:
         return lock
 
 
-def versions_of(root: Path, name: str) -> list[str]:
+def list_versions(root: Path, name: str) -> list[str]:
     """The final versions of a package in the index for our Python, newest first.
 
     Raises:

@@ -16,7 +16,7 @@ from cli.terminal import say
 from data_access_layer.atomic import staged
 from tools.change.affected_artifacts import trace_change
 from tools.change.affected_rules import KINDS
-from tools.upgrade.lock_update import Lockfile, LockUpdate, UnresolvableError, versions_of
+from tools.upgrade.lock_update import Lockfile, LockUpdate, UnresolvableError, list_versions
 from tools.upgrade.requirement_lines import (
     Line,
     check_known,
@@ -176,7 +176,7 @@ def _candidates(root: Path, name: str, asked: Requirement) -> list[str]:
     exact = [one.version for one in asked.specifier if one.operator == "=="]
     if exact and "*" not in exact[0]:
         return exact[:1]
-    found = list(asked.specifier.filter(versions_of(root, name)))
+    found = list(asked.specifier.filter(list_versions(root, name)))
     if not found:
         raise UserError(f"{asked}: the package index has no such version. Nothing was upgraded.")
     return found

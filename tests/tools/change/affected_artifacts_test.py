@@ -15,8 +15,8 @@ from tools.change.affected_rules import (
     MODELS,
     NOTEBOOKS,
     TESTS,
-    OutOfGraphRule,
     Kind,
+    OutOfGraphRule,
 )
 from tools.workspace.target_graph import Target, TargetGraph
 

@@ -263,7 +263,9 @@ def test_a_new_version_of_the_same_is_said() -> None:
 def test_a_contract_goes_once_it_was_announced() -> None:
     (sudden,) = compare({"orders": ORDERS}, {})
     assert sudden.changes == (Change("", "contract removed", BOTH),)
-    assert sudden.problem.startswith("orders was removed without a deprecation. Keep it, add `deprecated`")
+    assert sudden.problem.startswith(
+        "orders was removed without a deprecation. Keep it, add `deprecated`"
+    )
     (announced,) = compare({"orders": replace(ORDERS, deprecated="read sales")}, {})
     assert announced.problem == ""
 

@@ -196,7 +196,9 @@ def test_without_an_export_it_says_which(
         (clone / PYTHON).symlink_to(clone / "named_caches/python")
     assert main([]) == 2
     message = capsys.readouterr().err
-    assert message.startswith("dist/export/python/virtualenvs/default/3.13.*/bin/python: no such file")
+    assert message.startswith(
+        "dist/export/python/virtualenvs/default/3.13.*/bin/python: no such file"
+    )
     assert "./pants export --resolve=default --resolve=ruff" in message
     assert not (clone / ".vscode").exists()
 

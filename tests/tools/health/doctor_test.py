@@ -505,4 +505,7 @@ def test_outside_of_a_clone_it_says_so(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main([]) == 2
-    assert "no pants.toml here or in a parent folder. Run this inside a clone." in capfd.readouterr().err
+    assert (
+        "no pants.toml here or in a parent folder. Run this inside a clone."
+        in capfd.readouterr().err
+    )

@@ -9,7 +9,7 @@ import pytest
 
 from support.tasks import CallTask
 from tools.retire import retire_model
-from tools.retire.retire_model_task import Retirement, remove, plan_retirement
+from tools.retire.retire_model_task import Retirement, plan_retirement, remove
 from tools.workspace.target_graph import TargetGraph
 
 CONTRACT = """\

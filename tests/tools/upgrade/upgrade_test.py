@@ -10,7 +10,13 @@ from packaging.requirements import Requirement
 
 from cli.errors import InputError, UserError
 from tools.upgrade.lock_update import Lockfile
-from tools.upgrade.requirement_lines import Line, parse_requirements, check_known, with_versions, with_version
+from tools.upgrade.requirement_lines import (
+    Line,
+    check_known,
+    parse_requirements,
+    with_version,
+    with_versions,
+)
 from tools.upgrade.upgrade_report import as_json, as_markdown, as_text
 from tools.upgrade.upgrade_task import CLOSURES, Move, Upgrade, restore_on_failure
 
