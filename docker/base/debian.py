@@ -41,7 +41,7 @@ from base.packages import (
     this_architecture,
 )
 from cli.errors import InputError, UserError
-from data_access_layer.atomic import staged
+from data_access_layer.atomic import stage_path
 
 LOCK = Path("docker/base/debian.lock")
 DOCKERFILE = "debian.Dockerfile"
@@ -117,13 +117,13 @@ def write_outputs(fetched: Fetched, lock: Lock, folder: Path, options: Options) 
     context.mkdir()
     tar = context / "rootfs.tar"
     entries = rootfs.compose(fetched.unpacked, fetched.files)
-    with staged(tar, option="TMPDIR") as staging, staging.open("wb") as out:
+    with stage_path(tar, option="TMPDIR") as staging, staging.open("wb") as out:
         rootfs.write(entries, out, seconds=lock.seconds)
     with tar.open("rb") as written:
         digest = hashlib.file_digest(written, "sha256").hexdigest()
     print_progress(f"root file system {tar.stat().st_size / 1e6:.1f} MB, sha256 {digest}")
     if options.output:
-        with staged(options.output) as staging:
+        with stage_path(options.output) as staging:
             shutil.copyfile(tar, staging)
     if options.image:
         build_image(context, options.tag)
@@ -184,7 +184,7 @@ def read_lock(path: Path) -> Lock:
 
 def write_lock(lock: Lock, path: Path) -> None:
     """Replace the pin file."""
-    with staged(path, option="--lock") as staging:
+    with stage_path(path, option="--lock") as staging:
         staging.write_text(render(lock))
     print_progress(f"{path}: {len(lock.packages)} packages as of {lock.snapshot}")
 

@@ -60,7 +60,7 @@ def escaped(text: str, *, kept: frozenset[str] | set[str] = _SHOWN_CONTROLS) -> 
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_escape(one) if _acts(one) and one not in kept else one for one in text)
+    return "".join(_escape(one) if _is_control(one) and one not in kept else one for one in text)
 
 
 def on_one_line(text: str) -> str:
@@ -121,7 +121,7 @@ def _masked_parameter(found: re.Match[str]) -> str:
     return f"{found['start']}{found['name']}={MASK}"
 
 
-def _acts(one: str) -> bool:
+def _is_control(one: str) -> bool:
     return unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") or one in _DIRECTIONS
 
 

@@ -35,7 +35,7 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return re.sub(r" \(default: (None|\(\)|\*+)?\)$", "", action.help or "")
 
 
-def options_parser(
+def make_parser(
     prog: str,
     description: str | None,
     *,

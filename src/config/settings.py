@@ -32,12 +32,12 @@ from pydantic_settings import (
 
 from cli.errors import InputError, SettingsError
 from cli.safe_text import MASK, masked
-from config.command_line import options_parser, parse, suggest
+from config.command_line import make_parser, parse, suggest
 
 PREFIX = "DATASCIENCE_"
 Environment = Literal["dev", "staging", "prod"]
 # Sections of other programs are none of our business; one as close as this to ours is a slip.
-SLIP = 0.8
+TYPO_CUTOFF = 0.8
 type Source = PydanticBaseSettingsSource
 
 
@@ -79,9 +79,9 @@ class Settings(BaseSettings):
             SettingsError: a key is unknown or its value is wrong; names the key and its source.
         """
         layers = [
-            _packaged_layer(cls, environment or chosen_environment()),
-            *_file_layers(cls, os.environ.get(f"{PREFIX}CONFIG") if file is None else file),
-            _environment_layer(cls),
+            _load_packaged_layer(cls, environment or chosen_environment()),
+            *_load_file_layers(cls, os.environ.get(f"{PREFIX}CONFIG") if file is None else file),
+            _load_environment_layer(cls),
             _Layer(
                 dict.fromkeys(command_line or {}, "the command line"),
                 command_line or {},
@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         for layer in layers:
             values |= layer.values
             origins |= layer.origins
-        return _validated(cls, values, origins)
+        return _validate(cls, values, origins)
 
     @classmethod
     def parse(
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
             InputError: an option is unknown or its value is wrong.
         """
         arguments = list(sys.argv[1:] if argv is None else argv)
-        parser = options_parser(
+        parser = make_parser(
             prog,
             description,
             environments=get_args(Environment),
@@ -145,7 +145,7 @@ def chosen_environment() -> str:
     return os.environ.get(f"{PREFIX}ENVIRONMENT", "dev")
 
 
-def _packaged_layer(settings: type[Settings], environment: str) -> _Layer:
+def _load_packaged_layer(settings: type[Settings], environment: str) -> _Layer:
     known = get_args(Environment)
     if environment not in known:
         raise InputError(
@@ -153,10 +153,10 @@ def _packaged_layer(settings: type[Settings], environment: str) -> _Layer:
             f"Set --environment or {PREFIX}ENVIRONMENT to one of them."
         )
     file = resources.files("config") / "environments" / f"{environment}.toml"
-    return _toml_layer(settings, f"config/environments/{environment}.toml", file.read_bytes())
+    return _parse_toml_layer(settings, f"config/environments/{environment}.toml", file.read_bytes())
 
 
-def _file_layers(settings: type[Settings], file: Path | str | None) -> list[_Layer]:
+def _load_file_layers(settings: type[Settings], file: Path | str | None) -> list[_Layer]:
     if file is None:
         return []
     if not str(file):
@@ -165,19 +165,19 @@ def _file_layers(settings: type[Settings], file: Path | str | None) -> list[_Lay
             "or set neither."
         )
     try:
-        return [_toml_layer(settings, str(file), Path(file).read_bytes())]
+        return [_parse_toml_layer(settings, str(file), Path(file).read_bytes())]
     except OSError as error:
         raise InputError(f"{file}: cannot read the settings file: {error.strerror}.") from error
 
 
-def _toml_layer(settings: type[Settings], name: str, content: bytes) -> _Layer:
+def _parse_toml_layer(settings: type[Settings], name: str, content: bytes) -> _Layer:
     try:
         sections = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{name}: not a TOML file: {error}.") from error
     ours = _sections()
     for other, table in sections.items():
-        close = difflib.get_close_matches(other, ours, n=1, cutoff=SLIP)
+        close = difflib.get_close_matches(other, ours, n=1, cutoff=TYPO_CUTOFF)
         if not isinstance(table, dict) and other not in ours:
             raise SettingsError(other, name, "stands in no section; put it below its [section].")
         if close and other not in ours:
@@ -207,11 +207,11 @@ class _EnvironmentSource(EnvSettingsSource):
             raise SettingsError(
                 field_name,
                 f"environment variable {self.env_prefix}{field_name.upper()}",
-                f"expected JSON{_broken_at(str(value))}.",
+                f"expected JSON{_json_error(str(value))}.",
             ) from None
 
 
-def _broken_at(text: str) -> str:
+def _json_error(text: str) -> str:
     """Where a text stops being JSON."""
     try:
         json.loads(text)
@@ -220,18 +220,20 @@ def _broken_at(text: str) -> str:
     return ""
 
 
-def _environment_layer(settings: type[Settings]) -> _Layer:
+def _load_environment_layer(settings: type[Settings]) -> _Layer:
     prefix = environment_prefix(settings)
     known = {f"{prefix}{name.upper()}" for name in settings.model_fields}
     for variable in sorted(os.environ):
         if variable.upper().startswith(prefix) and variable.upper() not in known:
-            raise SettingsError(variable, "environment variable", _unknown(variable, known))
+            raise SettingsError(
+                variable, "environment variable", _unknown_key_message(variable, known)
+            )
     values = _EnvironmentSource(settings, env_prefix=prefix)()
     origins = {name: f"environment variable {prefix}{name.upper()}" for name in values}
     return _Layer(origins, values)
 
 
-def _validated[S: Settings](
+def _validate[S: Settings](
     settings: type[S], values: Mapping[str, Any], origins: Mapping[str, str]
 ) -> S:
     try:
@@ -240,15 +242,15 @@ def _validated[S: Settings](
         first = error.errors(include_url=False, include_input=False)[0]
         key = str(first["loc"][0]) if first["loc"] else settings.section
         if first["type"] == "extra_forbidden":
-            problem = _unknown(key, settings.model_fields)
+            problem = _unknown_key_message(key, settings.model_fields)
         elif key in settings.model_fields and key in values:
-            problem = _wrong(settings.model_fields[key], values[key], first["msg"])
+            problem = _wrong_value_message(settings.model_fields[key], values[key], first["msg"])
         else:
             problem = first["msg"] + "."
         raise SettingsError(key, origins.get(key, settings.__name__), problem) from None
 
 
-def _wrong(field: FieldInfo, value: Any, message: str) -> str:
+def _wrong_value_message(field: FieldInfo, value: Any, message: str) -> str:
     if _is_secret(field.annotation) and str(value):
         message = message.replace(str(value), MASK)
     return f"{message}{_got(field, value)}."
@@ -266,5 +268,5 @@ def _is_secret(annotation: Any) -> bool:
     )
 
 
-def _unknown(key: str, known: Iterable[str]) -> str:
+def _unknown_key_message(key: str, known: Iterable[str]) -> str:
     return f"unknown key{suggest(key, known, 'known keys')}"

@@ -31,7 +31,7 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
-def staged(destination: Path, *, option: str = "--output") -> Iterator[Path]:
+def stage_path(destination: Path, *, option: str = "--output") -> Iterator[Path]:
     """Yield a path next to `destination`; what is there at the end takes its place.
 
     `option` is what a person chose the destination by. Where the body raises, nothing has changed.
@@ -46,7 +46,7 @@ def staged(destination: Path, *, option: str = "--output") -> Iterator[Path]:
     """
     refuse_foreign_links(destination, option=option)
     destination = destination.resolve()
-    staging = _staging(destination)
+    staging = _make_staging(destination)
     try:
         yield staging
         if staging.exists() and not _is_untouched(staging):
@@ -74,21 +74,21 @@ def refuse_overwriting(
     Raises:
         InputError: it is.
     """
-    whole = _whole(destination)
+    whole = _resolve_place(destination)
     for given in inputs:
-        if f"{_whole(given)}/".startswith(f"{whole}/"):
+        if f"{_resolve_place(given)}/".startswith(f"{whole}/"):
             raise InputError(
                 f"{destination}: would replace the input {given}. Choose another {option}."
             )
 
 
-def _whole(place: object) -> str:
+def _resolve_place(place: object) -> str:
     """A path without links, or the location of an object."""
     return str(place.resolve() if isinstance(place, Path) else place).rstrip("/")
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Alone among our processes in a folder; for moments. A killed process holds no lock."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -122,53 +122,53 @@ def refuse_foreign_links(place: Path, *, option: str = "--output") -> None:
             )
 
 
-def left_behind(destination: Path) -> list[Path]:
+def find_leftovers(destination: Path) -> list[Path]:
     """What killed runs of this user were writing for `destination`, a resolved path."""
     pattern = re.escape(STAGING.format(name=destination.name, process=""))
     found = []
     for entry in list(destination.parent.iterdir()):
         written_by = re.fullmatch(rf"{pattern}(\d+){STAGING_TOKEN}", entry.name)
-        if written_by and not _at_work(int(written_by[1])) and _is_ours(entry):
+        if written_by and not _is_running(int(written_by[1])) and _is_ours(entry):
             found.append(entry)
     return found
 
 
-def _staging(destination: Path) -> Path:
+def _make_staging(destination: Path) -> Path:
     folder = destination.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _recover(destination)
-        for path in left_behind(destination):
+        for path in find_leftovers(destination):
             _remove(path)
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         name = STAGING.format(name=destination.name, process=os.getpid())
         staging = folder / f"{name}-{secrets.token_hex(6)}"
         if destination.is_file():
-            _prepare(staging, like=destination)
+            _create_empty(staging, like=destination)
     except OSError as error:
         raise InputError(f"{destination}: cannot be written: {error.strerror}.") from error
     return staging
 
 
-def _prepare(staging: Path, *, like: Path) -> None:
+def _create_empty(staging: Path, *, like: Path) -> None:
     """An empty file, which those who may not read the file that it replaces cannot read either."""
     os.close(os.open(staging, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    _take_over(staging, like)
+    _copy_permissions(staging, like)
     # One that is read-only is so at the end.
     staging.chmod(stat.S_IMODE(staging.stat().st_mode) | stat.S_IWUSR)
     os.utime(staging, ns=(0, 0))
 
 
 def _is_untouched(staging: Path) -> bool:
-    """Whether it is as `_prepare` made it: whoever opens it for writing sets its time."""
+    """Whether it is as `_create_empty` made it: whoever opens it for writing sets its time."""
     if not staging.is_file():
         return False
     found = staging.stat()
     return found.st_size == 0 and found.st_mtime_ns == 0
 
 
-def _take_over(path: Path, like: Path) -> None:
+def _copy_permissions(path: Path, like: Path) -> None:
     """Give `path` the mode of what it replaces, and its owner and group where we may."""
     wanted, given = like.stat(), path.stat()
     mode = stat.S_IMODE(wanted.st_mode) & 0o777
@@ -190,7 +190,7 @@ def _replace(staging: Path, destination: Path) -> None:
         if destination.is_dir() != staging.is_dir():
             kind = "a folder" if destination.is_dir() else "a file"
             raise InputError(_OTHER_KIND.format(destination, kind))
-        _take_over(staging, destination)
+        _copy_permissions(staging, destination)
     if not destination.is_dir():
         os.replace(staging, destination)
         return
@@ -227,7 +227,7 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def _at_work(process: int) -> bool:
+def _is_running(process: int) -> bool:
     """Whether another process of that number lives; in containers, ours often had it before us."""
     if process == os.getpid():
         return False

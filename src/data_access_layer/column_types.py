@@ -82,7 +82,7 @@ def plain_schema(columns: Columns, chosen: Iterable[str] | None = None, *, name:
     return pa.schema(fields)
 
 
-def as_schema(batch: pa.RecordBatch, schema: pa.Schema, *, name: str) -> pa.RecordBatch:
+def cast_to_schema(batch: pa.RecordBatch, schema: pa.Schema, *, name: str) -> pa.RecordBatch:
     """The batch in the types of `schema`, without loss.
 
     Raises:
@@ -140,7 +140,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 
 
-def sliced(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
+def slice_batch(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
     """The batch in pieces of at most so many rows; one piece where it has none."""
     for start in range(0, max(batch.num_rows, 1), rows):
         yield batch.slice(start, rows)

@@ -46,7 +46,7 @@ def conform(
         target = declared.get(field.name)
         if target is None or field.type == target:
             continue
-        column, cells = _converted(batch.column(index), target, field.name)
+        column, cells = _convert(batch.column(index), target, field.name)
         wrong += cells
         batch = batch.set_column(index, field.name, column)
     return batch, wrong
@@ -60,9 +60,7 @@ def conformed_type(given: pa.DataType | None, target: pa.DataType) -> pa.DataTyp
     return target if _is_alike(plain, target) else plain
 
 
-def _converted(
-    values: pa.Array, target: pa.DataType, name: str
-) -> tuple[pa.Array, list[WrongCells]]:
+def _convert(values: pa.Array, target: pa.DataType, name: str) -> tuple[pa.Array, list[WrongCells]]:
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if pa.types.is_null(values.type):

@@ -40,7 +40,7 @@ DELTA_LOG = "_delta_log"
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
-class Openable(Protocol):
+class RemoteFile(Protocol):
     """A file that is not on this machine, such as an object in a store."""
 
     @property
@@ -63,10 +63,10 @@ class Openable(Protocol):
     def child(self, name: str, /) -> Self:
         """The file of that name in it, if it is a folder."""
 
-    def entries(self) -> Mapping[str, datetime]:
+    def list_entries(self) -> Mapping[str, datetime]:
         """When each file in it was written, if it is a folder, by names that `child` takes."""
 
-    def siblings(self) -> Mapping[str, datetime]:
+    def list_siblings(self) -> Mapping[str, datetime]:
         """When each file in the same folder was written, by names that `with_name` takes."""
 
     def delete(self) -> None:
@@ -78,7 +78,7 @@ class Openable(Protocol):
     def read_text(self) -> str:
         """What it holds, in UTF-8."""
 
-    def replace_by(self, file: Path) -> None:
+    def replace_with(self, file: Path) -> None:
         """Make a file of this machine take its place, whole or not at all."""
 
     def size(self) -> int:
@@ -88,9 +88,9 @@ class Openable(Protocol):
         """The file, for reading."""
 
 
-type FilePath = Path | Openable
+type FilePath = Path | RemoteFile
 # What is directly in a folder: each entry's path, and whether it is a folder itself.
-type Listed = list[tuple[str, bool]]
+type FolderListing = list[tuple[str, bool]]
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def written_format(path: FilePath | PurePosixPath) -> WrittenFormat:
     return format
 
 
-def opened(path: FilePath, name: str) -> Any:
+def open_file(path: FilePath, name: str) -> Any:
     """A file to read, decompressed where its ending says that it is compressed.
 
     Raises:
@@ -151,12 +151,12 @@ def opened(path: FilePath, name: str) -> Any:
     """
     import pyarrow as pa
 
-    file = _opened_here(path, name) if isinstance(path, Path) else path.open()
+    file = _open_local(path, name) if isinstance(path, Path) else path.open()
     codec = COMPRESSIONS.get(path.suffix.lower())
     return pa.CompressedInputStream(file, codec) if codec else file
 
 
-def _opened_here(path: Path, name: str) -> Any:
+def _open_local(path: Path, name: str) -> Any:
     import pyarrow as pa
 
     try:
@@ -193,7 +193,7 @@ def is_utf8(path: Path) -> bool:
     return True
 
 
-def table_files(location: Path) -> list[FoundFile]:
+def list_table_files(location: Path) -> list[FoundFile]:
     """The file itself, or all table files of a folder in the order of their names.
 
     Subfolders named `column=value` are read too, and are columns. What begins with a dot or an
@@ -207,24 +207,24 @@ def table_files(location: Path) -> list[FoundFile]:
         if not location.is_dir():
             with location.open("rb"):
                 return [FoundFile(location)]
-        return found_files(str(location), _listed_here, Path)
+        return walk_table_files(str(location), _list_folder, Path)
     except OSError as error:
         raise InputError(f"{location}: cannot be read: {error.strerror}.") from error
 
 
-def _listed_here(folder: str) -> Listed:
+def _list_folder(folder: str) -> FolderListing:
     return sorted((str(entry), entry.is_dir()) for entry in Path(folder).iterdir())
 
 
-def found_files(
-    location: str, listed: Callable[[str], Listed], file: Callable[[str], FilePath]
+def walk_table_files(
+    location: str, listed: Callable[[str], FolderListing], file: Callable[[str], FilePath]
 ) -> list[FoundFile]:
-    """All table files of a folder, as `table_files` says, wherever it is.
+    """All table files of a folder, as `list_table_files` says, wherever it is.
 
     Raises:
         InputError: the folder holds no table, or another folder.
     """
-    files = [FoundFile(file(path), partition) for path, partition in _below(location, listed, {})]
+    files = [FoundFile(file(path), partition) for path, partition in _walk(location, listed, {})]
     if not files:
         raise InputError(f"{location}: the folder holds no file that ends in {', '.join(FORMATS)}.")
     first = files[0]
@@ -237,8 +237,8 @@ def found_files(
     return files
 
 
-def _below(
-    folder: str, listed: Callable[[str], Listed], partition: dict[str, str | None]
+def _walk(
+    folder: str, listed: Callable[[str], FolderListing], partition: dict[str, str | None]
 ) -> Iterator[tuple[str, dict[str, str | None]]]:
     entries = [(path, PurePosixPath(path).name, is_folder) for path, is_folder in listed(folder)]
     if any(name == DELTA_LOG and is_folder for _, name, is_folder in entries):
@@ -263,7 +263,7 @@ def _below(
                     "inside the other. Rename one of them."
                 )
             known = None if value == _NO_VALUE else unquote(value)
-            yield from _below(path, listed, {**partition, unquote(column): known})
+            yield from _walk(path, listed, {**partition, unquote(column): known})
         elif is_table(name):
             yield path, partition
         else:
@@ -282,7 +282,7 @@ def is_table(name: str) -> bool:
 @overload
 def manifest_path(table: Path) -> Path: ...
 @overload
-def manifest_path(table: Openable) -> Openable: ...
+def manifest_path(table: RemoteFile) -> RemoteFile: ...
 def manifest_path(table: FilePath) -> FilePath:
     """Where a table's manifest is: next to it, under the table's name."""
     return table.with_name(table.name + MANIFEST_SUFFIX)
@@ -295,7 +295,7 @@ def file_sha256(path: FilePath) -> str:
 
 
 @contextmanager
-def standard_input_file() -> Iterator[Path]:
+def copy_standard_input() -> Iterator[Path]:
     """Standard input as a temporary file whose ending tells its format.
 
     Parquet is read from its end, so a stream has to be kept; a file keeps memory constant.

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from cli.errors import InputError
-from data_access_layer.atomic import staged
-from data_access_layer.commit.staging import unsent
+from data_access_layer.atomic import stage_path
+from data_access_layer.commit.staging import stage_upload
 from data_access_layer.locations import FileLocation, ObjectLocation, parse_location
 from data_access_layer.settings import StoreSettings
 from data_access_layer.tables.objects import ObjectFile
@@ -61,7 +61,7 @@ class _LocalFolder:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise self._unusable(folder, "read", error) from error
+            raise self._access_error(folder, "read", error) from error
         # What is being written just now has a dot before its name.
         return sorted(name for name in files if not name.startswith("."))
 
@@ -71,22 +71,22 @@ class _LocalFolder:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise self._unusable(name, "read", error) from error
+            raise self._access_error(name, "read", error) from error
 
     def write(self, name: str, content: bytes) -> None:
         try:
-            with staged(self._path / name, option="folder") as staging:
+            with stage_path(self._path / name, option="folder") as staging:
                 staging.write_bytes(content)
         except OSError as error:
-            raise self._unusable(name, "written", error) from error
+            raise self._access_error(name, "written", error) from error
 
     def remove(self, name: str) -> None:
         try:
             (self._path / name).unlink(missing_ok=True)
         except OSError as error:
-            raise self._unusable(name, "removed", error) from error
+            raise self._access_error(name, "removed", error) from error
 
-    def _unusable(self, name: str, done: str, error: OSError) -> InputError:
+    def _access_error(self, name: str, done: str, error: OSError) -> InputError:
         return InputError(f"{self._path / name}: cannot be {done}: {error.strerror}.")
 
 
@@ -99,7 +99,7 @@ class _ObjectFolder:
         return str(self._folder)
 
     def names(self, folder: str) -> list[str]:
-        found = (self._folder.child(folder) if folder else self._folder).entries()
+        found = (self._folder.child(folder) if folder else self._folder).list_entries()
         return sorted(name for name in found if "/" not in name)
 
     def read(self, name: str) -> bytes | None:
@@ -110,9 +110,9 @@ class _ObjectFolder:
             return bytes(opened.read())
 
     def write(self, name: str, content: bytes) -> None:
-        with unsent(self._folder) as path:
+        with stage_upload(self._folder) as path:
             path.write_bytes(content)
-            self._folder.child(name).replace_by(path)
+            self._folder.child(name).replace_with(path)
 
     def remove(self, name: str) -> None:
         self._folder.child(name).delete()

@@ -78,7 +78,7 @@ def parse_location(location: str) -> Location:
         return FileLocation(Path("/" + rest.lstrip("/")))
     if scheme == DUCKDB or scheme.partition("+")[0] in DATABASES:
         url, _, table = location.partition("#")
-        return TableLocation(scheme, url, *_table(table, location))
+        return TableLocation(scheme, url, *_parse_table_name(table, location))
     if scheme not in OBJECT_STORES:
         raise InputError(
             f"{location}: nothing here opens {scheme}://. Expected a file or folder on this "
@@ -97,7 +97,7 @@ def is_database(location: str) -> bool:
     return isinstance(parse_location(location), TableLocation)
 
 
-def _table(name: str, location: str) -> tuple[str | None, str]:
+def _parse_table_name(name: str, location: str) -> tuple[str | None, str]:
     parts = name.split(".")
     if len(parts) > 2 or not all(parts):
         raise InputError(

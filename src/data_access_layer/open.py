@@ -31,7 +31,7 @@ import pyarrow as pa
 from cli.errors import InputError
 from cli.task import TaskContext
 from data_access_layer.atomic import refuse_overwriting
-from data_access_layer.column_types import as_schema, plain_columns, plain_schema
+from data_access_layer.column_types import cast_to_schema, plain_columns, plain_schema
 from data_access_layer.column_types import to_frame as to_plain_frame
 from data_access_layer.commit.destination import Destination
 from data_access_layer.conform import conform, declared_types
@@ -40,7 +40,7 @@ from data_access_layer.files import (
     STANDARD_STREAM,
     WRITTEN_FORMATS,
     WrittenFormat,
-    standard_input_file,
+    copy_standard_input,
     written_format,
 )
 from data_access_layer.formats.text_types import TextsAs
@@ -51,17 +51,17 @@ from data_access_layer.locations import (
     TableLocation,
     parse_location,
 )
-from data_access_layer.optional import DELTA, STORES, optional_module
+from data_access_layer.optional import DELTA, STORES, import_optional
 from data_access_layer.reader import (
     Batch,
     NoRowsError,
-    Problems,
     RecordBatch,
+    WrongCellReport,
     WrongCellsMode,
     to_frame,
 )
 from data_access_layer.settings import BATCH_ROWS, StoreSettings
-from data_access_layer.tables.files import TableFile, TableFiles, files_read, open_files
+from data_access_layer.tables.files import TableFile, TableFiles, open_files, paths_of
 from data_access_layer.tables.objects import ObjectFile
 from data_access_layer.tables.written_file import FileDestination
 from data_access_layer.text import Formulas
@@ -72,7 +72,7 @@ DELTA_ENDING = ".delta"
 
 
 @dataclass(frozen=True)
-class StoreTable:
+class StoreSource:
     """A table of a DuckDB file, of a database or of Delta as a source.
 
     `table` is a `StoredTable`, or has the same `location`, `row_count` and `batches`.
@@ -100,7 +100,7 @@ class StoreTable:
             UserError: the store could not be read.
         """
         declared = declared_types(self.dtypes)
-        problems, first_row = Problems(self.name), 1
+        problems, first_row = WrongCellReport(self.name), 1
         for rows in self.record_batches(batch_rows):
             batch, wrong = conform(rows, declared)
             if wrong_cells == "raise":
@@ -130,7 +130,7 @@ def open_source(
     *,
     dtypes: Mapping[str, str] | None = None,
     texts_as: TextsAs = "exact",
-) -> TableFiles | StoreTable:
+) -> TableFiles | StoreSource:
     """The table that `place` names; `dtypes` are the columns that a contract declares.
 
     The settings are loaded only for a place that is not a file. The end of the task closes it.
@@ -140,19 +140,19 @@ def open_source(
         UserError: the store denies access, or does not answer.
     """
     if place == STANDARD_STREAM:
-        file = context.stack.enter_context(standard_input_file())
+        file = context.stack.enter_context(copy_standard_input())
         name = "standard input"
         return TableFiles([TableFile(file, dtypes or {}, name, texts_as)], name)
     if _is_name(place):
-        place = _location_of(place, context.load(StoreSettings))
+        place = _find_table(place, context.load(StoreSettings))
     at = parse_location(place)
     if isinstance(at, TableLocation):
-        stores = optional_module(STORES, place=place)
+        stores = import_optional(STORES, place=place)
         table = stores.open_location(place, context.load(StoreSettings))
-        return StoreTable(table, dtypes or {})
+        return StoreSource(table, dtypes or {})
     path = _path_of(at, place, context)
     if _is_delta(path):
-        return StoreTable(optional_module(DELTA, place=place).DeltaFolder(path), dtypes or {})
+        return StoreSource(import_optional(DELTA, place=place).DeltaFolder(path), dtypes or {})
     return TableFiles(open_files(path, dtypes, texts_as=texts_as), str(path))
 
 
@@ -174,22 +174,22 @@ def open_destination(
         InputError: neither `format` nor the ending is one, or this package does not have what
             writes it.
     """
-    place = _named_place(place, context)
+    place = _resolve_name(place, context)
     at = parse_location(place)
     if isinstance(at, TableLocation):
-        stores = optional_module(STORES, place=place)
+        stores = import_optional(STORES, place=place)
         table: Destination = stores.open_location(place, context.load(StoreSettings))
         return table
     path = _path_of(at, place, context)
     if format == "delta" or (format is None and _is_delta(path)):
-        delta: Destination = optional_module(DELTA, place=place).DeltaFolder(path, option=option)
+        delta: Destination = import_optional(DELTA, place=place).DeltaFolder(path, option=option)
         return delta
     return FileDestination(path, format or written_format(path), option, encoding, formulas)
 
 
 def destination_folder(place: str, context: TaskContext) -> Path | ObjectFile | None:
     """The folder of files that `place` names as a destination; None where it names one table."""
-    place = _named_place(place, context)
+    place = _resolve_name(place, context)
     at = parse_location(place)
     if isinstance(at, TableLocation):
         return None
@@ -198,7 +198,7 @@ def destination_folder(place: str, context: TaskContext) -> Path | ObjectFile | 
     return None if is_table else path
 
 
-def file_or_folder(place: str, context: TaskContext, *, option: str) -> Path | ObjectFile:
+def open_path(place: str, context: TaskContext, *, option: str) -> Path | ObjectFile:
     """The file or folder, here or in an object store, that `place` names.
 
     Raises:
@@ -219,7 +219,7 @@ def read_text(place: str, context: TaskContext, *, option: str) -> str:
         InputError: it cannot be read.
     """
     try:
-        return file_or_folder(place, context, option=option).read_text()
+        return open_path(place, context, option=option).read_text()
     except OSError as error:
         raise InputError(f"{place}: cannot be read: {error.strerror or 'not found'}.") from error
     except UnicodeDecodeError as error:
@@ -227,7 +227,7 @@ def read_text(place: str, context: TaskContext, *, option: str) -> str:
 
 
 def refuse_own_input(
-    source: TableFiles | StoreTable, destination: object, *, option: str = "--output"
+    source: TableFiles | StoreSource, destination: object, *, option: str = "--output"
 ) -> None:
     """Refuse a destination that is, holds, or is in, what is read.
 
@@ -239,10 +239,10 @@ def refuse_own_input(
     path = getattr(destination, "path", destination)
     if isinstance(path, Path | ObjectFile):
         own = getattr(getattr(source, "table", None), "path", None)
-        refuse_overwriting([own] if own else files_read([source]), path, option=option)
+        refuse_overwriting([own] if own else paths_of([source]), path, option=option)
         return
     place = str(getattr(destination, "location", ""))
-    read, written = _table_at(source.name), _table_at(place)
+    read, written = _parse_table(source.name), _parse_table(place)
     if read is None or written is None or read.url != written.url:
         return
     if read.scheme == DUCKDB:
@@ -255,7 +255,7 @@ def refuse_own_input(
         raise InputError(f"{option} {source.name}: is also what is read. Choose another {option}.")
 
 
-def _table_at(location: str) -> TableLocation | None:
+def _parse_table(location: str) -> TableLocation | None:
     """The table of a database that a location names, in PostgreSQL with its usual schema."""
     at = parse_location(location) if "#" in location and "://" in location else None
     if not isinstance(at, TableLocation):
@@ -264,7 +264,7 @@ def _table_at(location: str) -> TableLocation | None:
     return replace(at, schema=at.schema or usual)
 
 
-def read_plain(source: TableFiles | StoreTable) -> pd.DataFrame:
+def read_plain(source: TableFiles | StoreSource) -> pd.DataFrame:
     """All rows, in the few types of `data_access_layer.column_types`.
 
     Raises:
@@ -272,7 +272,7 @@ def read_plain(source: TableFiles | StoreTable) -> pd.DataFrame:
     """
     batches = list(source.record_batches())
     schema = plain_schema(plain_columns(batches[0].schema), name=source.name)
-    plain = [as_schema(batch, schema, name=source.name) for batch in batches]
+    plain = [cast_to_schema(batch, schema, name=source.name) for batch in batches]
     rows = to_plain_frame(pa.Table.from_batches(plain))
     if rows.empty:
         raise NoRowsError(f"{source.name}: the file has no rows.")
@@ -290,7 +290,7 @@ def _is_delta(path: Path | ObjectFile) -> bool:
         return True
     if isinstance(path, Path):
         return (path / DELTA_LOG).is_dir()
-    return path.suffix.lower() not in WRITTEN_FORMATS and path.is_folder(DELTA_LOG)
+    return path.suffix.lower() not in WRITTEN_FORMATS and path.has_folder(DELTA_LOG)
 
 
 def _is_name(place: str) -> bool:
@@ -298,14 +298,14 @@ def _is_name(place: str) -> bool:
     return re.fullmatch(r"\w+", place) is not None and not Path(place).exists()
 
 
-def _named_place(place: str, context: TaskContext) -> str:
+def _resolve_name(place: str, context: TaskContext) -> str:
     """Where the table of that name is, if the settings name one so; else the place itself."""
     if not _is_name(place):
         return place
     return context.load(StoreSettings).tables.get(place, place)
 
 
-def _location_of(name: str, settings: StoreSettings) -> str:
+def _find_table(name: str, settings: StoreSettings) -> str:
     """Where the settings say that a table is, else below their root."""
     location = settings.location_of(name)
     if name not in settings.tables and "://" not in location and not Path(location).exists():

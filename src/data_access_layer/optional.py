@@ -16,7 +16,7 @@ DELTA = "tables.delta"
 EXPORTS = "formats.export_writer"
 
 
-def optional_module(name: str, *, place: str) -> Any:
+def import_optional(name: str, *, place: str) -> Any:
     """The module of that name in `data_access_layer`, which reads or writes `place`.
 
     Raises:

@@ -100,19 +100,19 @@ def even_batches(batches: Iterable[RecordBatch], rows: int) -> Iterator[RecordBa
             start += part.num_rows
             count += part.num_rows
             if count == rows:
-                yield _joined(waiting)
+                yield _concatenate(waiting)
                 waiting, count = [], 0
     if waiting:
-        yield _joined(waiting)
+        yield _concatenate(waiting)
     elif not total and batch is not None:
         yield batch
 
 
-def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+def _concatenate(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
-class Problems:
+class WrongCellReport:
     """Counts the cells of a table that are not of their declared type."""
 
     def __init__(self, name: str) -> None:
@@ -140,7 +140,7 @@ class Problems:
         )
 
 
-def renamed_apart(frame: pd.DataFrame, names: Iterable[str], *, ending: str) -> pd.DataFrame:
+def rename_conflicts(frame: pd.DataFrame, names: Iterable[str], *, ending: str) -> pd.DataFrame:
     """The frame, its columns that have one of `names` renamed: no column overwrites another."""
     names = list(names)
     taken = {*map(str, frame.columns), *names}

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 
 @lru_cache(maxsize=1)
-def private_folder() -> str:
+def make_private_folder() -> str:
     """A temporary folder (TMPDIR) of this process, which only this user opens.
 
     DuckDB gives its files names that can be guessed: in a folder where everybody may write, such as

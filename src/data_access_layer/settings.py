@@ -57,7 +57,7 @@ class StoreSettings(Settings):
         """Where the table of that name is: as `tables` says, else below `root`."""
         return self.tables.get(name, f"{self.root.rstrip('/')}/{name}.parquet")
 
-    def masked(self, text: str) -> str:
+    def mask_secrets(self, text: str) -> str:
         """The text without a secret of these settings."""
         for secret in (self.s3_key, self.s3_secret, self.azure_key, self.database_password):
             if secret and secret.get_secret_value():
@@ -68,7 +68,7 @@ class StoreSettings(Settings):
         "root", "tables", "s3_endpoint_url", "gcs_endpoint_url", "azure_endpoint_url", mode="before"
     )
     @classmethod
-    def _without_credentials(cls, value: Any) -> Any:
+    def _refuse_credentials(cls, value: Any) -> Any:
         """Refused here, with an error of ours: what pydantic raises would show the value."""
         for location in value.values() if isinstance(value, dict) else [value]:
             refuse_credentials(str(location))

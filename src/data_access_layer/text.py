@@ -21,7 +21,7 @@ FORMULA_START = "^[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]"
 Formulas = Literal["keep", "escape"]
 
 
-def formula_like(batch: Any) -> dict[str, int]:
+def count_formula_texts(batch: Any) -> dict[str, int]:
     """How many texts of each column a spreadsheet would take for a formula."""
     counts = {}
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
@@ -38,12 +38,12 @@ def formula_names(names: Iterable[str]) -> list[str]:
     return [name for name in names if re.match(FORMULA_START, name)]
 
 
-def counting_formulas(batches: Iterable[Any], found: Counter[str]) -> Iterator[Any]:
+def count_formulas(batches: Iterable[Any], found: Counter[str]) -> Iterator[Any]:
     """Yield the batches; count into `found` the texts, and names, that a spreadsheet would run."""
     for number, batch in enumerate(batches):
         if number == 0:
             found.update(formula_names(batch.schema.names))
-        found.update(formula_like(batch))
+        found.update(count_formula_texts(batch))
         yield batch
 
 
@@ -56,7 +56,7 @@ def formula_warning(found: Mapping[str, int], advice: str) -> str:
     )
 
 
-def escaped_formulas(table: pa.Table) -> pa.Table:
+def escape_formulas(table: pa.Table) -> pa.Table:
     """With an apostrophe before each text that a spreadsheet would run, as OWASP advises.
 
     So it is before the name of a column.

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import cast
 
 
-def prefetched[T](items: Iterable[T], depth: int = 2) -> Generator[T]:
+def prefetch[T](items: Iterable[T], depth: int = 2) -> Generator[T]:
     """Yield `items`, of which a thread fetches up to `depth` ahead.
 
     An error of the thread is raised at its place in the order. Who leaves early calls `close`,
@@ -55,7 +55,7 @@ def prefetched[T](items: Iterable[T], depth: int = 2) -> Generator[T]:
         thread.join()
 
 
-def mapped[T, R](function: Callable[[T], R], items: Iterable[T], jobs: int) -> Generator[R]:
+def map_in_threads[T, R](function: Callable[[T], R], items: Iterable[T], jobs: int) -> Generator[R]:
     """Yield `function` of each item, in order, of which `jobs` threads compute one each.
 
     An error of `function` is raised at its place in the order. At most `jobs` items are begun and

@@ -20,8 +20,8 @@ def refuse_types(schema: pa.Schema, format: str) -> None:
     Raises:
         InputError: a column's type is none that the format has.
     """
-    holds = _HOLDS.get(format, _anything)
-    odd = [field for field in schema if not holds(_plain(field.type))]
+    holds = _HOLDS.get(format, _accept_any)
+    odd = [field for field in schema if not holds(_plain_type(field.type))]
     if odd:
         columns = ", ".join(f"{field.name!r} ({_shown(field.type)})" for field in odd)
         others = [name for name, known in _HOLDS.items() if all(known(f.type) for f in odd)]
@@ -71,16 +71,16 @@ _NAMED = ("jsonl", "delta", "sql", "sqlite", "duckdb")
 _CASELESS = ("jsonl", "delta", "sqlite", "duckdb")
 
 
-def plain(table: pa.Table) -> pa.Table:
+def to_plain_types(table: pa.Table) -> pa.Table:
     """The same values, in types that all of Arrow knows: no dictionaries, views, small decimals."""
     for index, field in enumerate(table.schema):
-        target = _plain(field.type)
+        target = _plain_type(field.type)
         if target != field.type:
             table = table.set_column(index, field.name, pc.cast(table.column(index), target))
     return table
 
 
-def as_types(rows: Any, target_of: Callable[[pa.DataType], pa.DataType], format: str) -> Any:
+def convert_types(rows: Any, target_of: Callable[[pa.DataType], pa.DataType], format: str) -> Any:
     """A record batch or an Arrow table with each column in the type that `target_of` gives for it.
 
     Raises:
@@ -103,15 +103,17 @@ def as_types(rows: Any, target_of: Callable[[pa.DataType], pa.DataType], format:
     return rows
 
 
-def signed(kind: pa.DataType) -> pa.DataType:
+def signed_type(kind: pa.DataType) -> pa.DataType:
     """The type of whole numbers that every store can read back, for those of 64 bits."""
-    return mapped(kind, lambda leaf: pa.int64() if pa.types.is_uint64(leaf) else leaf)
+    return map_leaf_types(kind, lambda leaf: pa.int64() if pa.types.is_uint64(leaf) else leaf)
 
 
-def for_duckdb(kind: pa.DataType) -> pa.DataType:
+def duckdb_type(kind: pa.DataType) -> pa.DataType:
     """The type that DuckDB has for values of another: it has no numbers of 16 bits."""
-    kind = mapped(_plain(kind), lambda leaf: pa.float32() if pa.types.is_float16(leaf) else leaf)
-    return signed(kind)
+    kind = map_leaf_types(
+        _plain_type(kind), lambda leaf: pa.float32() if pa.types.is_float16(leaf) else leaf
+    )
+    return signed_type(kind)
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -123,12 +125,12 @@ def is_text(kind: pa.DataType) -> bool:
     )
 
 
-def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
     """A batch without rows, of any types: `empty_table` fails for a UUID inside a struct."""
     return pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
 
 
-def selected(batch: Any, columns: Sequence[str] | None, name: str) -> Any:
+def select_columns(batch: Any, columns: Sequence[str] | None, name: str) -> Any:
     """Of a record batch or an Arrow table `columns`, in that order; all where that is None.
 
     Raises:
@@ -139,12 +141,14 @@ def selected(batch: Any, columns: Sequence[str] | None, name: str) -> Any:
     for column in columns:
         if column not in batch.schema.names:
             close = difflib.get_close_matches(column, batch.schema.names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it has {_listed(batch.schema)}."
+            hint = (
+                f"did you mean {close[0]!r}?" if close else f"it has {_list_names(batch.schema)}."
+            )
             raise InputError(f"{name}: there is no column {column!r}; {hint}")
     return batch.select(list(columns))
 
 
-def _listed(schema: pa.Schema) -> str:
+def _list_names(schema: pa.Schema) -> str:
     return ", ".join(map(repr, schema.names))
 
 
@@ -174,7 +178,7 @@ def cast_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return table
 
 
-def in_utc(table: pa.Table) -> pa.Table:
+def to_utc(table: pa.Table) -> pa.Table:
     """The same moments, in UTC: offsets of old times are no whole minutes, and would be cut."""
     for index, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type) and field.type.tz not in (None, "UTC"):
@@ -183,19 +187,19 @@ def in_utc(table: pa.Table) -> pa.Table:
     return table
 
 
-def mapped(kind: pa.DataType, leaf: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+def map_leaf_types(kind: pa.DataType, leaf: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
     """The type with what `leaf` gives for it, or for each type inside its lists and structs."""
     if pa.types.is_list(kind):
-        return pa.list_(mapped(kind.value_type, leaf))
+        return pa.list_(map_leaf_types(kind.value_type, leaf))
     if pa.types.is_large_list(kind):
-        return pa.large_list(mapped(kind.value_type, leaf))
+        return pa.large_list(map_leaf_types(kind.value_type, leaf))
     if pa.types.is_struct(kind):
-        return pa.struct([(field.name, mapped(field.type, leaf)) for field in kind])
+        return pa.struct([(field.name, map_leaf_types(field.type, leaf)) for field in kind])
     return leaf(kind)
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return mapped(kind, _plain_leaf)
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    return map_leaf_types(kind, _plain_leaf)
 
 
 def _plain_leaf(kind: pa.DataType) -> pa.DataType:
@@ -210,13 +214,13 @@ def _plain_leaf(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _anything(kind: pa.DataType) -> bool:
+def _accept_any(kind: pa.DataType) -> bool:
     return True
 
 
-def _simple(kind: pa.DataType) -> bool:
+def _is_simple(kind: pa.DataType) -> bool:
     """Numbers, texts, truth, and moments: what one cell or one database column holds."""
-    kind = _plain(kind)
+    kind = _plain_type(kind)
     return bool(
         pa.types.is_integer(kind)
         or pa.types.is_floating(kind)
@@ -230,7 +234,7 @@ def _simple(kind: pa.DataType) -> bool:
     )
 
 
-def _nested(holds: Holds) -> Holds:
+def _allow_nesting(holds: Holds) -> Holds:
     def nested(kind: pa.DataType) -> bool:
         if pa.types.is_list(kind) or pa.types.is_large_list(kind):
             return nested(kind.value_type)
@@ -241,21 +245,21 @@ def _nested(holds: Holds) -> Holds:
     return nested
 
 
-def _in_delta(kind: pa.DataType) -> bool:
-    kind = _plain(kind)
+def _fits_delta(kind: pa.DataType) -> bool:
+    kind = _plain_type(kind)
     return bool(
-        (_simple(kind) and not pa.types.is_time(kind) and not pa.types.is_float16(kind))
+        (_is_simple(kind) and not pa.types.is_time(kind) and not pa.types.is_float16(kind))
         or pa.types.is_binary(kind)
         or pa.types.is_large_binary(kind)
     )
 
 
 _HOLDS: dict[str, Holds] = {
-    "parquet": _anything,
-    "delta": _nested(_in_delta),
-    "jsonl": _nested(_simple),
-    "csv": _simple,
-    "xlsx": _simple,
-    "sql": _simple,
-    "duckdb": _nested(_simple),
+    "parquet": _accept_any,
+    "delta": _allow_nesting(_fits_delta),
+    "jsonl": _allow_nesting(_is_simple),
+    "csv": _is_simple,
+    "xlsx": _is_simple,
+    "sql": _is_simple,
+    "duckdb": _allow_nesting(_is_simple),
 }

@@ -12,16 +12,16 @@ from cli.errors import InputError
 from cli.task import TaskContext
 from cli.terminal import say, show_table, with_progress
 from data_access_layer.commit.destination import Destination, Origin
-from data_access_layer.commit.manifest import Manifest, manifest_of
+from data_access_layer.commit.manifest import Manifest, read_manifest
 from data_access_layer.files import file_sha256, manifest_path
 from data_access_layer.formats.text_types import TextsAs
-from data_access_layer.open import StoreTable, open_destination, open_source, refuse_own_input
+from data_access_layer.open import StoreSource, open_destination, open_source, refuse_own_input
 from data_access_layer.reader import even_batches
-from data_access_layer.tables.files import TableFiles, files_read
-from data_access_layer.text import counting_formulas, formula_warning
-from data_access_layer.threads import prefetched
+from data_access_layer.tables.files import TableFiles, paths_of
+from data_access_layer.text import count_formulas, formula_warning
+from data_access_layer.threads import prefetch
 from data_exports.settings import ExportSettings
-from data_exports.verify_task import facts
+from data_exports.verify_task import summarize
 
 CREATED_BY = "data_exports.export"
 _ADVICE = "export .xlsx, or set --csv-formulas escape"
@@ -53,27 +53,27 @@ def export(settings: ExportSettings, context: TaskContext) -> Manifest:
     rows = source.row_count()
     destination.check(rows)
     formulas: Counter[str] = Counter()
-    columns = _columns(settings.columns)
+    columns = _parse_columns(settings.columns)
     batch_rows = settings.batch_rows
     rows_read = source.record_batches(batch_rows, columns=columns)
-    read = prefetched(even_batches(rows_read, batch_rows))
+    read = prefetch(even_batches(rows_read, batch_rows))
     with closing(read):
         counted = ((batch.num_rows, batch) for batch in read)
         batches = with_progress(counted, rows, what="exporting")
         if destination.format == "csv":
-            batches = counting_formulas(batches, formulas)
-        manifest = destination.replace(batches, _origin(source))
+            batches = count_formulas(batches, formulas)
+        manifest = destination.replace(batches, _find_origin(source))
     _show(manifest, destination, time.monotonic() - started)
     if formulas and settings.csv_formulas == "keep":
         say(formula_warning(formulas, _ADVICE))
     return manifest
 
 
-def _origin(source: TableFiles | StoreTable) -> Origin:
+def _find_origin(source: TableFiles | StoreSource) -> Origin:
     """As the manifests of the files say, if each has one and all name the same model version."""
     # Of an object, the checksum would take as long as the export.
-    files = [file for file in files_read([source]) if isinstance(file, Path)]
-    manifests = [manifest for file in files if (manifest := _own_manifest(file))]
+    files = [file for file in paths_of([source]) if isinstance(file, Path)]
+    manifests = [manifest for file in files if (manifest := _read_own_manifest(file))]
     made = {(m.model, m.model_version, m.git_commit) for m in manifests}
     origin = Origin(source=source.name, created_by=CREATED_BY)
     if len(made) != 1 or len(manifests) < len(files):
@@ -82,7 +82,7 @@ def _origin(source: TableFiles | StoreTable) -> Origin:
     return replace(origin, model=model, model_version=version, git_commit=commit)
 
 
-def _columns(text: str) -> list[str] | None:
+def _parse_columns(text: str) -> list[str] | None:
     names = [name.strip() for name in text.split(",") if name.strip()]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
@@ -90,10 +90,10 @@ def _columns(text: str) -> list[str] | None:
     return names or None
 
 
-def _own_manifest(file: Path) -> Manifest | None:
+def _read_own_manifest(file: Path) -> Manifest | None:
     if not manifest_path(file).is_file():
         return None
-    manifest = manifest_of(file)
+    manifest = read_manifest(file)
     if manifest is None or manifest.sha256 != file_sha256(file):
         say(f"{file}: was changed after its manifest was written, which is not carried over.")
         return None
@@ -101,5 +101,9 @@ def _own_manifest(file: Path) -> Manifest | None:
 
 
 def _show(manifest: Manifest, destination: Destination, seconds: float) -> None:
-    rows = [*facts(manifest), ("seconds", f"{seconds:.1f}"), ("destination", destination.location)]
+    rows = [
+        *summarize(manifest),
+        ("seconds", f"{seconds:.1f}"),
+        ("destination", destination.location),
+    ]
     show_table(f"{manifest.source}: exported as {manifest.format}", ["", ""], rows)

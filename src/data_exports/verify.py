@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 def run(settings: VerifySettings, context: TaskContext) -> int:
     """Verify one table and show its manifest."""
-    from data_exports.verify_task import show_verified
+    from data_exports.verify_task import verify_and_show
 
-    show_verified(settings, context)
+    verify_and_show(settings, context)
     return 0
 
 

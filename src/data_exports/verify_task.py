@@ -18,10 +18,10 @@ def verify(destination: Destination) -> Manifest:
         InputError: there is no table, or it has no manifest.
         UserError: the table is not what its manifest says.
     """
-    manifest = destination.manifest()
+    manifest = destination.read_manifest()
     if manifest is None:
         raise InputError(f"{destination.location}: has no manifest. Was it exported?")
-    rows, checksum = destination.found(manifest)
+    rows, checksum = destination.compute_checksum(manifest)
     if rows is not None and rows != manifest.rows:
         raise UserError(
             f"{destination.location}: has {rows:,} rows, its manifest says {manifest.rows:,}. "
@@ -35,15 +35,15 @@ def verify(destination: Destination) -> Manifest:
     return manifest
 
 
-def show_verified(settings: VerifySettings, context: TaskContext) -> None:
+def verify_and_show(settings: VerifySettings, context: TaskContext) -> None:
     """Verify one table and show its manifest."""
     if not settings.table:
         raise InputError("--table is missing: name the table that is to be verified.")
     destination = open_destination(settings.table, context, option="--table")
-    show_table(f"{destination.location}: verified", ["", ""], facts(verify(destination)))
+    show_table(f"{destination.location}: verified", ["", ""], summarize(verify(destination)))
 
 
-def facts(manifest: Manifest) -> list[tuple[str, str]]:
+def summarize(manifest: Manifest) -> list[tuple[str, str]]:
     """What a person wants to know of a manifest."""
     model = f"{manifest.model} {manifest.model_version}".strip()
     return [

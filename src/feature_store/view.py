@@ -74,7 +74,7 @@ class Source:
         return AsOf(
             keys=self.keys,
             timestamp=self.timestamp,
-            moment=to_timestamp(timestamp, "as_of"),
+            time=to_timestamp(timestamp, "as_of"),
             available=self.available,
         )
 

@@ -12,8 +12,8 @@ import pandas as pd
 from cli.errors import InputError
 from cli.task import TaskContext
 from cli.terminal import show_table
-from data_access_layer.commit.staging import refuse_foreign_folder, staged_output
-from data_access_layer.open import file_or_folder, open_source
+from data_access_layer.commit.staging import refuse_foreign_folder, stage_output
+from data_access_layer.open import open_path, open_source
 from validation import html
 from validation.column_drift import ColumnDrift, compare_columns
 from validation.sampling import Reservoir
@@ -35,7 +35,7 @@ def drift(settings: DriftSettings, context: TaskContext) -> bool:
         require(settings.reference, "reference"),
         require(settings.current, "current"),
     )
-    output = file_or_folder(settings.output or "drift", context, option="--output")
+    output = open_path(settings.output or "drift", context, option="--output")
     refuse_foreign_folder(output, JSON)
     samples = [
         _read_sample(place, context, settings.sample_rows, settings.seed + number)
@@ -43,7 +43,7 @@ def drift(settings: DriftSettings, context: TaskContext) -> bool:
     ]
     reference, current = (sample.rows() for sample in samples)
     columns = compare_columns(reference, current, alpha=settings.alpha, psi=settings.psi)
-    with staged_output(output) as folder:
+    with stage_output(output) as folder:
         folder.mkdir()
         facts = _facts(settings, samples, columns)
         (folder / JSON).write_text(json.dumps(facts, indent=2) + "\n")

@@ -14,8 +14,8 @@ from sklearn import metrics
 from cli.errors import InputError
 from cli.task import TaskContext
 from cli.terminal import say, show_table
-from data_access_layer.commit.staging import staged_output
-from data_access_layer.open import file_or_folder, open_source
+from data_access_layer.commit.staging import stage_output
+from data_access_layer.open import open_path, open_source
 from validation.bootstrap import Interval, gain_interval
 from validation.gate import Gate, judge
 from validation.metrics import smape
@@ -80,7 +80,7 @@ def gate_model(settings: GateModelSettings, context: TaskContext) -> bool:
             "resamples": settings.resamples,
             "seed": settings.seed,
         }
-        with staged_output(file_or_folder(settings.report, context, option="--report")) as path:
+        with stage_output(open_path(settings.report, context, option="--report")) as path:
             path.write_text(json.dumps(facts, indent=2) + "\n")
     show_table(
         f"{metric} on {len(true):,} rows",

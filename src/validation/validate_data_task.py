@@ -19,12 +19,12 @@ from pandera.errors import SchemaErrors
 from cli.errors import InputError
 from cli.task import TaskContext
 from cli.terminal import say, show_table, with_progress
-from data_access_layer.commit.staging import refuse_foreign_folder, staged_output
+from data_access_layer.commit.staging import refuse_foreign_folder, stage_output
 from data_access_layer.files import stem_of
 from data_access_layer.formats.csv import WrongCells
 from data_access_layer.formats.writer import TableWriter
-from data_access_layer.open import StoreTable, file_or_folder, open_source, refuse_own_input
-from data_access_layer.reader import Batch, renamed_apart
+from data_access_layer.open import StoreSource, open_path, open_source, refuse_own_input
+from data_access_layer.reader import Batch, rename_conflicts
 from data_access_layer.tables.files import TableFile, TableFiles
 from datasets.checks import BrokenRule, Failure, FailureCollector, broken_rules, contract_dtypes
 from datasets.registry import contracts
@@ -88,13 +88,13 @@ def validate_data(settings: ValidateDataSettings, context: TaskContext) -> bool:
         raise InputError(f"No contract {name!r}. Set --contract to one of {', '.join(known)}.")
     place = require(settings.input, "input")
     output = settings.output or f"validated/{name}"
-    destination = file_or_folder(output, context, option="--output")
+    destination = open_path(output, context, option="--output")
     refuse_foreign_folder(destination, JSON)
     dtypes = contract_dtypes(known[name])
     result = ValidationResult(list(dtypes))
     source = open_source(place, context, dtypes=dtypes)
     refuse_own_input(source, destination)
-    with staged_output(destination) as folder:
+    with stage_output(destination) as folder:
         folder.mkdir()
         _split_table(known[name], source, folder, result, settings.batch_rows)
         facts = _facts(name, place, result)
@@ -153,7 +153,7 @@ def _restore_integers(contract: type[pa.DataFrameModel], frame: pd.DataFrame) ->
 
 def _split_table(
     contract: type[pa.DataFrameModel],
-    table: TableFiles | StoreTable,
+    table: TableFiles | StoreSource,
     folder: Path,
     result: ValidationResult,
     batch_rows: int,
@@ -206,7 +206,7 @@ def _check_batch(
         REASONS: ["; ".join(reasons[place]) for place in places],
     }
     given = batch.frame.iloc[places]
-    bad = renamed_apart(given, added, ending="_input").assign(**added)
+    bad = rename_conflicts(given, added, ending="_input").assign(**added)
     result.bad_rows += len(bad)
     shown = [name for name in result.columns if name in batch.frame]
     result.good_sample.add(good[shown] if len(good) else good.iloc[:0])

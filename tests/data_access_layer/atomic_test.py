@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from cli.errors import InputError, UserError
-from data_access_layer.atomic import staged
+from data_access_layer.atomic import stage_path
 from data_access_layer.files import format_of
 from data_access_layer.formats.writer import TableWriter
 
@@ -35,7 +35,7 @@ def names(folder: Path, process: int) -> set[str]:
 
 
 def write(destination: Path, text: str, *, folder: bool) -> None:
-    with staged(destination) as staging:
+    with stage_path(destination) as staging:
         fill(staging, text, folder=folder)
 
 
@@ -73,12 +73,12 @@ PREAMBLE = """
 import os, shutil, signal, sys, time
 from pathlib import Path
 from cli.errors import UserError
-from data_access_layer.atomic import staged
+from data_access_layer.atomic import stage_path
 destination, folder = Path(sys.argv[1]), sys.argv[2:] == ["True"]
 """
 
 WRITE_AND_WAIT = """
-with staged(destination) as staging:
+with stage_path(destination) as staging:
     if folder:
         staging.mkdir()
         (staging / "half").write_text("half")
@@ -108,13 +108,13 @@ def killed(tmp_path: Path, folder: bool) -> Iterator[subprocess.Popen[str]]:
 
 def test_what_is_written_appears_at_the_end_and_as_a_whole(tmp_path: Path, folder: bool) -> None:
     destination = tmp_path / "new" / "folders" / "out"
-    with staged(destination) as staging:
+    with stage_path(destination) as staging:
         fill(staging, "first", folder=folder)
         assert not destination.exists()
         # A rename is atomic within one folder.
         assert staging.parent == destination.parent
     assert content(destination.parent) == {"out": filled("first", folder=folder)}
-    with staged(destination) as staging:
+    with stage_path(destination) as staging:
         fill(staging, "second", folder=folder)
         assert content(destination) == filled("first", folder=folder)
     assert content(destination.parent) == {"out": filled("second", folder=folder)}
@@ -130,7 +130,7 @@ def test_where_the_body_raises_nothing_changes_and_nothing_is_left(
     before = content(tmp_path)
 
     def body() -> None:
-        with staged(tmp_path / "out") as staging:
+        with stage_path(tmp_path / "out") as staging:
             fill(staging, "half", folder=folder)
             raise error
 
@@ -142,7 +142,7 @@ def test_where_the_body_raises_nothing_changes_and_nothing_is_left(
 def test_where_the_body_writes_nothing_nothing_changes(tmp_path: Path, folder: bool) -> None:
     write(tmp_path / "out", "earlier", folder=folder)
     before = content(tmp_path)
-    with staged(tmp_path / "out"):
+    with stage_path(tmp_path / "out"):
         pass
     assert content(tmp_path) == before
 
@@ -198,7 +198,7 @@ def killed_at(module, name, number):
     setattr(module, name, counting)
 
 {killed_at}
-with staged(destination) as staging:
+with stage_path(destination) as staging:
     staging.mkdir()
     (staging / "second").write_text("second")
 """
@@ -220,7 +220,7 @@ def test_a_folder_whose_replacement_was_killed_is_recovered_by_the_next_run(
         assert process.wait() == -signal.SIGKILL
     assert names(tmp_path, process.pid) == left
     # It is as soon as the next run begins, whether that one writes anything or not.
-    with staged(tmp_path / "out"):
+    with stage_path(tmp_path / "out"):
         assert content(tmp_path) == {"out": {recovered: recovered}}
     assert content(tmp_path) == {"out": {recovered: recovered}}
 
@@ -229,7 +229,7 @@ def test_a_file_at_its_limit_of_size_is_one_message(tmp_path: Path) -> None:
     write(tmp_path / "out", "earlier", folder=False)
     program = """
 try:
-    with staged(destination) as staging:
+    with stage_path(destination) as staging:
         staging.write_text("x" * 100_000)
 except UserError as error:
     print(error)
@@ -268,7 +268,7 @@ def test_a_full_disk_is_one_message_and_leaves_the_earlier_output(
 
     def write_table() -> None:
         with (
-            staged(destination) as staging,
+            stage_path(destination) as staging,
             TableWriter(str(staging), format=format_of(destination)) as writer,
         ):
             for _ in range(10):
@@ -313,7 +313,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) 
     }.items():
         with (
             pytest.raises(InputError, match=f"{destination}: cannot be written: ({reason})"),
-            staged(destination),
+            stage_path(destination),
         ):
             pytest.fail("the work began")
 
@@ -335,12 +335,12 @@ def test_what_is_replaced_keeps_its_mode(tmp_path: Path, folder: bool, kept: int
 def test_nobody_else_reads_a_private_file_while_it_is_written(tmp_path: Path) -> None:
     destination = tmp_path / "out.csv"
     destination.touch(mode=0o600)
-    with staged(destination) as staging:
+    with stage_path(destination) as staging:
         pd.DataFrame({"a": [1]}).to_csv(staging, index=False)
         assert mode(staging) == 0o600
     assert mode(destination) == 0o600
     # An empty one is one, too.
-    with staged(destination) as staging:
+    with stage_path(destination) as staging:
         staging.write_text("")
     assert destination.read_text() == ""
 
@@ -380,7 +380,7 @@ def test_where_the_group_cannot_be_kept_ours_may_no_more_than_others(
     destination.chmod(0o664)
     program = """
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
-with staged(destination) as staging:
+with stage_path(destination) as staging:
     staging.write_text("next")
 """
     with child(program, destination) as process:
@@ -393,7 +393,7 @@ def test_the_name_of_what_is_written_cannot_be_guessed(tmp_path: Path, folder: b
     victim.write_text("mine")
     seen = set()
     for _ in range(3):
-        with staged(tmp_path / "out") as staging:
+        with stage_path(tmp_path / "out") as staging:
             # What somebody would plant who knows the number of the process.
             (tmp_path / f".out.writing-{os.getpid()}").symlink_to(victim)
             fill(staging, "rows", folder=folder)
@@ -405,7 +405,7 @@ def test_the_name_of_what_is_written_cannot_be_guessed(tmp_path: Path, folder: b
 def test_what_no_killed_run_left_is_not_taken_for_output(tmp_path: Path, folder: bool) -> None:
     planted = tmp_path / ".out.replaced"
     planted.write_text("planted")
-    with staged(tmp_path / "out"):
+    with stage_path(tmp_path / "out"):
         pass
     assert content(tmp_path) == {planted.name: "planted"}
     planted.unlink()
@@ -421,7 +421,7 @@ def test_what_belongs_to_others_is_left_alone(tmp_path: Path, stranger: int) -> 
     for path in planted:
         fill(path, "planted", folder=True)
         os.chown(path, stranger, stranger)
-    with staged(tmp_path / "out"):
+    with stage_path(tmp_path / "out"):
         pass
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in planted}
     write(tmp_path / "out", "first", folder=True)

@@ -49,7 +49,7 @@ def test_gcs_without_credentials_names_what_to_set(
 
 def test_secrets_of_all_stores_are_masked() -> None:
     settings = StoreSettings(azure_key=KEY, s3_secret=f"s3-{KEY}", database_password="db")
-    assert KEY not in settings.masked(f"key {KEY}, and s3-{KEY}")
+    assert KEY not in settings.mask_secrets(f"key {KEY}, and s3-{KEY}")
     assert KEY not in repr(settings)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from data_access_layer.tables.duckdb import connection
+from data_access_layer.tables.duckdb import connect
 
 ROWS = 6_000_000
 # As DuckDB 2.0 calls them, by the number of the process and of the database in it.
@@ -28,7 +28,7 @@ def test_duckdb_follows_no_link_that_somebody_planted(
         for size in ("DEFAULT", "S96K", "S128K", "S192K"):
             name = SPILLED.format(process=os.getpid(), database=database, size=size)
             (shared / name).symlink_to(victim)
-    with connection() as opened:
+    with connect() as opened:
         opened.execute("set memory_limit = '60MB'; set threads = 1")
         (chosen,) = opened.execute("select current_setting('temp_directory')").fetchall()[0]
         folder = Path(chosen)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from cli.errors import InputError
-from data_access_layer.threads import mapped, prefetched
+from data_access_layer.threads import map_in_threads, prefetch
 
 
 def test_prefetched_keeps_the_order_and_is_as_long() -> None:
-    assert list(prefetched(range(100))) == list(range(100))
-    assert list(prefetched([])) == []
+    assert list(prefetch(range(100))) == list(range(100))
+    assert list(prefetch([])) == []
 
 
 def test_prefetched_reads_ahead_of_its_consumer() -> None:
@@ -23,7 +23,7 @@ def test_prefetched_reads_ahead_of_its_consumer() -> None:
         second.set()
         yield 2
 
-    ahead = prefetched(items())
+    ahead = prefetch(items())
     assert next(ahead) == 1
     assert second.wait(timeout=10)
     assert list(ahead) == [2]
@@ -37,8 +37,8 @@ def test_prefetched_raises_an_error_at_its_place() -> None:
 
     got: list[int] = []
     with pytest.raises(InputError, match="the third"):
-        got.extend(prefetched(items()))
-    seen = prefetched(items())
+        got.extend(prefetch(items()))
+    seen = prefetch(items())
     assert [next(seen), next(seen)] == [1, 2]
     with pytest.raises(InputError, match="the third"):
         next(seen)
@@ -56,7 +56,7 @@ def test_leaving_early_stops_the_threads_and_closes_what_they_read() -> None:
             closed.append("source")
 
     before = set(threading.enumerate())
-    twice = prefetched(prefetched(items()))
+    twice = prefetch(prefetch(items()))
     assert next(twice) == 1
     assert len(set(threading.enumerate()) - before) == 2
     twice.close()
@@ -71,13 +71,13 @@ def test_mapped_keeps_the_order_and_is_as_long(jobs: int) -> None:
         time.sleep(0.002 * (item % 5 == 0))
         return -item
 
-    assert list(mapped(late, range(100), jobs)) == [-item for item in range(100)]
-    assert list(mapped(late, [], jobs)) == []
+    assert list(map_in_threads(late, range(100), jobs)) == [-item for item in range(100)]
+    assert list(map_in_threads(late, [], jobs)) == []
 
 
 def test_mapped_computes_as_many_at_a_time_as_there_are_jobs() -> None:
     together = threading.Barrier(3, timeout=10)
-    assert [*mapped(lambda _: together.wait() >= 0, range(6), 3)] == [True] * 6
+    assert [*map_in_threads(lambda _: together.wait() >= 0, range(6), 3)] == [True] * 6
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -89,7 +89,7 @@ def test_mapped_begins_no_more_than_its_consumer_can_take(jobs: int) -> None:
             begun.append(item)
             yield item
 
-    seen = mapped(str, items(), jobs)
+    seen = map_in_threads(str, items(), jobs)
     for asked in range(1, 20):
         next(seen)
         assert len(begun) <= asked + jobs
@@ -104,7 +104,7 @@ def test_mapped_raises_an_error_at_its_place(jobs: int) -> None:
         return item
 
     before = set(threading.enumerate())
-    seen = mapped(function, range(10), jobs)
+    seen = map_in_threads(function, range(10), jobs)
     assert [next(seen), next(seen)] == [0, 1]
     with pytest.raises(InputError, match="the third"):
         next(seen)

@@ -21,7 +21,7 @@ import pytest
 import sqlalchemy as sa
 from deltalake import DeltaTable
 
-from data_access_layer.commit.manifest import Manifest, manifest_of
+from data_access_layer.commit.manifest import Manifest, read_manifest
 from data_access_layer.files import file_sha256
 from data_access_layer.formats.excel_writer import SHEET_ROWS
 from data_exports import export, verify
@@ -274,7 +274,7 @@ def test_the_manifest_says_where_the_rows_come_from(source: Path, call: CallTask
     )
     made.write(Path("rows.parquet.manifest.json"))
     call(export.main, "--src", "rows.parquet", "--dst", "out.csv", "--columns", "text,whole")
-    assert manifest_of(Path("out.csv")) == Manifest(
+    assert read_manifest(Path("out.csv")) == Manifest(
         rows=3,
         columns={"text": "string", "whole": "int64"},
         sha256=file_sha256(Path("out.csv")),
@@ -369,7 +369,7 @@ def test_a_stored_table_is_exported_by_its_name_or_its_location(
         argv = ["--src", name, "--dst", "out.csv", "--columns", "revenue,country"]
         assert call(export.main, *argv).code == 0
         assert Path("out.csv").read_text() == '"revenue","country"\n1.5,"NL"\n'
-    manifest = manifest_of(Path("out.csv"))
+    manifest = read_manifest(Path("out.csv"))
     assert manifest is not None
     assert manifest.source == location
     result = call(export.main, "--src", "nothing", "--dst", "out.csv")

@@ -32,7 +32,7 @@ from data_access_layer.tables.objects import ObjectFile
 file = ObjectFile(sys.argv[1], StoreSettings.load())
 assert file.is_file()
 print("ready", flush=True)
-file.replace_by(Path(sys.argv[2]))
+file.replace_with(Path(sys.argv[2]))
 """
 
 
@@ -80,7 +80,7 @@ def of(scheme: str, key: str, bucket: str = "garden") -> ObjectFile:
 def put(file: ObjectFile, content: bytes, tmp_path: Path) -> None:
     local = tmp_path / "content"
     local.write_bytes(content)
-    file.replace_by(local)
+    file.replace_with(local)
 
 
 def test_a_name_is_that_name_and_no_pattern(scheme: str, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_name_is_that_name_and_no_pattern(scheme: str, tmp_path: Path) -> None
         assert (file.name, file.size()) == (name, len(name.encode()))
         assert file.read_text() == name
         assert [found.path for found in file.files()] == [file]
-    listed = of(scheme, "names").objects()
+    listed = of(scheme, "names").list_objects()
     assert [each.file for each in listed] == [of(scheme, f"names/{name}") for name in sorted(NAMES)]
     assert not of(scheme, "names/ab.csv").is_file()
     assert not of(scheme, "names/cd.csv").is_file()
@@ -108,7 +108,7 @@ def test_what_is_below_a_prefix(scheme: str, tmp_path: Path) -> None:
     found = of(scheme, "parts/").files()
     assert [str(each.path) for each in found] == [f"{scheme}://garden/parts/{key}" for key in keys]
     assert [each.partition for each in found] == [{"year": "2024"}, *[{"year": "2025"}] * 2]
-    listed = of(scheme, "parts").objects()
+    listed = of(scheme, "parts").list_objects()
     assert [each.file for each in listed] == [
         of(scheme, f"parts/{key}") for key in sorted([*keys, *hidden])
     ]
@@ -171,7 +171,7 @@ def test_a_killed_upload_leaves_the_earlier_object(
     assert [found.path for found in of(scheme, "killed").files()] == [file]
     monkeypatch.setattr(clouds, "LONGEST_UPLOAD", timedelta(seconds=-2))
     put(file, earlier, tmp_path)
-    assert [each.file for each in of(scheme, "killed").objects()] == [file]
+    assert [each.file for each in of(scheme, "killed").list_objects()] == [file]
 
 
 def test_a_store_that_hangs_is_one_message(
@@ -204,7 +204,7 @@ def test_azure_refuses_what_it_could_not_replace_whole(
     with pytest.raises(UserError, match="cannot be written: it has 2 MiB, and Azure replaces"):
         put(file, bytes(2 << 20), tmp_path)
     assert file.read_text() == "earlier"
-    assert [each.file for each in of("abfs", "large").objects()] == [file]
+    assert [each.file for each in of("abfs", "large").list_objects()] == [file]
 
 
 def test_azure_with_a_wrong_key_names_what_to_set(
@@ -230,8 +230,8 @@ def test_the_account_of_a_place_is_used(abfs: Azure, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("DATASCIENCE_STORES_AZURE_ACCOUNT")
     place = f"abfss://garden@{account}.dfs.core.windows.net"
     file = ObjectFile(f"{place}/of account/a.csv", StoreSettings.load())
-    file.replace_by(Path(__file__))
+    file.replace_with(Path(__file__))
     assert file.key == "garden/of account/a.csv"
-    [listed] = ObjectFile(f"{place}/of account", StoreSettings.load()).objects()
+    [listed] = ObjectFile(f"{place}/of account", StoreSettings.load()).list_objects()
     assert listed.file == file
     assert listed.file.read_text() == Path(__file__).read_text()

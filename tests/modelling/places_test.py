@@ -480,18 +480,18 @@ def test_of_two_writers_of_an_object_the_last_one_wins_with_its_manifest(
     objects, source = bucket("s3"), put("csv")
     there = f"{objects.root}/two/o.csv"
     first = FileDestination(ObjectFile(there, StoreSettings.load()), "csv")
-    send = ObjectFile.replace_by
+    send = ObjectFile.replace_with
 
     def sending(file: ObjectFile, local: Path) -> None:
         send(file, local)
         if file.location == there:
-            monkeypatch.setattr(ObjectFile, "replace_by", send)
+            monkeypatch.setattr(ObjectFile, "replace_with", send)
             late = s3.get(there)
             assert call(export.main, "--src", source, "--dst", there).code == 0
             # The other's manifest is there; but the table of the first one is the last to arrive.
             s3.put("two/o.csv", late)
 
-    monkeypatch.setattr(ObjectFile, "replace_by", sending)
+    monkeypatch.setattr(ObjectFile, "replace_with", sending)
     first.replace(as_batches([FLOWERS[:2]]), Origin(source="the first one"))
     assert "the first one" in call(verify.main, "--table", there).out
     assert call(export.main, "--src", source, "--dst", there).code == 0

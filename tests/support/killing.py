@@ -63,12 +63,12 @@ def child(task):
     for owner, name in [
         (os, "replace"), (os, "fsync"), (os, "unlink"), (os, "mkdir"), (os, "rmdir"),
         (shutil, "rmtree"), (writer.TableWriter, "write_batch"), (writer.TableWriter, "close"),
-        (delta, "write_deltalake"), (database, "_insert"), (database, "_checksum"),
-        (database.DatabaseTable, "_created"), (database.DatabaseTable, "_take_place"),
-        (database.DatabaseTable, "_keep"), (sqlalchemy.Connection, "commit"),
-        (objects.ObjectFile, "replace_by"), (objects.ObjectFile, "delete"),
+        (delta, "write_deltalake"), (database, "_insert"), (database, "_checksum_rows"),
+        (database.DatabaseTable, "_create_table"), (database.DatabaseTable, "_swap_in"),
+        (database.DatabaseTable, "_write_manifest"), (sqlalchemy.Connection, "commit"),
+        (objects.ObjectFile, "replace_with"), (objects.ObjectFile, "delete"),
         (manifest.Manifest, "announce"), (manifest.Manifest, "write"),
-        (duckdb.DuckDBTable, "_replace"), (duckdb.DuckDBTable, "_rows_of"),
+        (duckdb.DuckDBTable, "_replace"), (duckdb.DuckDBTable, "_read_rows"),
     ]:
         stepping(owner, name, task["kill_at"])
     try:

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 
-from data_access_layer.commit.manifest import manifest_of
+from data_access_layer.commit.manifest import read_manifest
 from data_exports import export
 from support.tasks import CallTask, Result
 
@@ -290,7 +290,7 @@ def read_sheet(place: str) -> dict[str, list[Any]]:
     assert sheet is not None
     header, *rows = sheet.iter_rows(values_only=True)
     # A row at the end without any value is none of the sheet's.
-    manifest = manifest_of(Path(place))
+    manifest = read_manifest(Path(place))
     assert manifest is not None
     rows += [(None,) * len(header)] * (manifest.rows - len(rows))
     return {

@@ -22,7 +22,7 @@ class Origin:
     filter: str = ""
     as_of: str = ""
 
-    def manifest(self, **facts: Any) -> Manifest:
+    def make_manifest(self, **facts: Any) -> Manifest:
         """The manifest of rows from here; `facts` are what it says of the rows themselves."""
         return Manifest(**vars(self), **facts)
 
@@ -55,12 +55,12 @@ class Destination(Protocol):
             UserError: the store failed, or the disk is full.
         """
 
-    def manifest(self) -> Manifest | None:
+    def read_manifest(self) -> Manifest | None:
         """The manifest of the table that is there now.
 
         Raises:
             InputError: there is no table.
         """
 
-    def found(self, manifest: Manifest) -> tuple[int | None, str]:
+    def compute_checksum(self, manifest: Manifest) -> tuple[int | None, str]:
         """The rows, if counted, and the checksum of the table that is there now."""

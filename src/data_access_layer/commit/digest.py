@@ -28,7 +28,7 @@ class RowsDigest:
         self._lines: JsonLines | None = None
 
     @classmethod
-    def of(cls, batches: Iterable[RecordBatch]) -> Self:
+    def from_batches(cls, batches: Iterable[RecordBatch]) -> Self:
         """Of all these rows."""
         digest = cls()
         for batch in batches:
@@ -38,7 +38,7 @@ class RowsDigest:
     def add(self, batch: RecordBatch) -> None:
         """Count these rows in."""
         self._lines = self._lines or JsonLines(batch.schema, finite=False)
-        lines = self._lines.of(pa.Table.from_batches([batch])).to_pylist()
+        lines = self._lines.render(pa.Table.from_batches([batch])).to_pylist()
         sha256 = hashlib.sha256
         self._sum += sum(int.from_bytes(sha256(line.encode()).digest()) for line in lines)
         self._sum %= _MODULUS

@@ -23,7 +23,7 @@ from cli.errors import InputError
 from data_access_layer.files import (
     MANIFEST_SUFFIX,
     FilePath,
-    Openable,
+    RemoteFile,
     file_sha256,
     manifest_path,
 )
@@ -70,40 +70,40 @@ class Manifest:
         Raises:
             InputError: it is no manifest.
         """
-        return cls._of(_parsed(text, name), name)
+        return cls._from_content(_parse_json(text, name), name)
 
     @classmethod
-    def _of(cls, content: dict[str, Any], name: str) -> Self:
+    def _from_content(cls, content: dict[str, Any], name: str) -> Self:
         known = {field.name for field in fields(cls)}
         try:
             return cls(**{key: value for key, value in content.items() if key in known})
         except TypeError as error:
             raise InputError(f"{name}: not a manifest ({error}).") from error
 
-    def text(self) -> str:
+    def to_json(self) -> str:
         """As JSON, a line each, without what is not known."""
-        return _json(self._content())
+        return _to_json(self._as_dict())
 
     def write(self, path: Path) -> None:
         """Write as JSON."""
-        path.write_text(self.text())
+        path.write_text(self.to_json())
 
     def announce(self, path: Path, earlier: Manifest | None) -> None:
         """Write as JSON, while the table that `earlier` describes still stands there."""
-        path.write_text(_json({**self._content(), REPLACES: earlier and earlier._content()}))
+        path.write_text(_to_json({**self._as_dict(), REPLACES: earlier and earlier._as_dict()}))
 
-    def _content(self) -> dict[str, Any]:
+    def _as_dict(self) -> dict[str, Any]:
         content = asdict(self)
         return {key: value for key, value in content.items() if value != _DEFAULTS.get(key)}
 
 
-def manifest_of(table: FilePath) -> Manifest | None:
+def read_manifest(table: FilePath) -> Manifest | None:
     """The manifest of the file that is at `table` now; None where it has none.
 
     Raises:
         InputError: what stands in the manifest's place is none.
     """
-    if not isinstance(table, Path) and (manifest := _announced(table)):
+    if not isinstance(table, Path) and (manifest := _read_announced(table)):
         return manifest
     path = manifest_path(table)
     try:
@@ -112,23 +112,23 @@ def manifest_of(table: FilePath) -> Manifest | None:
         return None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
-    content = _parsed(text, str(path))
+    content = _parse_json(text, str(path))
     # Else an export was killed between the two renames, or is about to do the second.
-    if REPLACES in content and not _is(table, content.get("sha256")):
+    if REPLACES in content and not _has_checksum(table, content.get("sha256")):
         earlier = content[REPLACES]
-        return None if earlier is None else Manifest._of(earlier, str(path))
-    return Manifest._of(content, str(path))
+        return None if earlier is None else Manifest._from_content(earlier, str(path))
+    return Manifest._from_content(content, str(path))
 
 
 @contextmanager
-def announced(manifest: Manifest, table: Openable, text: Path) -> Iterator[None]:
-    """Announce the manifest of an object while the body replaces it; `text` is a file to use."""
-    own = _announcement(table, manifest.sha256)
+def announce_manifest(manifest: Manifest, table: RemoteFile, text: Path) -> Iterator[None]:
+    """Announce the manifest of an object while the body replaces it; `to_json` is a file to use."""
+    own = _announcement_name(table, manifest.sha256)
     manifest.write(text)
-    table.with_name(own).replace_by(text)
+    table.with_name(own).replace_with(text)
     yield
-    manifest_path(table).replace_by(text)
-    written = _announcements(table)
+    manifest_path(table).replace_with(text)
+    written = _list_announcements(table)
     others = written.keys() - {own}
     for name in others:
         if written[name] < written[own] - LONGEST_WRITE:
@@ -138,39 +138,39 @@ def announced(manifest: Manifest, table: Openable, text: Path) -> Iterator[None]
         table.with_name(own).delete()
 
 
-def _announcement(table: Openable, sha256: str) -> str:
+def _announcement_name(table: RemoteFile, sha256: str) -> str:
     return f".{table.name}.{sha256}{MANIFEST_SUFFIX}"
 
 
-def _announcements(table: Openable) -> dict[str, datetime]:
+def _list_announcements(table: RemoteFile) -> dict[str, datetime]:
     start = f".{table.name}."
     return {
         name: written
-        for name, written in table.siblings().items()
+        for name, written in table.list_siblings().items()
         if name.startswith(start) and name.endswith(MANIFEST_SUFFIX)
     }
 
 
-def _announced(table: Openable) -> Manifest | None:
-    names = _announcements(table)
+def _read_announced(table: RemoteFile) -> Manifest | None:
+    names = _list_announcements(table)
     if not names or not table.is_file():
         return None
-    name = _announcement(table, file_sha256(table))
+    name = _announcement_name(table, file_sha256(table))
     if name not in names:
         return None
     return Manifest.parse(table.with_name(name).read_text(), str(table.with_name(name)))
 
 
-def _is(table: FilePath, sha256: object) -> bool:
+def _has_checksum(table: FilePath, sha256: object) -> bool:
     return table.is_file() and file_sha256(table) == sha256
 
 
-def _json(content: Mapping[str, Any]) -> str:
+def _to_json(content: Mapping[str, Any]) -> str:
     # The columns in the order that the table has them.
     return json.dumps(dict(sorted(content.items())), indent=2) + "\n"
 
 
-def _parsed(text: str, name: str) -> dict[str, Any]:
+def _parse_json(text: str, name: str) -> dict[str, Any]:
     try:
         content = json.loads(text)
     except ValueError as error:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.errors import InputError, UserError
-from data_access_layer.atomic import NO_ROOM, locked, staged
-from data_access_layer.commit.manifest import Manifest, announced, manifest_of
-from data_access_layer.files import FilePath, Openable, manifest_path
+from data_access_layer.atomic import NO_ROOM, lock_folder, stage_path
+from data_access_layer.commit.manifest import Manifest, announce_manifest, read_manifest
+from data_access_layer.files import FilePath, RemoteFile, manifest_path
 
 
 @dataclass
@@ -24,81 +24,81 @@ class StagedTable:
 
 
 @contextmanager
-def staged_table(destination: FilePath, *, option: str = "--output") -> Iterator[StagedTable]:
+def stage_table(destination: FilePath, *, option: str = "--output") -> Iterator[StagedTable]:
     """Yield where to write a table; it and its manifest take their places at the end.
 
     A file of this machine is written next to its destination; an object is written in a temporary
     folder (TMPDIR), and sent at the end.
 
-    Killed at any time, the earlier table or the new one is whole, and `manifest_of` finds its
+    Killed at any time, the earlier table or the new one is whole, and `read_manifest` finds its
     manifest.
 
     Raises:
-        InputError: as `staged`.
+        InputError: as `stage_path`.
         UserError: the disk is full, or the store failed.
     """
     if not isinstance(destination, Path):
-        with _staged_object(destination) as table:
+        with _stage_object(destination) as table:
             yield table
         return
     place = manifest_path(destination)
     with ExitStack() as commit:
-        with staged(destination, option=option) as path:
+        with stage_path(destination, option=option) as path:
             table = StagedTable(path)
             yield table
             if table.manifest is None:
                 path.unlink(missing_ok=True)
                 return
             _flush(path)
-            commit.enter_context(locked(path.parent))
-            earlier = manifest_of(destination) if destination.exists() else None
-            with staged(place, option=option) as both:
+            commit.enter_context(lock_folder(path.parent))
+            earlier = read_manifest(destination) if destination.exists() else None
+            with stage_path(place, option=option) as both:
                 table.manifest.announce(both, earlier)
                 _flush(both)
-        with staged(place, option=option) as final:
+        with stage_path(place, option=option) as final:
             table.manifest.write(final)
             _flush(final)
         _flush(path.parent)
 
 
 @contextmanager
-def _staged_object(destination: Openable) -> Iterator[StagedTable]:
+def _stage_object(destination: RemoteFile) -> Iterator[StagedTable]:
     """The same for an object. Of two writers at the same time, the last one to send wins."""
-    with unsent(destination) as path:
+    with stage_upload(destination) as path:
         table = StagedTable(path)
         yield table
         if table.manifest is not None:
             # Asked first: an error then names the table, and not what is next to it.
             destination.is_file()
-            with announced(table.manifest, destination, path.with_name("manifest.json")):
-                destination.replace_by(table.path)
+            with announce_manifest(table.manifest, destination, path.with_name("manifest.json")):
+                destination.replace_with(table.path)
 
 
 @contextmanager
-def staged_output(destination: FilePath, *, option: str = "--output") -> Iterator[Path]:
+def stage_output(destination: FilePath, *, option: str = "--output") -> Iterator[Path]:
     """Yield where to write a file, or a folder of files; it takes its place at the end.
 
     In an object store, each file of a folder appears whole, one after another. Objects that an
     earlier folder had there and this one has not are deleted last.
 
     Raises:
-        InputError: as `staged`.
+        InputError: as `stage_path`.
         UserError: the disk is full, or the store failed.
     """
     if isinstance(destination, Path):
-        with staged(destination, option=option) as path:
+        with stage_path(destination, option=option) as path:
             yield path
         return
-    with unsent(destination) as path:
+    with stage_upload(destination) as path:
         yield path
         if path.is_file():
-            destination.replace_by(path)
+            destination.replace_with(path)
         elif path.is_dir():
-            earlier = destination.entries()
+            earlier = destination.list_entries()
             found = (file for file in path.rglob("*") if file.is_file())
             files = {file.relative_to(path).as_posix(): file for file in found}
             for name, file in sorted(files.items()):
-                destination.child(name).replace_by(file)
+                destination.child(name).replace_with(file)
             for name in earlier.keys() - files.keys():
                 destination.child(name).delete()
 
@@ -112,7 +112,7 @@ def refuse_foreign_folder(folder: FilePath, marker: str, *, option: str = "--out
     if isinstance(folder, Path):
         is_foreign = folder.exists() and not (folder / marker).is_file()
     else:
-        is_foreign = bool(names := folder.entries()) and marker not in names
+        is_foreign = bool(names := folder.list_entries()) and marker not in names
     if is_foreign:
         raise InputError(
             f"{folder}: would be replaced, and is not an earlier result of this task. "
@@ -121,7 +121,7 @@ def refuse_foreign_folder(folder: FilePath, marker: str, *, option: str = "--out
 
 
 @contextmanager
-def unsent(destination: Openable) -> Iterator[Path]:
+def stage_upload(destination: RemoteFile) -> Iterator[Path]:
     """Yield a place of its own on this machine for what is to be sent.
 
     Raises:

@@ -70,7 +70,7 @@ class CsvFile:
     @cached_property
     def _header(self) -> tuple[tuple[str, ...], int]:
         """The columns, and after how many bytes the rows begin."""
-        with self._opened() as stream:
+        with self._open_utf8() as stream:
             data, end = b"", 0
             while not end and (block := stream.read(BLOCK_BYTES)):
                 data += block
@@ -93,7 +93,7 @@ class CsvFile:
             text = io.StringIO(record.decode(), newline="")
             return next((row for row in csv.reader(text, delimiter=delimiter) if row), [])
         except UnicodeDecodeError as error:
-            raise self._not_utf8(1, error) from error
+            raise self._utf8_error(1, error) from error
         except csv.Error as error:
             raise InputError(f"{self.name}: not a CSV file ({error}).") from error
 
@@ -122,7 +122,7 @@ class CsvFile:
         Raises:
             InputError: as `batches`.
         """
-        for piece in replace(self, declared={})._pieces(columns, {}):
+        for piece in replace(self, declared={})._read_pieces(columns, {}):
             types.add(dict(zip(piece.rows.schema.names, piece.rows.columns, strict=True)))
 
     def batches(
@@ -140,13 +140,13 @@ class CsvFile:
         chosen = self.columns if columns is None else columns
         kinds = {name: {**types, **self.declared}.get(name, pa.string()) for name in chosen}
         empty = True
-        for piece in self._pieces(chosen, types):
+        for piece in self._read_pieces(chosen, types):
             empty = False
             yield piece.rows, piece.wrong
         if empty:
             yield pa.RecordBatch.from_pylist([], pa.schema(list(kinds.items()))), ()
 
-    def _opened(self) -> Any:
+    def _open_utf8(self) -> Any:
         stream = self.open()
         start = stream.read(2)
         stream.close()
@@ -155,20 +155,22 @@ class CsvFile:
             return pa.transcoding_input_stream(stream, "utf-16", "utf-8")
         return stream
 
-    def _pieces(self, columns: Sequence[str], types: Mapping[str, pa.DataType]) -> Iterator[_Piece]:
+    def _read_pieces(
+        self, columns: Sequence[str], types: Mapping[str, pa.DataType]
+    ) -> Iterator[_Piece]:
         names, start = self._header
         kinds = {name: pa.string() for name in columns} | {
             name: kind for name, kind in {**types, **self.declared}.items() if name in columns
         }
-        row, line, uneven = 1, 1, _Uneven(len(names))
-        with self._opened() as stream:
+        row, line, uneven = 1, 1, _UnevenRows(len(names))
+        with self._open_utf8() as stream:
             line += stream.read(start).count(b"\n")
             try:
                 for data in whole_records(stream, BLOCK_BYTES, RECORD_BYTES):
                     self._check_utf8(data, line)
                     parsed = self._parse(data, names, kinds)
                     if parsed.uneven:
-                        uneven.add(self._uneven_rows(data, names), row)
+                        uneven.add(self._find_uneven_rows(data, names), row)
                     rows = parsed.rows.num_rows + len(parsed.uneven)
                     if rows and not uneven.count:
                         yield parsed
@@ -188,9 +190,9 @@ class CsvFile:
         try:
             data.decode()
         except UnicodeDecodeError as error:
-            raise self._not_utf8(line + data.count(b"\n", 0, error.start), error) from error
+            raise self._utf8_error(line + data.count(b"\n", 0, error.start), error) from error
 
-    def _not_utf8(self, line: int, error: UnicodeDecodeError) -> InputError:
+    def _utf8_error(self, line: int, error: UnicodeDecodeError) -> InputError:
         return InputError(
             f"{self.name}: not a CSV file in UTF-8 (line {line:,}: {error.reason}). "
             "Convert it, e.g. with `iconv --from-code latin1 --to-code utf-8`."
@@ -199,39 +201,41 @@ class CsvFile:
     def _parse(self, data: bytes, names: Sequence[str], kinds: Mapping[str, pa.DataType]) -> _Piece:
         uneven: list[pa_csv.InvalidRow] = []
         try:
-            table = _read(data, names, kinds, uneven)
+            table = _read_csv(data, names, kinds, uneven)
         except pa.ArrowInvalid:
             uneven.clear()
-            table = _read(data, names, dict.fromkeys(kinds, pa.string()), uneven)
-        texts = self._texts(table, data, names)
+            table = _read_csv(data, names, dict.fromkeys(kinds, pa.string()), uneven)
+        texts = self._restore_empty_texts(table, data, names)
         wrong, columns = [], []
         for name, kind in kinds.items():
             column = texts[name]
             if column.type != kind:
-                column, cells = _converted(column, kind, name)
+                column, cells = _convert(column, kind, name)
                 wrong += cells
             columns.append(column)
         return _Piece(pa.RecordBatch.from_arrays(columns, list(kinds)), tuple(wrong), uneven)
 
-    def _texts(self, table: pa.Table, data: bytes, names: Sequence[str]) -> dict[str, pa.Array]:
+    def _restore_empty_texts(
+        self, table: pa.Table, data: bytes, names: Sequence[str]
+    ) -> dict[str, pa.Array]:
         """The columns; an empty text is a missing value where it was an empty cell."""
         columns = {
-            name: _whole(column)
+            name: _one_chunk(column)
             for name, column in zip(table.column_names, table.columns, strict=True)
         }
         is_text = [name for name, column in columns.items() if pa.types.is_string(column.type)]
         undeclared = [name for name in is_text if name not in self.declared]
         for name in is_text:
-            columns[name] = _nulled(columns[name], pc.equal(columns[name], ""))
+            columns[name] = _null_where(columns[name], pc.equal(columns[name], ""))
         if undeclared and b'""' in data:
-            exact = _read(data, names, dict.fromkeys(undeclared, pa.string()), [], exact=True)
-            columns |= {name: _whole(exact[name]) for name in undeclared}
+            exact = _read_csv(data, names, dict.fromkeys(undeclared, pa.string()), [], exact=True)
+            columns |= {name: _one_chunk(exact[name]) for name in undeclared}
         return columns
 
-    def _uneven_rows(self, data: bytes, names: Sequence[str]) -> list[pa_csv.InvalidRow]:
+    def _find_uneven_rows(self, data: bytes, names: Sequence[str]) -> list[pa_csv.InvalidRow]:
         """With their numbers, which Arrow only knows where one thread parses."""
         found: list[pa_csv.InvalidRow] = []
-        _read(data, names, {names[0]: pa.string()}, found, use_threads=False)
+        _read_csv(data, names, {names[0]: pa.string()}, found, use_threads=False)
         return found
 
 
@@ -243,7 +247,7 @@ class _Piece:
 
 
 @dataclass
-class _Uneven:
+class _UnevenRows:
     """Rows that have not as many cells as the header."""
 
     expected: int
@@ -274,7 +278,7 @@ def in_rows(count: int, rows: Sequence[int]) -> str:
     return f"in {count:,} row{'s' if count > 1 else ''}: {', '.join(map(str, rows))}{more}"
 
 
-def _read(
+def _read_csv(
     data: bytes,
     names: Sequence[str],
     kinds: Mapping[str, pa.DataType],
@@ -311,29 +315,27 @@ def _read(
     )
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
-def _nulled(values: pa.Array, where: Any) -> pa.Array:
+def _null_where(values: pa.Array, where: Any) -> pa.Array:
     if not pc.any(where).as_py():
         return values
     return pc.if_else(where, pa.scalar(None, values.type), values)
 
 
-def _converted(
-    texts: pa.Array, kind: pa.DataType, column: str
-) -> tuple[pa.Array, list[WrongCells]]:
+def _convert(texts: pa.Array, kind: pa.DataType, column: str) -> tuple[pa.Array, list[WrongCells]]:
     """Texts as that type, by Arrow's own rules for CSV; which are none, are missing."""
-    given = _nulled(texts, pc.is_in(pc.utf8_trim_whitespace(texts), value_set=_NULL_TEXTS))
+    given = _null_where(texts, pc.is_in(pc.utf8_trim_whitespace(texts), value_set=_NULL_TEXTS))
     is_wrong = np.zeros(len(given), bool)
-    is_wrong[_suspects(given, kind)] = True
+    is_wrong[_find_suspects(given, kind)] = True
     while True:
         try:
-            values = _as_csv(_nulled(given, pa.array(is_wrong)), kind)
+            values = _parse_texts(_null_where(given, pa.array(is_wrong)), kind)
             break
         except pa.ArrowInvalid:
-            is_wrong[_first_wrong(_nulled(given, pa.array(is_wrong)), kind)] = True
+            is_wrong[_find_first_wrong(_null_where(given, pa.array(is_wrong)), kind)] = True
     rows = tuple(map(int, np.flatnonzero(is_wrong)))
     if not rows:
         return values, []
@@ -341,7 +343,7 @@ def _converted(
     return values, [WrongCells(column, pandas_name(kind), rows, shown)]
 
 
-def _as_csv(texts: pa.Array, kind: pa.DataType) -> pa.Array:
+def _parse_texts(texts: pa.Array, kind: pa.DataType) -> pa.Array:
     sink = io.BytesIO()
     pa_csv.write_csv(pa.table({"": texts}), sink)
     table = pa_csv.read_csv(
@@ -350,23 +352,23 @@ def _as_csv(texts: pa.Array, kind: pa.DataType) -> pa.Array:
         parse_options=pa_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
         convert_options=pa_csv.ConvertOptions(column_types={"": kind}),
     )
-    return _whole(table.column(0))
+    return _one_chunk(table.column(0))
 
 
-def _first_wrong(texts: pa.Array, kind: pa.DataType) -> int:
+def _find_first_wrong(texts: pa.Array, kind: pa.DataType) -> int:
     """The position of the first text that is not a value of the type; there is at least one."""
     low, high = 0, len(texts)
     while high - low > 1:
         middle = (low + high) // 2
         try:
-            _as_csv(texts.slice(low, middle - low), kind)
+            _parse_texts(texts.slice(low, middle - low), kind)
             low = middle
         except pa.ArrowInvalid:
             high = middle
     return low
 
 
-def _suspects(texts: pa.Array, kind: pa.DataType) -> Any:
+def _find_suspects(texts: pa.Array, kind: pa.DataType) -> Any:
     """The positions of texts that are surely none: many are found at once, rare ones one by one."""
     given = texts.to_pandas().dropna().astype(str).str.strip()
     if pa.types.is_boolean(kind):

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import xlsxwriter
 
 from cli.errors import InputError
-from data_access_layer.types import plain
+from data_access_layer.types import to_plain_types
 
 SHEET_ROWS = 1_048_576
 SHEET_COLUMNS = 16_384
@@ -73,7 +73,7 @@ class ExcelWriter:
     def write_table(self, table: pa.Table) -> None:
         """Append one row a row."""
         refuse_rows(self._row - 1 + table.num_rows)
-        table = plain(table)
+        table = to_plain_types(table)
         columns = [
             self._cells(name, column)
             for name, column in zip(table.column_names, table.columns, strict=True)
@@ -90,7 +90,7 @@ class ExcelWriter:
         if self._book is not None:
             self._book.close()
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         """Close without writing the workbook."""
         if self._book is not None:
             self._sheet.row_data_fh.close()
@@ -103,9 +103,9 @@ class ExcelWriter:
         kind = column.type
         number, text = self._sheet.write_number, self._sheet.write_string
         if pa.types.is_boolean(kind):
-            return _each(column, lambda value: (self._sheet.write_boolean, value, None))
+            return _map_cells(column, lambda value: (self._sheet.write_boolean, value, None))
         if pa.types.is_integer(kind):
-            return _each(
+            return _map_cells(
                 column,
                 lambda value: (
                     (number, value, None)
@@ -118,14 +118,18 @@ class ExcelWriter:
             if pa.types.is_float32(kind):
                 # The digits of the number itself, and not of its 64-bit neighbour.
                 values = pc.cast(pc.cast(values, pa.string()), pa.float64())
-            return _each(
+            return _map_cells(
                 values,
-                lambda value: (number if math.isfinite(value) else text, _finite(value), None),
+                lambda value: (
+                    number if math.isfinite(value) else text,
+                    _exact_number(value),
+                    None,
+                ),
             )
         if pa.types.is_decimal(kind):
-            return _each(column, lambda value: _decimal(number, text, value))
+            return _map_cells(column, lambda value: _decimal_cell(number, text, value))
         if pa.types.is_temporal(kind):
-            return self._moments(column)
+            return self._temporal_cells(column)
         longest = pc.max(pc.utf8_length(column)).as_py() or 0
         if longest > CELL_CHARACTERS:
             raise InputError(
@@ -133,19 +137,19 @@ class ExcelWriter:
                 f"characters, and a cell holds {CELL_CHARACTERS:,}. Leave it out, "
                 "or choose another format."
             )
-        return _each(column, lambda value: (text, value, None))
+        return _map_cells(column, lambda value: (text, value, None))
 
-    def _moments(self, column: pa.ChunkedArray) -> Iterable[tuple[Any, Any, Any]]:
+    def _temporal_cells(self, column: pa.ChunkedArray) -> Iterable[tuple[Any, Any, Any]]:
         write, text, kind = self._sheet.write_datetime, self._sheet.write_string, column.type
-        texts = _iso(column)
+        texts = _to_iso(column)
         if pa.types.is_date(kind):
             format, values = self._formats["date"], column.cast(pa.date32()).to_pylist()
             exact = [value is not None and value >= FIRST_DAY for value in values]
         elif pa.types.is_time(kind):
-            format, values = self._formats["time"], _microseconds(column, pa.time64("us"))
+            format, values = self._formats["time"], _to_microseconds(column, pa.time64("us"))
             exact = [value is not None and value.microsecond % 1000 == 0 for value in values]
         else:
-            format, values = self._formats["moment"], _microseconds(column, pa.timestamp("us"))
+            format, values = self._formats["moment"], _to_microseconds(column, pa.timestamp("us"))
             exact = [
                 value is not None and value.microsecond % 1000 == 0 and value.date() >= FIRST_DAY
                 for value in values
@@ -169,14 +173,14 @@ def refuse_rows(rows: int) -> None:
         )
 
 
-def _each(
+def _map_cells(
     column: pa.ChunkedArray, cell: Callable[[Any], tuple[Any, Any, Any]]
 ) -> list[tuple[Any, Any, Any]]:
     nothing = (None, None, None)
     return [nothing if value is None else cell(value) for value in column.to_pylist()]
 
 
-def _finite(value: float) -> float | str:
+def _exact_number(value: float) -> float | str:
     return _ExactFloat(value) if math.isfinite(value) else str(value)
 
 
@@ -188,12 +192,12 @@ class _ExactFloat(float):
         return text if float(text) == self else repr(float(self))
 
 
-def _decimal(number: Any, text: Any, value: Decimal) -> tuple[Any, Any, Any]:
+def _decimal_cell(number: Any, text: Any, value: Decimal) -> tuple[Any, Any, Any]:
     exact = len(value.normalize().as_tuple().digits) <= EXACT_DIGITS
     return (number, float(value), None) if exact else (text, str(value), None)
 
 
-def _iso(column: pa.ChunkedArray) -> list[str | None]:
+def _to_iso(column: pa.ChunkedArray) -> list[str | None]:
     """As ISO 8601; with a time zone in UTC, and a Z at its end."""
     kind = column.type
     if pa.types.is_timestamp(kind):
@@ -204,7 +208,7 @@ def _iso(column: pa.ChunkedArray) -> list[str | None]:
     return texts_of_others
 
 
-def _microseconds(column: pa.ChunkedArray, kind: pa.DataType) -> list[Any]:
+def _to_microseconds(column: pa.ChunkedArray, kind: pa.DataType) -> list[Any]:
     """As Python has it; None where that would lose something."""
     if getattr(column.type, "tz", None):
         column = column.cast(pa.timestamp(column.type.unit))

@@ -57,5 +57,5 @@ class ExportWriter(TableWriter):
     ) -> None:
         if error is not None and isinstance(self._writer, ExcelWriter):
             # All its work is at the end, and would be for nothing.
-            self._writer.abandon()
+            self._writer.discard()
         self.close()

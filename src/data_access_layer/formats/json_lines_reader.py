@@ -16,7 +16,7 @@ import pyarrow.json as pa_json
 from cli.errors import InputError
 from data_access_layer.formats.records import LongRecordError, whole_lines
 from data_access_layer.formats.text_types import TextTypes
-from data_access_layer.types import cast_columns, mapped
+from data_access_layer.types import cast_columns, map_leaf_types
 
 BLOCK_BYTES = 16 << 20
 LINE_BYTES = 64 << 20
@@ -39,27 +39,31 @@ class JsonLinesFile:
         """
         schemas: list[pa.Schema] = []
         times = TextTypes()
-        for data, row in self._pieces():
+        for data, row in self._read_pieces():
             table = self._parse(data, {}, row)
             self._check_lines(table, data, row)
-            texts = [field.name for field in table.schema if self._was_text(field.name, field.type)]
+            texts = [
+                field.name
+                for field in table.schema
+                if self._is_text_in_file(field.name, field.type)
+            ]
             if texts:
                 table = self._parse(data, dict.fromkeys(texts, pa.string()), row)
                 times.add({name: table[name].combine_chunks() for name in texts})
             self._check_large_numbers(table, data, row)
             found = _with_types(table.schema, self.declared)
-            schemas = [self._unified([*schemas, found])]
+            schemas = [self._unify([*schemas, found])]
         if not schemas:
             raise InputError(f"{self.name}: the file has no rows.")
         if not schemas[0].names:
             raise InputError(f"{self.name}: no line has a column.")
         schema = _with_types(_without_nulls(schemas[0]), times.types())
-        return pa.schema([schema.field(name) for name in self._in_order(schema.names)])
+        return pa.schema([schema.field(name) for name in self._order_names(schema.names)])
 
-    def _in_order(self, names: Sequence[str]) -> list[str]:
+    def _order_names(self, names: Sequence[str]) -> list[str]:
         """As the first line has them: Arrow puts columns first whose first values are not null."""
-        first = next(line for data, row in self._pieces() for line in _lines(data, row))
-        return sorted(names, key=[*self._object(*first), *names].index)
+        first = next(line for data, row in self._read_pieces() for line in _split_lines(data, row))
+        return sorted(names, key=[*self._parse_object(*first), *names].index)
 
     def batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order, some megabytes at a time, in the types of `schema`.
@@ -68,15 +72,17 @@ class JsonLinesFile:
             InputError: as `schema`.
         """
         types = {field.name: field.type for field in schema}
-        texts = {name: pa.string() for name, kind in types.items() if self._was_text(name, kind)}
-        for data, row in self._pieces():
+        texts = {
+            name: pa.string() for name, kind in types.items() if self._is_text_in_file(name, kind)
+        }
+        for data, row in self._read_pieces():
             table = self._parse(data, {**types, **texts}, row)
-            yield _as_batch(table.select(schema.names), schema)
+            yield _to_batch(table.select(schema.names), schema)
 
-    def _was_text(self, name: str, kind: pa.DataType) -> bool:
+    def _is_text_in_file(self, name: str, kind: pa.DataType) -> bool:
         return name not in self.declared and pa.types.is_temporal(kind)
 
-    def _pieces(self) -> Iterator[tuple[bytes, int]]:
+    def _read_pieces(self) -> Iterator[tuple[bytes, int]]:
         """Whole lines, with the number of their first row."""
         row = 1
         try:
@@ -94,7 +100,7 @@ class JsonLinesFile:
     def _parse(self, data: bytes, types: Mapping[str, pa.DataType], row: int) -> pa.Table:
         # Where the first value is null, Arrow 25 crashes the process.
         if data.removeprefix(BOM_UTF8).strip()[:1] not in (b"{", b""):
-            self._object(*next(_lines(data, row)))
+            self._parse_object(*next(_split_lines(data, row)))
         try:
             return pa_json.read_json(
                 pa.BufferReader(data),
@@ -113,12 +119,12 @@ class JsonLinesFile:
         """Refuse an object of several lines, and several objects in one: Arrow reads both."""
         if table.num_rows == data.count(b"\n") + (not data.endswith(b"\n")):
             return
-        lines = list(_lines(data, row))
+        lines = list(_split_lines(data, row))
         if table.num_rows != len(lines):
             for number, line in lines:
-                self._object(number, line)
+                self._parse_object(number, line)
 
-    def _object(self, row: int, line: bytes) -> dict[str, Any]:
+    def _parse_object(self, row: int, line: bytes) -> dict[str, Any]:
         try:
             found = json.loads(line, strict=False)
             if isinstance(found, dict):
@@ -131,7 +137,7 @@ class JsonLinesFile:
             f"({reason}). Write each row in its own line, e.g. with `jq --compact-output`."
         )
 
-    def _unified(self, schemas: list[pa.Schema]) -> pa.Schema:
+    def _unify(self, schemas: list[pa.Schema]) -> pa.Schema:
         try:
             return pa.unify_schemas(schemas, promote_options="permissive")
         except pa.ArrowException as error:
@@ -150,8 +156,8 @@ class JsonLinesFile:
             and pa.types.is_float64(column.type)
             and (pc.max(pc.abs(column)).as_py() or 0.0) >= EXACT_INTEGERS
         ]
-        for number, line in _lines(data, row) if names else ():
-            values = self._object(number, line)
+        for number, line in _split_lines(data, row) if names else ():
+            values = self._parse_object(number, line)
             for name in names:
                 value = values.get(name)
                 if isinstance(value, int) and int(float(value)) != value:
@@ -161,7 +167,7 @@ class JsonLinesFile:
                     )
 
 
-def _lines(data: bytes, row: int) -> Iterator[tuple[int, bytes]]:
+def _split_lines(data: bytes, row: int) -> Iterator[tuple[int, bytes]]:
     """The lines that are not empty, with their numbers."""
     return ((number, line) for number, line in enumerate(data.split(b"\n"), row) if line.strip())
 
@@ -173,13 +179,15 @@ def _with_types(schema: pa.Schema, types: Mapping[str, pa.DataType]) -> pa.Schem
 def _without_nulls(schema: pa.Schema) -> pa.Schema:
     """With texts where lists and structs have no values: Arrow reads too few of these nulls."""
     texts = {
-        field.name: mapped(field.type, lambda leaf: pa.string() if pa.types.is_null(leaf) else leaf)
+        field.name: map_leaf_types(
+            field.type, lambda leaf: pa.string() if pa.types.is_null(leaf) else leaf
+        )
         for field in schema
         if pa.types.is_nested(field.type)
     }
     return _with_types(schema, texts)
 
 
-def _as_batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
+def _to_batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
     (batch,) = cast_columns(table, schema).combine_chunks().to_batches()
     return batch

@@ -14,8 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cli.errors import InputError
-from data_access_layer.scratch import private_folder
-from data_access_layer.types import as_types, cast_columns, mapped, plain, signed
+from data_access_layer.scratch import make_private_folder
+from data_access_layer.types import (
+    cast_columns,
+    convert_types,
+    map_leaf_types,
+    signed_type,
+    to_plain_types,
+)
 
 _ROWS = "rows_to_render"
 
@@ -29,7 +35,7 @@ class JsonLinesWriter:
 
     def write_table(self, table: pa.Table) -> None:
         """Append one line a row."""
-        for lines in self._lines.of(as_types(table, signed, "jsonl")).chunks:
+        for lines in self._lines.render(convert_types(table, signed_type, "jsonl")).chunks:
             text = pc.binary_join(pa.LargeListArray.from_arrays([0, len(lines)], lines), "\n")
             if len(lines):
                 self._sink.write(text[0].as_buffer())
@@ -47,19 +53,23 @@ class JsonLines:
 
     def __init__(self, schema: pa.Schema, *, finite: bool = True) -> None:
         self._finite = finite
-        schema = plain(schema.empty_table()).schema
-        self._target = pa.schema([(field.name, mapped(field.type, _for_query)) for field in schema])
+        schema = to_plain_types(schema.empty_table()).schema
+        self._target = pa.schema(
+            [(field.name, map_leaf_types(field.type, _query_type)) for field in schema]
+        )
         fields = ", ".join(
-            f"{_quoted(name)} := {_rendered(_quoted(name), kind, finite=finite)}"
+            f"{_quoted(name)} := {_json_expression(_quoted(name), kind, finite=finite)}"
             for name, kind in zip(schema.names, schema.types, strict=True)
         )
         self._query = f"SELECT to_json(struct_pack({fields}))::VARCHAR FROM {_ROWS}"
         # One thread: the lines come in the order of the rows, and ours are not the only threads.
-        self._duckdb = duckdb.connect(config={"threads": 1, "temp_directory": private_folder()})
+        self._duckdb = duckdb.connect(
+            config={"threads": 1, "temp_directory": make_private_folder()}
+        )
 
-    def of(self, table: pa.Table) -> pa.ChunkedArray:
+    def render(self, table: pa.Table) -> pa.ChunkedArray:
         """Of each row its JSON object as text."""
-        table = plain(table)
+        table = to_plain_types(table)
         for name, column in zip(table.column_names, table.columns, strict=True):
             if self._finite and _has_infinite(column):
                 raise InputError(
@@ -85,7 +95,7 @@ def _has_infinite(values: pa.ChunkedArray) -> bool:
     return bool(pa.types.is_floating(kind) and pc.any(pc.is_inf(values)).as_py())
 
 
-def _for_query(kind: pa.DataType) -> pa.DataType:
+def _query_type(kind: pa.DataType) -> pa.DataType:
     """The type that DuckDB gets: a timestamp in UTC, whose zone it then need not know.
 
     It has no numbers of 16 bits, and takes seconds and milliseconds for nanoseconds, which end in
@@ -102,7 +112,7 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _rendered(value: str, kind: pa.DataType, depth: int = 0, *, finite: bool = True) -> str:
+def _json_expression(value: str, kind: pa.DataType, depth: int = 0, *, finite: bool = True) -> str:
     """The SQL expression that makes what JSON has of a value."""
     if pa.types.is_float64(kind) or pa.types.is_float16(kind):
         condition = "isfinite" if finite else "NOT isnan"
@@ -121,12 +131,12 @@ def _rendered(value: str, kind: pa.DataType, depth: int = 0, *, finite: bool = T
         return f"strftime({value}, '%Y-%m-%dT%H:%M:%S{digits}{'Z' if kind.tz else ''}')"
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         item = f"item{depth}"
-        inner = _rendered(item, kind.value_type, depth + 1, finite=finite)
+        inner = _json_expression(item, kind.value_type, depth + 1, finite=finite)
         return f"list_transform({value}, lambda {item}: {inner})"
     if pa.types.is_struct(kind):
         fields = ", ".join(
             f"{_quoted(field.name)} := "
-            + _rendered(f"{value}.{_quoted(field.name)}", field.type, depth, finite=finite)
+            + _json_expression(f"{value}.{_quoted(field.name)}", field.type, depth, finite=finite)
             for field in kind
         )
         return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({fields}) END"

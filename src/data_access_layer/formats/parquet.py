@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cli.errors import InputError
-from data_access_layer.types import is_text, no_rows, selected
+from data_access_layer.types import empty_batch, is_text, select_columns
 
 _INT96 = "INT96"
 
@@ -25,7 +25,7 @@ class ParquetFile:
     name: str
 
     @contextmanager
-    def _opened(self, unit: str = "us") -> Iterator[pq.ParquetFile]:
+    def _open_parquet(self, unit: str = "us") -> Iterator[pq.ParquetFile]:
         with ExitStack() as stack:
             try:
                 # Arrow does not close a source that it did not open.
@@ -41,7 +41,7 @@ class ParquetFile:
                     )
                 )
             except (pa.ArrowException, OSError) as error:
-                raise self._problem(error) from error
+                raise self._translate_error(error) from error
             except UnicodeDecodeError as error:
                 raise InputError(
                     f"{self.name}: the name of a column is not in UTF-8 ({error.object!r}). Rename "
@@ -55,7 +55,7 @@ class ParquetFile:
         Raises:
             InputError: the file is not whole, or not Parquet.
         """
-        with self._opened() as file:
+        with self._open_parquet() as file:
             return int(file.metadata.num_rows)
 
     def schema(self) -> pa.Schema:
@@ -64,10 +64,10 @@ class ParquetFile:
         Raises:
             InputError: the file is not whole, or not Parquet, or has a column twice.
         """
-        with self._opened() as file:
-            return self._checked(file.schema_arrow)
+        with self._open_parquet() as file:
+            return self._check_names(file.schema_arrow)
 
-    def _checked(self, schema: pa.Schema) -> pa.Schema:
+    def _check_names(self, schema: pa.Schema) -> pa.Schema:
         twice = [name for index, name in enumerate(schema.names) if name in schema.names[:index]]
         if twice:
             raise InputError(f"{self.name}: expected each column once, got {twice[0]!r} twice.")
@@ -84,8 +84,10 @@ class ParquetFile:
             InputError: the file is not whole, or not Parquet; a text is not in UTF-8; a timestamp
                 has more digits than microseconds where the file has it as INT96.
         """
-        with self._opened() as file:
-            empty = selected(no_rows(self._checked(file.schema_arrow)), columns, self.name)
+        with self._open_parquet() as file:
+            empty = select_columns(
+                empty_batch(self._check_names(file.schema_arrow)), columns, self.name
+            )
             if file.metadata.num_rows == 0:
                 yield empty
             row = 0
@@ -104,10 +106,10 @@ class ParquetFile:
     ) -> Iterator[pa.RecordBatch]:
         ancient = [name for name in columns if _is_int96(file, name)]
         batches = file.iter_batches(batch_size=batch_rows, columns=columns)
-        nanoseconds = self._nanoseconds(batch_rows, ancient) if ancient else iter(())
+        nanoseconds = self._read_nanoseconds(batch_rows, ancient) if ancient else iter(())
         row = 1
-        while (batch := self._next(batches)) is not None:
-            if (same := self._next(nanoseconds)) is not None:
+        while (batch := self._read_next(batches)) is not None:
+            if (same := self._read_next(nanoseconds)) is not None:
                 self._check_digits(batch, same, row)
             row += batch.num_rows
             if absent := [name for name in columns if name not in batch.schema.names]:
@@ -117,15 +119,15 @@ class ParquetFile:
                 )
             yield batch.select(columns)
 
-    def _nanoseconds(self, batch_rows: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        with self._opened("ns") as file:
+    def _read_nanoseconds(self, batch_rows: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        with self._open_parquet("ns") as file:
             yield from file.iter_batches(batch_size=batch_rows, columns=columns)
 
-    def _next(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+    def _read_next(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
         try:
             return next(batches, None)
         except (pa.ArrowException, OSError) as error:
-            raise self._problem(error) from error
+            raise self._translate_error(error) from error
 
     def _check_digits(self, batch: pa.RecordBatch, exact: pa.RecordBatch, first_row: int) -> None:
         for name in exact.schema.names:
@@ -145,23 +147,23 @@ class ParquetFile:
 
     def _check_values(self, batch: pa.RecordBatch, first_row: int) -> None:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            if not _has(column.type, _CHECKED):
+            if not _contains_type(column.type, _CHECKED):
                 continue
             try:
                 column.validate(full=True)
             except pa.ArrowInvalid as error:
-                if _has(column.type, _UNLIKE_TEXT):
+                if _contains_type(column.type, _UNLIKE_TEXT):
                     reason = str(error).splitlines()[0].rstrip(".")
                     raise InputError(
                         f"{self.name}: column {name!r}: a value is not valid for its type "
                         f"{column.type} ({reason}). Write the column with another type."
                     ) from error
                 raise InputError(
-                    f"{self.name}: column {name!r}: the text{_where(column, first_row)} is not in "
+                    f"{self.name}: column {name!r}: the text{_describe_row(column, first_row)} is not in "
                     "UTF-8. Write the column as binary, or in UTF-8."
                 ) from error
 
-    def _problem(self, error: Exception) -> InputError:
+    def _translate_error(self, error: Exception) -> InputError:
         reason = str(error).splitlines()[0].rstrip(".")
         if isinstance(error, pa.ArrowNotImplementedError):
             return InputError(
@@ -198,13 +200,15 @@ _UNLIKE_TEXT = (pa.types.is_decimal, pa.types.is_time)
 _CHECKED = (is_text, *_UNLIKE_TEXT)
 
 
-def _has(kind: pa.DataType, tests: Sequence[Callable[[pa.DataType], bool]]) -> bool:
+def _contains_type(kind: pa.DataType, tests: Sequence[Callable[[pa.DataType], bool]]) -> bool:
     if pa.types.is_nested(kind):
-        return any(_has(kind.field(index).type, tests) for index in range(kind.num_fields))
+        return any(
+            _contains_type(kind.field(index).type, tests) for index in range(kind.num_fields)
+        )
     return any(test(kind) for test in tests)
 
 
-def _where(column: pa.Array, first_row: int) -> str:
+def _describe_row(column: pa.Array, first_row: int) -> str:
     """The row of the first text that is not in UTF-8; nothing where the column is nested."""
     kind = column.type
     if pa.types.is_nested(kind) or pa.types.is_string_view(kind):

@@ -82,8 +82,8 @@ def records_end(data: bytes) -> int:
         return data.rfind(b"\n", 0, end) + 1
     array = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(array == QUOTE)
-    if not _in_pairs(array, quotes):
-        return _scanned_end(data)
+    if not _are_paired(array, quotes):
+        return _scan_end(data)
     while (line_break := data.rfind(b"\n", 0, end)) >= 0:
         before = int(np.searchsorted(quotes, line_break))
         if before % 2 == 0:
@@ -106,7 +106,7 @@ def first_record(data: bytes) -> tuple[bytes, int]:
     return data[start:], 0
 
 
-def _in_pairs(array: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp]) -> bool:
+def _are_paired(array: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp]) -> bool:
     """Whether each second quote opens a field, and the one after it closes that field."""
     opens, closes = quotes[0::2], quotes[1::2]
     opens, closes = opens[opens > 0], closes[closes < len(array) - 1]
@@ -116,7 +116,7 @@ def _in_pairs(array: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp]) -> boo
     )
 
 
-def _scanned_end(data: bytes) -> int:
+def _scan_end(data: bytes) -> int:
     """Field by field: for data in which quotes are ordinary characters, too."""
     position = end = 0
     while field := _FIELD.match(data, position):

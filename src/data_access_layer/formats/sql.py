@@ -9,7 +9,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from data_access_layer.column_types import TIMESTAMP, TIMESTAMP_UTC
-from data_access_layer.types import as_types, in_utc, plain, signed
+from data_access_layer.types import convert_types, signed_type, to_plain_types, to_utc
 
 # What is read from a column of each type; the first that fits counts.
 _READ: Mapping[type[sa.types.TypeEngine[Any]], pa.DataType] = {
@@ -38,7 +38,7 @@ def arrow_type(kind: sa.types.TypeEngine[Any]) -> pa.DataType | str:
 
 def sql_type(kind: pa.DataType, *, sqlite: bool = False) -> sa.types.TypeEngine[Any]:
     """The narrowest column type that holds all values of an Arrow type."""
-    kind = plain(pa.schema([("column", kind)]).empty_table()).schema.types[0]
+    kind = to_plain_types(pa.schema([("column", kind)]).empty_table()).schema.types[0]
     if pa.types.is_boolean(kind):
         return sa.Boolean()
     if pa.types.is_integer(kind):
@@ -60,16 +60,18 @@ def sql_type(kind: pa.DataType, *, sqlite: bool = False) -> sa.types.TypeEngine[
     return sa.Text()
 
 
-def prepared(batch: pa.RecordBatch) -> pa.Table:
+def to_driver_types(batch: pa.RecordBatch) -> pa.Table:
     """The rows in types that the drivers support: signed numbers, timestamps in UTC microseconds.
 
     Raises:
         InputError: a value does not fit without loss.
     """
-    return as_types(in_utc(plain(pa.Table.from_batches([batch]))), _stored, "sql")
+    return convert_types(
+        to_utc(to_plain_types(pa.Table.from_batches([batch]))), _driver_type, "sql"
+    )
 
 
-def _stored(kind: pa.DataType) -> pa.DataType:
+def _driver_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_timestamp(kind):
         return pa.timestamp("us", kind.tz)
     if pa.types.is_time(kind):
@@ -78,7 +80,7 @@ def _stored(kind: pa.DataType) -> pa.DataType:
         return pa.date32()
     if pa.types.is_float16(kind):
         return pa.float32()
-    return signed(kind)
+    return signed_type(kind)
 
 
 def python_values(column: pa.ChunkedArray) -> list[Any]:
@@ -92,7 +94,7 @@ def python_values(column: pa.ChunkedArray) -> list[Any]:
     return values
 
 
-def copied_text(table: pa.Table) -> pa.Table:
+def to_copy_format(table: pa.Table) -> pa.Table:
     r"""The rows as COPY reads them from CSV: bytes as PostgreSQL's `\x…`."""
     for index, field in enumerate(table.schema):
         if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):

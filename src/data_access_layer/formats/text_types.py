@@ -63,7 +63,7 @@ def _all(matches: Any) -> bool:
     return bool(pc.all(matches).as_py())
 
 
-def _looks(pattern: str, kind: pa.DataType) -> Fits:
+def _has_form(pattern: str, kind: pa.DataType) -> Fits:
     """Texts of one form that stands for one value each."""
 
     def fits(values: pa.Array) -> bool:
@@ -80,7 +80,7 @@ def _is_one_of(*texts: str) -> Fits:
     return lambda values: _all(pc.is_in(values, value_set=allowed))
 
 
-def _floats(*, point: bool) -> Fits:
+def _are_floats(*, point: bool) -> Fits:
     """Floating-point numbers; a whole one is written as 5.0 where `point`, else as 5."""
 
     def fits(values: pa.Array) -> bool:
@@ -96,7 +96,7 @@ def _floats(*, point: bool) -> Fits:
     return fits
 
 
-def _numbers(values: pa.Array) -> bool:
+def _are_numbers(values: pa.Array) -> bool:
     """Numbers in any form but that of an identifier: no leading zero or plus, and not too long."""
     numbers = _cast(values, pa.float64())
     if numbers is None or not _all(pc.is_finite(numbers)):
@@ -114,21 +114,21 @@ def _timestamps() -> list[_Candidate]:
             for unit, fraction in digits.items():
                 form = f"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{between}[0-9:]{{8}}{fraction}{ending}"
                 kind = pa.timestamp(unit, zone)
-                candidates.append(_Candidate(kind, _looks(form, kind)))
+                candidates.append(_Candidate(kind, _has_form(form, kind)))
     return candidates
 
 
 _EXACT = (
-    _Candidate(pa.int64(), _looks("0|-?[1-9][0-9]*", pa.int64())),
-    _Candidate(pa.float64(), _floats(point=True)),
-    _Candidate(pa.float64(), _floats(point=False)),
+    _Candidate(pa.int64(), _has_form("0|-?[1-9][0-9]*", pa.int64())),
+    _Candidate(pa.float64(), _are_floats(point=True)),
+    _Candidate(pa.float64(), _are_floats(point=False)),
     _Candidate(pa.bool_(), _is_one_of("true", "false")),
     _Candidate(pa.bool_(), _is_one_of("True", "False")),
-    _Candidate(pa.date32(), _looks("[0-9]{4}-[0-9]{2}-[0-9]{2}", pa.date32())),
+    _Candidate(pa.date32(), _has_form("[0-9]{4}-[0-9]{2}-[0-9]{2}", pa.date32())),
     *_timestamps(),
 )
 _CANDIDATES: Mapping[TextsAs, Sequence[_Candidate]] = {
     "text": (),
     "exact": _EXACT,
-    "numbers": (*_EXACT, _Candidate(pa.float64(), _numbers)),
+    "numbers": (*_EXACT, _Candidate(pa.float64(), _are_numbers)),
 }

@@ -19,8 +19,15 @@ from cli.errors import InputError
 from data_access_layer.files import WrittenFormat, is_utf8
 from data_access_layer.reader import RecordBatch
 from data_access_layer.settings import BATCH_ROWS
-from data_access_layer.text import EncodedFile, Formulas, escaped_formulas
-from data_access_layer.types import in_utc, is_text, plain, reason_of, refuse_names, refuse_types
+from data_access_layer.text import EncodedFile, Formulas, escape_formulas
+from data_access_layer.types import (
+    is_text,
+    reason_of,
+    refuse_names,
+    refuse_types,
+    to_plain_types,
+    to_utc,
+)
 
 # Small enough that a reader's filters skip some, large enough to compress.
 ROW_GROUP_ROWS = BATCH_ROWS // 2
@@ -54,7 +61,7 @@ class TableWriter:
         """The columns written, by their Arrow type."""
         schema = self._schema or pa.schema([])
         if self._is_escaped:
-            schema = escaped_formulas(schema.empty_table()).schema
+            schema = escape_formulas(schema.empty_table()).schema
         return {field.name: str(field.type) for field in schema}
 
     @property
@@ -73,7 +80,7 @@ class TableWriter:
             table = pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False)
             self._append(table)
         except pa.ArrowException as error:
-            raise InputError(self._refused(error)) from error
+            raise InputError(self._error_message(error)) from error
 
     def write_batch(self, batch: RecordBatch) -> None:
         """Append the rows of an Arrow record batch, as `write` does."""
@@ -84,7 +91,7 @@ class TableWriter:
                 table = _cast(table.select(self._schema.names), self._schema)
             self._append(table)
         except pa.ArrowException as error:
-            raise InputError(self._refused(error)) from error
+            raise InputError(self._error_message(error)) from error
 
     def _append(self, table: pa.Table) -> None:
         if self._writer is None:
@@ -93,15 +100,15 @@ class TableWriter:
             self._schema = table.schema
             self._writer = self._open(table.schema)
         if self.format == "csv":
-            table = in_utc(plain(table))
+            table = to_utc(to_plain_types(table))
             if self._is_escaped:
-                table = escaped_formulas(table)
+                table = escape_formulas(table)
         if self.format == "parquet":
             self._writer.write_table(table, ROW_GROUP_ROWS)
         else:
             self._writer.write_table(table)
 
-    def _refused(self, error: pa.ArrowException) -> str:
+    def _error_message(self, error: pa.ArrowException) -> str:
         return f"The rows cannot be written as {self.format}: {reason_of(error)}."
 
     def _open(self, schema: pa.Schema) -> Any:
@@ -118,9 +125,9 @@ class TableWriter:
         if self.format == "csv":
             if self._encoding != "utf-8":
                 sink = EncodedFile(sink, self._encoding)
-            header = in_utc(plain(schema.empty_table()))
+            header = to_utc(to_plain_types(schema.empty_table()))
             if self._is_escaped:
-                header = escaped_formulas(header)
+                header = escape_formulas(header)
             return pa_csv.CSVWriter(sink, header.schema.remove_metadata())
         if self.format != "parquet":
             raise InputError(
@@ -184,7 +191,7 @@ def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
     columns = []
     for name, target in zip(schema.names, schema.types, strict=True):
         given = table[name]
-        if given.type != target and not _alike(given.type, target):
+        if given.type != target and not _is_alike(given.type, target):
             raise pa.ArrowInvalid(
                 f"Column {name!r} is {given.type} in one table and {target} in another"
             )
@@ -192,7 +199,7 @@ def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def _alike(given: pa.DataType, target: pa.DataType) -> bool:
+def _is_alike(given: pa.DataType, target: pa.DataType) -> bool:
     if pa.types.is_null(given):
         return True
     return any(

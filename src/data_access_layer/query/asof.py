@@ -97,11 +97,11 @@ def asof_join(
     moments = [_timestamps(entities, entity_timestamp, "entities")]
     moments += [_timestamps(rows, name, "rows") for name in row_times]
     unit = min((moment.type.unit for moment in moments), key=_NANOSECONDS.__getitem__)
-    asked, event, arrived = (_integers(moment, unit) for moment in moments)
-    left, right = _comparable(entities, rows, keys)
+    asked, event, arrived = (_to_integers(moment, unit) for moment in moments)
+    left, right = _align_keys(entities, rows, keys)
     names = [f"key_{number}" for number in range(len(keys))]
     winners = np.full(len(entities), -1)
-    entity, row = _matches(
+    entity, row = _find_matches(
         pa.table([*left, asked, _positions(entities)], [*names, "moment", "position"]),
         pa.table([*right, event, arrived, _positions(rows)], [*names, *_ROW_COLUMNS]),
         names,
@@ -112,7 +112,7 @@ def asof_join(
     return pd.DataFrame(taken, index=entities.index, columns=list(taken))
 
 
-def _matches(
+def _find_matches(
     entities: pa.Table, rows: pa.Table, keys: Sequence[str], tolerance: int | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The positions of the entities that have a match, and of the rows that these get."""
@@ -145,7 +145,7 @@ def _check_columns(frame: pd.DataFrame, columns: Iterable[str], what: str) -> No
 def _timestamps(frame: pd.DataFrame, name: str, what: str) -> pa.Array:
     """A column of timestamps with a time zone, as Arrow has it: in UTC."""
     values = frame[name]
-    arrow = _arrow(values)
+    arrow = _to_arrow(values)
     if not pa.types.is_timestamp(arrow.type):
         raise InputError(
             f"{what}: column {name!r}: expected timestamps with a time zone, got {values.dtype}."
@@ -158,7 +158,7 @@ def _timestamps(frame: pd.DataFrame, name: str, what: str) -> pa.Array:
     return arrow
 
 
-def _arrow(values: pd.Series[Any]) -> pa.Array:
+def _to_arrow(values: pd.Series[Any]) -> pa.Array:
     """As Arrow has it; moments in UTC, where the time zone is left out."""
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         # Arrow would ask pandas for the values in a way that is to change, and pandas warns.
@@ -166,7 +166,7 @@ def _arrow(values: pd.Series[Any]) -> pa.Array:
     return pa.array(values, from_pandas=True)
 
 
-def _integers(moments: pa.Array, unit: str) -> pa.Array:
+def _to_integers(moments: pa.Array, unit: str) -> pa.Array:
     """The moments as whole units since 1970 in UTC: nothing is rounded, so nothing is let in."""
     try:
         return moments.cast(pa.timestamp(unit, moments.type.tz)).cast(pa.int64())
@@ -183,13 +183,13 @@ def _whole_units(tolerance: pd.Timedelta, unit: str) -> int:
     return int(tolerance // pd.Timedelta(_NANOSECONDS[unit], unit="ns"))
 
 
-def _comparable(
+def _align_keys(
     entities: pd.DataFrame, rows: pd.DataFrame, keys: Sequence[str]
 ) -> tuple[list[pa.Array], list[pa.Array]]:
     """The keys of both sides, each pair of one type: whole numbers are compared fastest."""
     left, right = [], []
     for key in keys:
-        pair = [_plain(_arrow(frame[key])) for frame in (entities, rows)]
+        pair = [_decode(_to_arrow(frame[key])) for frame in (entities, rows)]
         kinds = {_kind(values.type) for values in pair} - {"null"}
         if len(kinds) > 1:
             raise InputError(
@@ -197,13 +197,13 @@ def _comparable(
                 "the rows; give both the same dtype."
             )
         if "text" in kinds:
-            pair = _numbered(*(values.cast(pa.large_string()) for values in pair))
+            pair = _encode_texts(*(values.cast(pa.large_string()) for values in pair))
         left.append(pair[0])
         right.append(pair[1])
     return left, right
 
 
-def _numbered(left: pa.Array, right: pa.Array) -> list[pa.Array]:
+def _encode_texts(left: pa.Array, right: pa.Array) -> list[pa.Array]:
     """A number for each text, the same on both sides."""
     parts = [
         part.combine_chunks() if isinstance(part, pa.ChunkedArray) else part
@@ -213,7 +213,7 @@ def _numbered(left: pa.Array, right: pa.Array) -> list[pa.Array]:
     return [codes.slice(0, len(left)), codes.slice(len(left))]
 
 
-def _plain(values: pa.Array) -> pa.Array:
+def _decode(values: pa.Array) -> pa.Array:
     is_dictionary = pa.types.is_dictionary(values.type)
     return values.cast(values.type.value_type) if is_dictionary else values
 

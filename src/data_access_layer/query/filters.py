@@ -38,24 +38,24 @@ class AsOf:
         timestamp: the column with the time that a row is about.
         moment: the time to look from; without a time zone it is UTC.
         available: the column with the time at which a row came to be known, if there is one; a row
-            that came later than `moment` is not seen.
+            that came later than `time` is not seen.
         tie_breakers: columns that decide between rows that all of these leave equal.
     """
 
     keys: tuple[str, ...]
     timestamp: str
-    moment: datetime
+    time: datetime
     available: str | None = None
     tie_breakers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.keys, str) or not self.keys:
             raise InputError(f"as_of: keys: expected names of columns, got {self.keys!r}.")
-        if not isinstance(self.moment, datetime) or pd.isna(self.moment):
-            raise InputError(f"as_of: moment: expected a datetime, got {self.moment!r}.")
+        if not isinstance(self.time, datetime) or pd.isna(self.time):
+            raise InputError(f"as_of: moment: expected a datetime, got {self.time!r}.")
 
     @property
-    def times(self) -> tuple[str, ...]:
+    def time_columns(self) -> tuple[str, ...]:
         """The columns that may not be later than the moment."""
         return (self.timestamp, *([self.available] if self.available else []))
 
@@ -73,13 +73,13 @@ class Condition:
 class Query:
     """What is asked of one table; every column exists and every value fits its column.
 
-    `either` holds alternatives, each a tuple of conditions that must all hold.
+    `any_of` holds alternatives, each a tuple of conditions that must all hold.
     """
 
     schema: pa.Schema
-    either: tuple[tuple[Condition, ...], ...] = ()
+    any_of: tuple[tuple[Condition, ...], ...] = ()
     as_of: AsOf | None = None
-    moments: dict[str, datetime] = field(default_factory=dict)
+    time_limits: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ class Query:
     def ties(self) -> tuple[str, ...]:
         """What decides between rows of the same keys, greatest first."""
         assert self.as_of
-        first = (*self.as_of.times, *self.as_of.tie_breakers)
+        first = (*self.as_of.time_columns, *self.as_of.tie_breakers)
         decided = {*first, *self.as_of.keys}
         return (*first, *sorted(set(self.columns) - decided))
 
@@ -117,12 +117,12 @@ def make_query(
     if len(set(chosen)) < len(chosen):
         twice = next(column for column in chosen if chosen.count(column) > 1)
         raise InputError(f"{name}: column {twice!r} is asked for twice.")
-    either = tuple(
-        tuple(_condition(condition, known, name) for condition in group)
-        for group in _groups(filters, name)
+    any_of = tuple(
+        tuple(_make_condition(condition, known, name) for condition in group)
+        for group in _normalize_groups(filters, name)
     )
     return Query(
-        plain_schema(known, chosen, name=name), either, as_of, _moments(as_of, known, name)
+        plain_schema(known, chosen, name=name), any_of, as_of, _time_limits(as_of, known, name)
     )
 
 
@@ -137,31 +137,31 @@ def _check_columns(columns: Iterable[str], known: Columns, name: str) -> None:
         )
 
 
-def _groups(filters: Filters | None, name: str) -> list[list[Filter]]:
+def _normalize_groups(filters: Filters | None, name: str) -> list[list[Filter]]:
     """Alternatives of conditions, from a flat list too."""
     if not filters:
         return []
     if isinstance(filters, str) or not isinstance(filters, Collection):
-        raise InputError(_malformed(filters, name))
+        raise InputError(_malformed_message(filters, name))
     entries: list[Any] = list(filters)
     if all(isinstance(entry, tuple) and entry and isinstance(entry[0], str) for entry in entries):
         return [entries]
     for entry in entries:
         if not isinstance(entry, list | tuple) or not entry:
-            raise InputError(_malformed(entry, name))
+            raise InputError(_malformed_message(entry, name))
     return [list(entry) for entry in entries]
 
 
-def _malformed(entry: object, name: str) -> str:
+def _malformed_message(entry: object, name: str) -> str:
     return (
         f"{name}: filters: expected (column, operator, value), e.g. ('country', '==', 'NL'), in a "
         f"list, or in lists of alternatives; got {entry!r}."
     )
 
 
-def _condition(entry: Filter, known: Columns, name: str) -> Condition:
+def _make_condition(entry: Filter, known: Columns, name: str) -> Condition:
     if not isinstance(entry, list | tuple) or len(entry) != 3:
-        raise InputError(_malformed(entry, name))
+        raise InputError(_malformed_message(entry, name))
     column, operator, value = entry
     _check_columns([column], known, name)
     if operator not in OPERATORS:
@@ -180,11 +180,11 @@ def _condition(entry: Filter, known: Columns, name: str) -> Condition:
             value, Collection | np.ndarray | pd.Series
         ):
             raise InputError(f"{where}: expected a list of values, got {value!r}.")
-        return Condition(column, operator, tuple(_fitting(each, kind, where) for each in value))
-    return Condition(column, operator, _fitting(value, kind, where))
+        return Condition(column, operator, tuple(_check_value(each, kind, where) for each in value))
+    return Condition(column, operator, _check_value(value, kind, where))
 
 
-def _fitting(value: Any, kind: pa.DataType | str, where: str) -> Any:
+def _check_value(value: Any, kind: pa.DataType | str, where: str) -> Any:
     """The value as the stores are to get it."""
     if isinstance(value, np.generic) and not isinstance(value, np.datetime64):
         value = value.item()
@@ -198,7 +198,7 @@ def _fitting(value: Any, kind: pa.DataType | str, where: str) -> Any:
         if isinstance(value, types) and (isinstance(value, bool) == (types is bool)):
             if isinstance(value, int) and not -(2**63) <= value < 2**63:
                 raise InputError(f"{where}: {value} does not fit into 64 bits.")
-            return _utc(value, kind) if pa.types.is_timestamp(kind) else value
+            return _to_utc(value, kind) if pa.types.is_timestamp(kind) else value
         raise InputError(
             f"{where}: the column holds {described}, got {value!r} ({type(value).__name__})."
         )
@@ -216,21 +216,21 @@ _VALUES: tuple[tuple[Any, Any, str], ...] = (
 )
 
 
-def _utc(value: Any, kind: pa.DataType | str) -> datetime:
+def _to_utc(value: Any, kind: pa.DataType | str) -> datetime:
     """The time in UTC, with its zone where the column has one; without a zone it is UTC."""
-    moment: datetime = pd.Timestamp(value).to_pydatetime(warn=False)
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment if kind == TIMESTAMP_UTC else moment.replace(tzinfo=None)
+    time: datetime = pd.Timestamp(value).to_pydatetime(warn=False)
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return time if kind == TIMESTAMP_UTC else time.replace(tzinfo=None)
 
 
-def _moments(as_of: AsOf | None, known: Columns, name: str) -> dict[str, datetime]:
+def _time_limits(as_of: AsOf | None, known: Columns, name: str) -> dict[str, datetime]:
     """What each column of times is compared with."""
     if as_of is None:
         return {}
-    _check_columns((*as_of.keys, *as_of.times, *as_of.tie_breakers), known, name)
-    for column in as_of.times:
+    _check_columns((*as_of.keys, *as_of.time_columns, *as_of.tie_breakers), known, name)
+    for column in as_of.time_columns:
         if known[column] not in (TIMESTAMP, TIMESTAMP_UTC):
             raise InputError(
                 f"{name}: as_of: column {column!r} holds {known[column]}, expected times."
             )
-    return {column: _utc(as_of.moment, known[column]) for column in as_of.times}
+    return {column: _to_utc(as_of.time, known[column]) for column in as_of.time_columns}

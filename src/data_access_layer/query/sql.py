@@ -16,30 +16,32 @@ _RANK = "rank_in_key_"
 def select_statement(query: Query, table: sa.Table, dialect: str) -> sa.Select[Any]:
     """The statement for `query`: all of it is the database's work."""
     if query.as_of is None:
-        columns = [_read(table.c[name]) for name in query.columns]
+        columns = [_select_expression(table.c[name]) for name in query.columns]
         return sa.select(*columns).where(*_where(query, table.c, dialect))
     rank = sa.func.row_number().over(
         partition_by=[table.c[key] for key in query.as_of.keys],
-        order_by=[each for name in query.ties for each in _sorted(table.c[name], dialect, -1)],
+        order_by=[each for name in query.ties for each in _order(table.c[name], dialect, -1)],
     )
-    known = sa.and_(*(table.c[name] <= _value(at) for name, at in query.moments.items()))
-    ranked = sa.select(*(table.c[name] for name in _used(query)), rank.label(_RANK)).where(known)
+    known = sa.and_(*(table.c[name] <= _literal(at) for name, at in query.time_limits.items()))
+    ranked = sa.select(*(table.c[name] for name in _used_columns(query)), rank.label(_RANK)).where(
+        known
+    )
     latest = ranked.subquery("ranked")
-    order = [each for key in query.as_of.keys for each in _sorted(latest.c[key], dialect, 1)]
+    order = [each for key in query.as_of.keys for each in _order(latest.c[key], dialect, 1)]
     return (
-        sa.select(*(_read(latest.c[name]) for name in query.columns))
+        sa.select(*(_select_expression(latest.c[name]) for name in query.columns))
         .where(latest.c[_RANK] == 1, *_where(query, latest.c, dialect))
         .order_by(*order)
     )
 
 
-def _used(query: Query) -> list[str]:
-    conditions = [condition.column for group in query.either for condition in group]
+def _used_columns(query: Query) -> list[str]:
+    conditions = [condition.column for group in query.any_of for condition in group]
     keys = query.as_of.keys if query.as_of else ()
     return list(dict.fromkeys([*query.columns, *conditions, *keys]))
 
 
-def _read(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+def _select_expression(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """Decimals as floating-point numbers, and what is nearly text as text, by the database."""
     kind = column.type
     if isinstance(kind, sa.Numeric) and not isinstance(kind, sa.Float):
@@ -51,7 +53,7 @@ def _read(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def _binary_order(column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
     """Text in the order of its characters' numbers, as in all other stores."""
-    text = _read(column)
+    text = _select_expression(column)
     return sa.collate(text, "C") if dialect == "postgresql" and _is_text(column) else text
 
 
@@ -59,7 +61,7 @@ def _is_text(column: sa.ColumnElement[Any]) -> bool:
     return isinstance(column.type, sa.String | sa.Uuid)
 
 
-def _sorted(
+def _order(
     column: sa.ColumnElement[Any], dialect: str, direction: int
 ) -> list[sa.ColumnElement[Any]]:
     """The column as an order, missing values last; not all databases know `nulls last`."""
@@ -69,16 +71,16 @@ def _sorted(
 
 
 def _where(query: Query, columns: Any, dialect: str) -> list[sa.ColumnElement[bool]]:
-    if not query.either:
+    if not query.any_of:
         return []
     groups = (
-        sa.and_(*(_compared(condition, columns[condition.column], dialect) for condition in group))
-        for group in query.either
+        sa.and_(*(_compare(condition, columns[condition.column], dialect) for condition in group))
+        for group in query.any_of
     )
     return [sa.or_(*groups)]
 
 
-def _compared(
+def _compare(
     condition: Condition, column: sa.ColumnElement[Any], dialect: str
 ) -> sa.ColumnElement[bool]:
     value = condition.value
@@ -88,20 +90,20 @@ def _compared(
         case "is not":
             return column.is_not(None)
         case "in":
-            return _read(column).in_([_value(each) for each in value])
+            return _select_expression(column).in_([_literal(each) for each in value])
         case "not in":
-            return _read(column).not_in([_value(each) for each in value])
+            return _select_expression(column).not_in([_literal(each) for each in value])
         case "==":
-            return _read(column) == _value(value)
+            return _select_expression(column) == _literal(value)
         case "!=":
-            return _read(column) != _value(value)
+            return _select_expression(column) != _literal(value)
     ordered = _binary_order(column, dialect)
     compared: sa.ColumnElement[bool] = ordered.op(condition.operator, is_comparison=True)(
-        _value(value)
+        _literal(value)
     )
     return compared
 
 
-def _value(value: Any) -> sa.ColumnElement[Any]:
+def _literal(value: Any) -> sa.ColumnElement[Any]:
     """Of its own type: of a column's type, 10.5 would be rounded where that is of whole numbers."""
     return sa.literal(value, sql_type(pa.scalar(value).type))

@@ -89,19 +89,19 @@ def key_of(location: str) -> str:
     return f"{authority.partition('@')[0]}{slash}{key}".rstrip("/")
 
 
-def is_refused(said: str) -> bool:
+def is_access_denied(message: str) -> bool:
     """Whether an error says that access is denied."""
-    return bool(_REFUSED.search(said))
+    return bool(_REFUSED.search(message))
 
 
-def is_without_bucket(said: str) -> bool:
+def is_missing_bucket(message: str) -> bool:
     """Whether an error says that there is no such bucket."""
-    return bool(_NO_BUCKET.search(said))
+    return bool(_NO_BUCKET.search(message))
 
 
-def is_transient(said: str) -> bool:
+def is_transient(message: str) -> bool:
     """Whether an error may pass."""
-    return bool(_TRANSIENT.search(said))
+    return bool(_TRANSIENT.search(message))
 
 
 def _send(filesystem: Any, file: Path, key: str) -> None:
@@ -121,13 +121,13 @@ def _send(filesystem: Any, file: Path, key: str) -> None:
     )
 
 
-def _send_beside(filesystem: Any, file: Path, key: str) -> None:
+def _send_and_rename(filesystem: Any, file: Path, key: str) -> None:
     """Send a file under another name, and let it take its place at the end.
 
     Arrow empties an object in Azure before it sends the first byte of the next one.
     """
     folder = f"{key.rpartition('/')[0]}/{STAGING}"
-    _remove_old(filesystem, folder)
+    _remove_leftovers(filesystem, folder)
     # A folder for each: to remove one leaves nothing, to remove an object leaves an empty folder.
     work = f"{folder}/{uuid4().hex}"
     staged = f"{work}/object"
@@ -153,7 +153,7 @@ def _copy(filesystem: Any, staged: str, key: str, size: int) -> None:
     filesystem.copy_file(staged, key)
 
 
-def _remove_old(filesystem: Any, folder: str) -> None:
+def _remove_leftovers(filesystem: Any, folder: str) -> None:
     """Remove what killed runs left."""
     from pyarrow import fs
 
@@ -179,7 +179,7 @@ def _s3_client(endpoint: str, key: SecretStr | None, secret: SecretStr | None, t
     """The client of a server: one for all of its objects."""
     from pyarrow import fs
 
-    options = _server(endpoint)
+    options = _server_options(endpoint)
     if key and secret:
         options["access_key"] = key.get_secret_value()
         options["secret_key"] = secret.get_secret_value()
@@ -201,7 +201,7 @@ def _gcs_client(endpoint: str, timeout: int) -> Any:
     """The client of a server; one without TLS, such as an emulator, is sent no credentials."""
     from pyarrow import fs
 
-    options = _server(endpoint)
+    options = _server_options(endpoint)
     return fs.GcsFileSystem(
         anonymous=options.get("scheme") == "http",
         retry_time_limit=timedelta(seconds=timeout),
@@ -240,7 +240,7 @@ def _azure_client(endpoint: str, account: str, key: SecretStr | None) -> Any:
 
     options = {
         f"{service}_storage_{'authority' if name == 'endpoint_override' else name}": value
-        for name, value in _server(endpoint).items()
+        for name, value in _server_options(endpoint).items()
         for service in ("blob", "dfs")
     }
     return fs.AzureFileSystem(
@@ -248,7 +248,7 @@ def _azure_client(endpoint: str, account: str, key: SecretStr | None) -> Any:
     )
 
 
-def _server(endpoint: str) -> dict[str, Any]:
+def _server_options(endpoint: str) -> dict[str, Any]:
     server = urlsplit(endpoint)
     return {"endpoint_override": server.netloc, "scheme": server.scheme} if server.netloc else {}
 
@@ -268,7 +268,7 @@ _GCS = Cloud(
 )
 _AZURE = Cloud(
     _azure,
-    _send_beside,
+    _send_and_rename,
     "container",
     "Set DATASCIENCE_STORES_AZURE_ACCOUNT and DATASCIENCE_STORES_AZURE_KEY, or run az login, or "
     "give the machine or pod a managed identity.",

@@ -40,17 +40,17 @@ from data_access_layer.commit.destination import Origin
 from data_access_layer.commit.manifest import MANIFESTS, Manifest
 from data_access_layer.formats.sql import (
     arrow_type,
-    copied_text,
-    prepared,
     python_values,
     sql_type,
+    to_copy_format,
+    to_driver_types,
 )
 from data_access_layer.locations import TableLocation
 from data_access_layer.query.sql import select_statement
 from data_access_layer.reader import RecordBatch
 from data_access_layer.retries import TransientError
 from data_access_layer.settings import StoreSettings
-from data_access_layer.tables.stored_table import Ask, TransactionalTable
+from data_access_layer.tables.stored_table import MakeQuery, TransactionalTable
 from data_access_layer.types import refuse_names, refuse_types
 
 TRANSACTIONAL = ("postgresql", "sqlite")
@@ -91,33 +91,33 @@ class DatabaseTable(TransactionalTable):
     # Reading
 
     def _exists(self) -> bool:
-        with self._faults(), self._engine.connect() as opened:
-            return self._has(opened, self._at.table)
+        with self._translate_errors(), self._engine.connect() as opened:
+            return self._has_table(opened, self._at.table)
 
     def _columns(self) -> Columns:
-        with self._faults(), self._engine.connect() as opened:
-            return _columns_of(self._table(opened))
+        with self._translate_errors(), self._engine.connect() as opened:
+            return _columns_of(self._reflect_table(opened))
 
     def _row_count(self) -> int:
-        with self._faults(), self._engine.connect() as opened:
-            table = self._table(opened)
+        with self._translate_errors(), self._engine.connect() as opened:
+            table = self._reflect_table(opened)
             return int(opened.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
 
-    def _batches(self, ask: Ask, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        with self._faults(), self._engine.connect() as opened:
-            table = self._table(opened)
-            query = ask(_columns_of(table))
+    def _batches(self, query_for: MakeQuery, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        with self._translate_errors(), self._engine.connect() as opened:
+            table = self._reflect_table(opened)
+            query = query_for(_columns_of(table))
             statement = select_statement(query, table, opened.dialect.name)
             # A cursor of the server: rows come as they are asked for.
             empty = True
             with opened.execution_options(yield_per=batch_rows).execute(statement) as result:
                 for rows in result.partitions():
                     empty = False
-                    yield self._batch(list(zip(*rows, strict=True)), query.schema)
+                    yield self._to_batch(list(zip(*rows, strict=True)), query.schema)
             if empty:
-                yield self._batch([()] * len(query.columns), query.schema)
+                yield self._to_batch([()] * len(query.columns), query.schema)
 
-    def _batch(self, columns: list[Any], schema: pa.Schema) -> pa.RecordBatch:
+    def _to_batch(self, columns: list[Any], schema: pa.Schema) -> pa.RecordBatch:
         arrays = []
         for field, values in zip(schema, columns, strict=True):
             try:
@@ -132,19 +132,19 @@ class DatabaseTable(TransactionalTable):
     # Writing
 
     def _check(self) -> None:
-        self._refuse_dialect()
-        with self._faults(), self._engine.connect():
+        self._check_dialect()
+        with self._translate_errors(), self._engine.connect():
             pass
 
-    def _refuse_dialect(self) -> None:
+    def _check_dialect(self) -> None:
         if self._dialect not in TRANSACTIONAL:
             raise InputError(
                 f"{self.location}: {self._dialect} cannot replace a table in one transaction; "
                 f"expected one of {', '.join(TRANSACTIONAL)}."
             )
-        self._refuse_names("table", [self._at.table])
+        self._check_names("table", [self._at.table])
 
-    def _refuse_names(self, what: str, names: Sequence[str]) -> None:
+    def _check_names(self, what: str, names: Sequence[str]) -> None:
         for name in names if self._dialect == "postgresql" else ():
             if len(name.encode()) > NAME_BYTES:
                 raise InputError(
@@ -158,15 +158,15 @@ class DatabaseTable(TransactionalTable):
                 )
 
     def _replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
-        self._refuse_dialect()
-        with self._faults(), self._transaction() as opened:
-            columns, new = self._load(opened, batches)
-            rows, checksum = _checksum(opened, new)
-            manifest = origin.manifest(
+        self._check_dialect()
+        with self._translate_errors(), self._transaction() as opened:
+            columns, new = self._load_rows(opened, batches)
+            rows, checksum = _checksum_rows(opened, new)
+            manifest = origin.make_manifest(
                 rows=rows, columns=columns, sha256=checksum, format=self.format, checksum="rows"
             )
-            self._take_place(opened, new)
-            self._keep(opened, manifest)
+            self._swap_in(opened, new)
+            self._write_manifest(opened, manifest)
         return manifest
 
     @contextmanager
@@ -178,7 +178,7 @@ class DatabaseTable(TransactionalTable):
             yield opened
             opened.commit()
 
-    def _load(
+    def _load_rows(
         self, opened: Connection, batches: Iterator[RecordBatch]
     ) -> tuple[dict[str, str], sa.Table]:
         """A new table with the rows, and its columns by their Arrow type."""
@@ -186,38 +186,38 @@ class DatabaseTable(TransactionalTable):
         for batch in batches:
             if first is None or table is None:
                 first = batch.schema
-                table = self._created(opened, first)
+                table = self._create_table(opened, first)
             elif batch.schema.names != first.names or batch.schema.types != first.types:
                 raise InputError(
                     f"The tables do not have the same columns: {batch.schema.names} and "
                     f"{first.names}, or not of the same types."
                 )
-            _insert(opened, table, prepared(batch))
+            _insert(opened, table, to_driver_types(batch))
         if first is None or table is None:
             raise InputError(f"{self.location}: there are no rows to write.")
         return {field.name: str(field.type) for field in first}, table
 
-    def _created(self, opened: Connection, schema: pa.Schema) -> sa.Table:
+    def _create_table(self, opened: Connection, schema: pa.Schema) -> sa.Table:
         is_sqlite = self._dialect == "sqlite"
         refuse_types(schema, "sql")
         refuse_names(schema.names, "sqlite" if is_sqlite else "sql")
-        self._refuse_names("column", schema.names)
+        self._check_names("column", schema.names)
         columns = [sa.Column(f.name, sql_type(f.type, sqlite=is_sqlite)) for f in schema]
         name = f"writing_{secrets.token_hex(8)}"
         table = sa.Table(name, sa.MetaData(schema=self._at.schema), *columns)
-        self._make_schema(opened)
+        self._create_schema(opened)
         table.create(opened)
         return table
 
-    def _make_schema(self, opened: Connection) -> None:
+    def _create_schema(self, opened: Connection) -> None:
         name = self._at.schema
         if name and not sa.inspect(opened).has_schema(name):
             # PostgreSQL's `if not exists` fails where two make the same schema at once.
-            _take_turns(opened, self._at.url)
+            _acquire_lock(opened, self._at.url)
             opened.execute(sa.schema.CreateSchema(name, if_not_exists=True))
 
-    def _take_place(self, opened: Connection, new: sa.Table) -> None:
-        _take_turns(opened, self.location)
+    def _swap_in(self, opened: Connection, new: sa.Table) -> None:
+        _acquire_lock(opened, self.location)
         old = sa.Table(self._at.table, sa.MetaData(schema=self._at.schema))
         opened.execute(sa.schema.DropTable(old, if_exists=True))
         prepare = opened.dialect.identifier_preparer
@@ -225,15 +225,17 @@ class DatabaseTable(TransactionalTable):
             f"ALTER TABLE {prepare.format_table(new)} RENAME TO {prepare.quote(old.name)}"
         )
 
-    def _keep(self, opened: Connection, manifest: Manifest) -> None:
+    def _write_manifest(self, opened: Connection, manifest: Manifest) -> None:
         # PostgreSQL's `if not exists` fails where two make the same table at once.
-        _take_turns(opened, f"{self._at.url}#{self._at.schema}.{MANIFESTS}")
-        kept = self._manifests()
+        _acquire_lock(opened, f"{self._at.url}#{self._at.schema}.{MANIFESTS}")
+        kept = self._manifest_table()
         kept.create(opened, checkfirst=True)
         opened.execute(sa.delete(kept).where(kept.c.table_name == self._at.table))
-        opened.execute(sa.insert(kept).values(table_name=self._at.table, manifest=manifest.text()))
+        opened.execute(
+            sa.insert(kept).values(table_name=self._at.table, manifest=manifest.to_json())
+        )
 
-    def _manifests(self) -> sa.Table:
+    def _manifest_table(self) -> sa.Table:
         return sa.Table(
             MANIFESTS,
             sa.MetaData(schema=self._at.schema),
@@ -241,19 +243,19 @@ class DatabaseTable(TransactionalTable):
             sa.Column("manifest", sa.Text, nullable=False),
         )
 
-    def _manifest(self) -> str | None:
-        with self._faults(), self._engine.connect() as opened:
-            self._table(opened)
-            if not self._has(opened, MANIFESTS):
+    def _read_manifest(self) -> str | None:
+        with self._translate_errors(), self._engine.connect() as opened:
+            self._reflect_table(opened)
+            if not self._has_table(opened, MANIFESTS):
                 return None
-            kept = self._manifests()
+            kept = self._manifest_table()
             chosen = sa.select(kept.c.manifest).where(kept.c.table_name == self._at.table)
             text: str | None = opened.execute(chosen).scalar()
             return text
 
-    def _found(self) -> tuple[int, str]:
-        with self._faults(), self._engine.connect() as opened:
-            return _checksum(opened, self._table(opened))
+    def _compute_checksum(self) -> tuple[int, str]:
+        with self._translate_errors(), self._engine.connect() as opened:
+            return _checksum_rows(opened, self._reflect_table(opened))
 
     # The database
 
@@ -296,21 +298,21 @@ class DatabaseTable(TransactionalTable):
             password=password.get_secret_value() if password else None,
         )
 
-    def _has(self, opened: Connection, name: str) -> bool:
+    def _has_table(self, opened: Connection, name: str) -> bool:
         return sa.inspect(opened).has_table(name, schema=self._at.schema)
 
-    def _table(self, opened: Connection) -> sa.Table:
+    def _reflect_table(self, opened: Connection) -> sa.Table:
         try:
             return sa.Table(
                 self._at.table, sa.MetaData(schema=self._at.schema), autoload_with=opened
             )
         except NoSuchTableError:
-            known = ", ".join(sorted(self._tables(opened))) or "none"
+            known = ", ".join(sorted(self._list_tables(opened))) or "none"
             raise InputError(
                 f"{self.location}: there is no such table. Tables there: {known}."
             ) from None
 
-    def _tables(self, opened: Connection) -> list[str]:
+    def _list_tables(self, opened: Connection) -> list[str]:
         inspector = sa.inspect(opened)
         schema = self._at.schema
         if schema and not inspector.has_schema(schema):
@@ -318,7 +320,7 @@ class DatabaseTable(TransactionalTable):
         return inspector.get_table_names(schema) + inspector.get_view_names(schema)
 
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """Say in our words what went wrong, and what of it may pass.
 
         Never chained: what a driver raises may hold what it connected with.
@@ -328,18 +330,18 @@ class DatabaseTable(TransactionalTable):
             yield
             return
         except DBAPIError as error:
-            problem = self._problem(error.orig or error)
+            problem = self._translate_error(error.orig or error)
         except psycopg.Error as error:
-            problem = self._problem(error)
+            problem = self._translate_error(error)
         except SQLAlchemyError as error:
-            said = self._settings.masked(str(error).splitlines()[0].rstrip("."))
+            said = self._settings.mask_secrets(str(error).splitlines()[0].rstrip("."))
             problem = UserError(f"{self.location}: the database cannot be used ({said}).")
         raise problem from None
 
-    def _problem(self, error: BaseException) -> Exception:
+    def _translate_error(self, error: BaseException) -> Exception:
         said = str(error)
         reason = (
-            self._settings.masked(said.splitlines()[0].rstrip("."))
+            self._settings.mask_secrets(said.splitlines()[0].rstrip("."))
             if said
             else type(error).__name__
         )
@@ -358,7 +360,7 @@ def _columns_of(table: sa.Table) -> Columns:
     return {column.name: arrow_type(column.type) for column in table.columns}
 
 
-def _take_turns(opened: Connection, what: str) -> None:
+def _acquire_lock(opened: Connection, what: str) -> None:
     """Wait until no other transaction that takes turns over `what` is under way."""
     if opened.dialect.name == "postgresql":
         lock = sa.func.pg_advisory_xact_lock(sa.func.hashtext(what))
@@ -382,7 +384,7 @@ def _insert(opened: Connection, table: sa.Table, rows: pa.Table) -> None:
 def _copy(opened: Connection, table: sa.Table, rows: pa.Table) -> None:
     """Load by PostgreSQL's COPY; Arrow's CSV tells a missing text from an empty one."""
     text = io.BytesIO()
-    pa_csv.write_csv(copied_text(rows), text, pa_csv.WriteOptions(include_header=False))
+    pa_csv.write_csv(to_copy_format(rows), text, pa_csv.WriteOptions(include_header=False))
     name = opened.dialect.identifier_preparer.format_table(table)
     driver: Any = opened.connection.driver_connection
     statement = f"COPY {name} FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
@@ -390,7 +392,7 @@ def _copy(opened: Connection, table: sa.Table, rows: pa.Table) -> None:
         copy.write(text.getbuffer())
 
 
-def _checksum(opened: Connection, table: sa.Table) -> tuple[int, str]:
+def _checksum_rows(opened: Connection, table: sa.Table) -> tuple[int, str]:
     """Rows, and the sum of their SHA-256 modulo 2**256: databases keep no order."""
     known = sa.Table(table.name, sa.MetaData(schema=table.schema), autoload_with=opened)
     streamed = {"stream_results": True, "max_row_buffer": BUFFERED_ROWS}

@@ -24,7 +24,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from cli.errors import InputError, UserError
-from data_access_layer.atomic import left_behind, locked, staged
+from data_access_layer.atomic import find_leftovers, lock_folder, stage_path
 from data_access_layer.commit.destination import Origin
 from data_access_layer.commit.digest import RowsDigest
 from data_access_layer.commit.manifest import Manifest
@@ -34,7 +34,14 @@ from data_access_layer.locations import S3
 from data_access_layer.reader import RecordBatch
 from data_access_layer.settings import BATCH_ROWS, StoreSettings
 from data_access_layer.tables.objects import ObjectFile
-from data_access_layer.types import as_types, mapped, plain, refuse_names, refuse_types, selected
+from data_access_layer.types import (
+    convert_types,
+    map_leaf_types,
+    refuse_names,
+    refuse_types,
+    select_columns,
+    to_plain_types,
+)
 
 METADATA_KEY = "manifest"
 # In the folder where a write works: its rows, and which files there were before it.
@@ -64,21 +71,20 @@ class DeltaFolder:
         """Where it is."""
         return str(self.path)
 
-    @property
-    def _table(self) -> DeltaTable:
+    def _open_table(self) -> DeltaTable:
         return DeltaTable(self.location, storage_options=self._storage_options)
 
     @property
     def _storage_options(self) -> dict[str, str] | None:
         return None if isinstance(self.path, Path) else _s3_options(self.path.settings)
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """Whether there is a Delta table.
 
         Raises:
             UserError: the store denies access, or does not answer.
         """
-        with self._explained("cannot be read"):
+        with self._translate_errors("cannot be read"):
             return DeltaTable.is_deltatable(self.location, storage_options=self._storage_options)
 
     def row_count(self) -> int:
@@ -87,8 +93,8 @@ class DeltaFolder:
         Raises:
             InputError: the table is not whole.
         """
-        with self._explained("is not a whole Delta table"):
-            return int(self._table.count())
+        with self._translate_errors("is not a whole Delta table"):
+            return int(self._open_table().count())
 
     def batches(
         self, columns: Sequence[str] | None = None, *, batch_rows: int = BATCH_ROWS
@@ -98,9 +104,9 @@ class DeltaFolder:
         Raises:
             InputError: the table is not whole, or a column is not there.
         """
-        with self._explained("is not a whole Delta table"):
-            dataset = self._table.to_pyarrow_dataset()
-            selected(dataset.schema.empty_table(), columns, self.location)
+        with self._translate_errors("is not a whole Delta table"):
+            dataset = self._open_table().to_pyarrow_dataset()
+            select_columns(dataset.schema.empty_table(), columns, self.location)
             empty = True
             for batch in dataset.to_batches(batch_size=batch_rows, columns=columns):
                 empty = False
@@ -121,8 +127,8 @@ class DeltaFolder:
             self._recover(self.path)
             others = self.path.exists() and any(self.path.iterdir())
         else:
-            others = bool(self.path.entries())
-        if others and not self.is_there():
+            others = bool(self.path.list_entries())
+        if others and not self.exists():
             raise InputError(
                 f"{self.path}: the folder does not hold a Delta table, but other files. "
                 f"Choose another {self._option}."
@@ -131,23 +137,23 @@ class DeltaFolder:
     def replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
         """Commit these rows as the next version, or none where they are there already."""
         with ExitStack() as stack:
-            work = stack.enter_context(self._workplace())
+            work = stack.enter_context(self._make_workspace())
             manifest = self._spool(batches, work / _ROWS, origin)
             if isinstance(self.path, Path):
-                stack.enter_context(locked(self.path.resolve().parent))
-            if not self._holds(manifest):
+                stack.enter_context(lock_folder(self.path.resolve().parent))
+            if not self._is_current(manifest):
                 self._commit(work, manifest)
         return manifest
 
     @contextmanager
-    def _workplace(self) -> Iterator[Path]:
+    def _make_workspace(self) -> Iterator[Path]:
         if not isinstance(self.path, Path):
             with tempfile.TemporaryDirectory(prefix="table-") as folder:
                 yield Path(folder)
             return
-        # First: `staged` removes what a killed run left, with the list that this needs.
+        # First: `stage_path` removes what a killed run left, with the list that this needs.
         self._recover(self.path)
-        with staged(self.path, option=self._option) as work:
+        with stage_path(self.path, option=self._option) as work:
             work.mkdir()
             try:
                 yield work
@@ -159,10 +165,10 @@ class DeltaFolder:
         digest = RowsDigest()
         with TableWriter(str(file), format="parquet") as writer:
             for batch in batches:
-                converted = _converted(batch)
+                converted = _to_delta(batch)
                 writer.write_batch(converted)
                 digest.add(converted)
-        return origin.manifest(
+        return origin.make_manifest(
             rows=digest.rows,
             columns=writer.columns,
             sha256=digest.hexdigest(),
@@ -170,19 +176,19 @@ class DeltaFolder:
             checksum="rows",
         )
 
-    def _holds(self, manifest: Manifest) -> bool:
+    def _is_current(self, manifest: Manifest) -> bool:
         """Whether the table is what the manifest says, in its manifest and in fact."""
         return (
-            self.is_there()
-            and self.manifest() == manifest
-            and self.found(manifest) == (manifest.rows, manifest.sha256)
+            self.exists()
+            and self.read_manifest() == manifest
+            and self.compute_checksum(manifest) == (manifest.rows, manifest.sha256)
         )
 
     def _commit(self, work: Path, manifest: Manifest) -> None:
         if not isinstance(self.path, Path):
             self._write(work / _ROWS, manifest)
             return
-        known = _names_in(self.path) if self.path.exists() else []
+        known = _list_files(self.path) if self.path.exists() else []
         (work / _KNOWN).write_text(json.dumps(known))
         try:
             self._write(work / _ROWS, manifest)
@@ -200,7 +206,9 @@ class DeltaFolder:
                 reader,
                 mode="overwrite",
                 schema_mode="overwrite",
-                commit_properties=CommitProperties(custom_metadata={METADATA_KEY: manifest.text()}),
+                commit_properties=CommitProperties(
+                    custom_metadata={METADATA_KEY: manifest.to_json()}
+                ),
                 storage_options=self._storage_options,
             )
         except (DeltaError, OSError) as error:
@@ -209,35 +217,35 @@ class DeltaFolder:
                 "Its earlier version is untouched."
             ) from None
 
-    def manifest(self) -> Manifest | None:
+    def read_manifest(self) -> Manifest | None:
         """The manifest in the newest commit that has one."""
-        if not self.is_there():
+        if not self.exists():
             raise InputError(f"{self.location}: there is no Delta table.")
-        with self._explained("is not a whole Delta table"):
-            for commit in self._table.history():
+        with self._translate_errors("is not a whole Delta table"):
+            for commit in self._open_table().history():
                 if METADATA_KEY in commit:
                     return Manifest.parse(str(commit[METADATA_KEY]), self.location)
         return None
 
-    def found(self, manifest: Manifest) -> tuple[int | None, str]:
+    def compute_checksum(self, manifest: Manifest) -> tuple[int | None, str]:
         """The rows and the checksum of the newest version."""
-        digest = RowsDigest.of(self.batches())
+        digest = RowsDigest.from_batches(self.batches())
         return digest.rows, digest.hexdigest()
 
     def _recover(self, folder: Path) -> None:
         path = folder.resolve()
         if not path.parent.is_dir():
             return
-        with locked(path.parent):
-            for work in left_behind(path):
+        with lock_folder(path.parent):
+            for work in find_leftovers(path):
                 # Without the list the killed run had not begun to commit.
-                known = _listed(work / _KNOWN)
+                known = _read_names(work / _KNOWN)
                 if known is not None and path.exists():
                     _remove_orphans(path, known)
                 shutil.rmtree(work)
 
     @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
+    def _translate_errors(self, what: str) -> Iterator[None]:
         problem: UserError
         try:
             yield
@@ -253,8 +261,8 @@ class DeltaFolder:
         """The first and the last line of what may be many, of one error behind another."""
         lines = [_plain_text(line) for line in str(error).splitlines()]
         lines = [line for line in lines if line] or [type(error).__name__]
-        said = ": ".join(dict.fromkeys([lines[0], lines[-1]]))
-        return said if isinstance(self.path, Path) else self.path.settings.masked(said)
+        reason = ": ".join(dict.fromkeys([lines[0], lines[-1]]))
+        return reason if isinstance(self.path, Path) else self.path.settings.mask_secrets(reason)
 
 
 def _plain_text(line: str) -> str:
@@ -283,7 +291,7 @@ def _s3_options(settings: StoreSettings) -> dict[str, str]:
     return options
 
 
-def _converted(batch: RecordBatch) -> RecordBatch:
+def _to_delta(batch: RecordBatch) -> RecordBatch:
     """The same values, in the types that Delta has: signed numbers, timestamps in microseconds.
 
     Raises:
@@ -291,8 +299,10 @@ def _converted(batch: RecordBatch) -> RecordBatch:
     """
     refuse_types(batch.schema, "delta")
     refuse_names(batch.schema.names, "delta")
-    table = as_types(
-        plain(pa.Table.from_batches([batch])), lambda kind: mapped(kind, _delta_type), "delta"
+    table = convert_types(
+        to_plain_types(pa.Table.from_batches([batch])),
+        lambda kind: map_leaf_types(kind, _delta_type),
+        "delta",
     )
     batches = table.combine_chunks().replace_schema_metadata().to_batches()
     return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
@@ -306,7 +316,7 @@ def _delta_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _listed(file: Path) -> list[str] | None:
+def _read_names(file: Path) -> list[str] | None:
     try:
         names: list[str] = json.loads(file.read_text())
     except (OSError, ValueError):
@@ -314,7 +324,7 @@ def _listed(file: Path) -> list[str] | None:
     return names
 
 
-def _names_in(folder: Path) -> list[str]:
+def _list_files(folder: Path) -> list[str]:
     """The names of all files of a table, its log's too."""
     return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
 
@@ -322,8 +332,8 @@ def _names_in(folder: Path) -> list[str]:
 def _remove_orphans(folder: Path, known: Sequence[str]) -> None:
     """Remove what a killed commit left: files not `known` before it, which no version names."""
     log = folder / DELTA_LOG
-    kept = {*known, *_named(log)}
-    for name in _names_in(folder):
+    kept = {*known, *_read_added_files(log)}
+    for name in _list_files(folder):
         versioned = name.startswith(f"{DELTA_LOG}/") and name.endswith(
             (".json", ".parquet", ".crc")
         )
@@ -331,10 +341,10 @@ def _remove_orphans(folder: Path, known: Sequence[str]) -> None:
         if name not in kept and not is_commit and name != f"{DELTA_LOG}/_last_checkpoint":
             (folder / name).unlink(missing_ok=True)
     if not any(log.glob("*.json")):
-        _remove_empty(folder)
+        _remove_empty_folders(folder)
 
 
-def _named(log: Path) -> Iterator[str]:
+def _read_added_files(log: Path) -> Iterator[str]:
     """The data files that the commits in the log add."""
     for commit in log.glob("[0-9]*.json"):
         for line in commit.read_text().splitlines():
@@ -343,7 +353,7 @@ def _named(log: Path) -> Iterator[str]:
                 yield action["add"]["path"]
 
 
-def _remove_empty(folder: Path) -> None:
+def _remove_empty_folders(folder: Path) -> None:
     for path, _, files in os.walk(folder, topdown=False):
         if not files and not any(os.scandir(path)):
             os.rmdir(path)

@@ -15,17 +15,17 @@ import duckdb
 import pyarrow as pa
 
 from cli.errors import InputError, UserError
-from data_access_layer.column_types import Columns, as_schema, plain_columns
+from data_access_layer.column_types import Columns, cast_to_schema, plain_columns
 from data_access_layer.commit.destination import Origin
 from data_access_layer.commit.digest import RowsDigest
 from data_access_layer.commit.manifest import MANIFESTS, Manifest
 from data_access_layer.query.duckdb import quoted, select_statement
 from data_access_layer.reader import RecordBatch
 from data_access_layer.retries import TransientError
-from data_access_layer.scratch import private_folder
+from data_access_layer.scratch import make_private_folder
 from data_access_layer.settings import BATCH_ROWS, StoreSettings
-from data_access_layer.tables.stored_table import Ask, StoredTable, TransactionalTable
-from data_access_layer.types import as_types, for_duckdb, refuse_names, refuse_types
+from data_access_layer.tables.stored_table import MakeQuery, StoredTable, TransactionalTable
+from data_access_layer.types import convert_types, duckdb_type, refuse_names, refuse_types
 
 if TYPE_CHECKING:
     from data_access_layer.locations import TableLocation
@@ -36,14 +36,14 @@ _LOCKED = "Could not set lock on file"
 
 
 @contextmanager
-def connection(
+def connect(
     database: str = ":memory:", *, read_only: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB that looks for nothing on the network and leaves nothing in the current folder."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
-        "temp_directory": private_folder(),
+        "temp_directory": make_private_folder(),
     }
     opened = duckdb.connect(database, read_only=read_only, config=config)
     try:
@@ -63,7 +63,7 @@ class Selectable:
     parameters: Sequence[Any] = ()
 
     @classmethod
-    def of(
+    def from_source(
         cls, opened: duckdb.DuckDBPyConnection, source: str, parameters: Sequence[Any] = ()
     ) -> Self:
         """With the columns that DuckDB finds there."""
@@ -71,38 +71,38 @@ class Selectable:
         return cls(opened, source, plain_columns(relation.to_arrow_table().schema), parameters)
 
 
-class DuckDBReadable(StoredTable):
+class DuckDBSource(StoredTable):
     """What DuckDB can select from."""
 
     @abstractmethod
-    def _source(self) -> AbstractContextManager[Selectable]:
+    def _open_source(self) -> AbstractContextManager[Selectable]:
         """What to select from."""
 
     def _columns(self) -> Columns:
-        with self._source() as found:
+        with self._open_source() as found:
             return found.columns
 
     def _row_count(self) -> int:
-        with self._source() as found:
+        with self._open_source() as found:
             statement = f"select count(*) from {found.source}"
             counted = found.connection.execute(statement, found.parameters).fetchall()
             return int(counted[0][0])
 
-    def _batches(self, ask: Ask, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        with self._source() as found:
-            query = ask(found.columns)
+    def _batches(self, query_for: MakeQuery, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        with self._open_source() as found:
+            query = query_for(found.columns)
             statement, values = select_statement(query, found.source)
             relation = found.connection.sql(statement, params=[*found.parameters, *values])
             empty = True
             for batch in relation.to_arrow_reader(batch_rows):
                 empty = False
-                yield as_schema(batch, query.schema, name=self.location)
+                yield cast_to_schema(batch, query.schema, name=self.location)
             if empty:
                 yield pa.RecordBatch.from_pylist([], schema=query.schema)
 
 
 @contextmanager
-def readable(location: str) -> Iterator[None]:
+def translate_errors(location: str) -> Iterator[None]:
     """Say in our words what DuckDB says about a table that it reads."""
     try:
         yield
@@ -115,7 +115,7 @@ def readable(location: str) -> Iterator[None]:
         raise InputError(f"{location}: cannot be read ({reason}).") from error
 
 
-class DuckDBTable(DuckDBReadable, TransactionalTable):
+class DuckDBTable(DuckDBSource, TransactionalTable):
     """A table of a DuckDB file; DuckDB itself rolls back what a killed writer did."""
 
     format = "duckdb"
@@ -136,10 +136,10 @@ class DuckDBTable(DuckDBReadable, TransactionalTable):
     def _exists(self) -> bool:
         if not self._path.exists():
             return False
-        with connection(str(self._path), read_only=True) as opened, readable(self.location):
-            return self._known(opened, self._table)
+        with connect(str(self._path), read_only=True) as opened, translate_errors(self.location):
+            return self._has_table(opened, self._table)
 
-    def _known(self, opened: duckdb.DuckDBPyConnection, table: str) -> bool:
+    def _has_table(self, opened: duckdb.DuckDBPyConnection, table: str) -> bool:
         found = opened.execute(
             "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
             [self._schema_name, table],
@@ -147,19 +147,19 @@ class DuckDBTable(DuckDBReadable, TransactionalTable):
         return bool(found.fetchall())
 
     @property
-    def _quoted(self) -> str:
+    def _quoted_name(self) -> str:
         return f"{quoted(self._schema_name)}.{quoted(self._table)}"
 
     @contextmanager
-    def _source(self) -> Iterator[Selectable]:
+    def _open_source(self) -> Iterator[Selectable]:
         if not self._path.exists():
             raise InputError(f"{self.location}: there is no file {self._path}.")
-        with readable(self.location), connection(str(self._path), read_only=True) as opened:
-            if not self._known(opened, self._table):
-                raise InputError(f"{self.location}: {self._missing(opened)}")
-            yield Selectable.of(opened, self._quoted)
+        with translate_errors(self.location), connect(str(self._path), read_only=True) as opened:
+            if not self._has_table(opened, self._table):
+                raise InputError(f"{self.location}: {self._missing_message(opened)}")
+            yield Selectable.from_source(opened, self._quoted_name)
 
-    def _missing(self, opened: duckdb.DuckDBPyConnection) -> str:
+    def _missing_message(self, opened: duckdb.DuckDBPyConnection) -> str:
         rows = opened.execute(
             "select table_schema || '.' || table_name from information_schema.tables order by 1"
         ).fetchall()
@@ -173,11 +173,11 @@ class DuckDBTable(DuckDBReadable, TransactionalTable):
         refuse_types(first.schema, self.format)
         refuse_names(first.schema.names, self.format)
         columns = {field.name: str(field.type) for field in first.schema}
-        convert = partial(as_types, target_of=for_duckdb, format=self.format)
+        convert = partial(convert_types, target_of=duckdb_type, format=self.format)
         first = convert(first)
         with self._transaction(first.schema, chain([first], map(convert, batches))) as opened:
-            digest = RowsDigest.of(self._rows_of(opened))
-            manifest = origin.manifest(
+            digest = RowsDigest.from_batches(self._read_rows(opened))
+            manifest = origin.make_manifest(
                 rows=digest.rows,
                 columns=columns,
                 sha256=digest.hexdigest(),
@@ -185,12 +185,15 @@ class DuckDBTable(DuckDBReadable, TransactionalTable):
                 checksum="rows",
             )
             opened.execute(
-                f"create table if not exists {self._manifests} "
+                f"create table if not exists {self._manifest_table} "
                 "(table_name varchar primary key, manifest varchar not null)"
             )
-            opened.execute(f"delete from {self._manifests} where table_name = ?", [self._table])
             opened.execute(
-                f"insert into {self._manifests} values (?, ?)", [self._table, manifest.text()]
+                f"delete from {self._manifest_table} where table_name = ?", [self._table]
+            )
+            opened.execute(
+                f"insert into {self._manifest_table} values (?, ?)",
+                [self._table, manifest.to_json()],
             )
         return manifest
 
@@ -201,13 +204,15 @@ class DuckDBTable(DuckDBReadable, TransactionalTable):
         """A transaction that made these rows the table; it ends with the body."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         failed: list[Exception] = []
-        rows = pa.RecordBatchReader.from_batches(schema, remembering(batches, failed))
+        rows = pa.RecordBatchReader.from_batches(schema, record_errors(batches, failed))
         try:
-            with connection(str(self._path)) as opened:
+            with connect(str(self._path)) as opened:
                 opened.begin()
                 opened.execute(f"create schema if not exists {quoted(self._schema_name)}")
                 opened.register(_ROWS, rows)
-                opened.execute(f"create or replace table {self._quoted} as select * from {_ROWS}")
+                opened.execute(
+                    f"create or replace table {self._quoted_name} as select * from {_ROWS}"
+                )
                 yield opened
                 opened.commit()
         except duckdb.Error as error:
@@ -218,31 +223,31 @@ class DuckDBTable(DuckDBReadable, TransactionalTable):
                 raise TransientError("another process writes to the file") from error
             raise UserError(f"{self.location}: cannot be written ({reason}).") from error
 
-    def _rows_of(self, opened: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
-        chosen = opened.sql(f"select * from {self._quoted}")
+    def _read_rows(self, opened: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
+        chosen = opened.sql(f"select * from {self._quoted_name}")
         return iter(chosen.to_arrow_reader(BATCH_ROWS))
 
     @property
-    def _manifests(self) -> str:
+    def _manifest_table(self) -> str:
         return f"{quoted(self._schema_name)}.{quoted(MANIFESTS)}"
 
-    def _manifest(self) -> str | None:
-        with self._source() as found:
-            if not self._known(found.connection, MANIFESTS):
+    def _read_manifest(self) -> str | None:
+        with self._open_source() as found:
+            if not self._has_table(found.connection, MANIFESTS):
                 return None
-            chosen = f"select manifest from {self._manifests} where table_name = ?"
+            chosen = f"select manifest from {self._manifest_table} where table_name = ?"
             row = found.connection.execute(chosen, [self._table]).fetchone()
             return None if row is None else str(row[0])
 
-    def _found(self) -> tuple[int, str]:
-        with self._source() as found:
-            digest = RowsDigest.of(self._rows_of(found.connection))
+    def _compute_checksum(self) -> tuple[int, str]:
+        with self._open_source() as found:
+            digest = RowsDigest.from_batches(self._read_rows(found.connection))
         return digest.rows, digest.hexdigest()
 
 
 @contextmanager
-def first_of(failed: Sequence[Exception]) -> Iterator[None]:
-    """Raise the error that `remembering` kept, instead of what DuckDB made of it."""
+def reraise_first(failed: Sequence[Exception]) -> Iterator[None]:
+    """Raise the error that `record_errors` kept, instead of what DuckDB made of it."""
     try:
         yield
     except Exception:
@@ -251,7 +256,7 @@ def first_of(failed: Sequence[Exception]) -> Iterator[None]:
         raise
 
 
-def remembering(
+def record_errors(
     batches: Iterator[pa.RecordBatch], failed: list[Exception]
 ) -> Iterator[pa.RecordBatch]:
     """Keep the error of what gives the rows: DuckDB would make a text of it."""

@@ -15,9 +15,9 @@ from data_access_layer.conform import conform, conformed_type, declared_types
 from data_access_layer.files import (
     FilePath,
     format_of,
-    opened,
+    list_table_files,
+    open_file,
     size_of,
-    table_files,
 )
 from data_access_layer.formats.csv import CsvFile, WrongCells
 from data_access_layer.formats.json_lines_reader import JsonLinesFile
@@ -26,14 +26,14 @@ from data_access_layer.formats.text_types import TextsAs, TextTypes
 from data_access_layer.reader import (
     Batch,
     NoRowsError,
-    Problems,
     RecordBatch,
+    WrongCellReport,
     WrongCellsMode,
     to_frame,
     total_rows,
 )
 from data_access_layer.settings import BATCH_ROWS
-from data_access_layer.types import selected
+from data_access_layer.types import select_columns
 
 type Rows = tuple[pa.RecordBatch, Sequence[WrongCells]]
 
@@ -52,7 +52,7 @@ def open_files(
         InputError: nothing is there, it cannot be read, or the folder holds something else, too.
         UserError: an object's store denies access, or does not answer.
     """
-    found = table_files(location) if isinstance(location, Path) else location.files()
+    found = list_table_files(location) if isinstance(location, Path) else location.files()
     partitions = {
         name: pa.array([file.partition[name] for file in found], pa.string())
         for name in found[0].partition
@@ -71,12 +71,12 @@ def open_files(
     ]
 
 
-def files_read(tables: Iterable[object]) -> list[FilePath]:
+def paths_of(tables: Iterable[object]) -> list[FilePath]:
     """The files and objects that some tables are."""
     files: list[FilePath] = []
     for table in tables:
         if isinstance(table, TableFiles):
-            files += files_read(table.files)
+            files += paths_of(table.files)
         elif isinstance(table, TableFile):
             files.append(table.path)
     return files
@@ -92,7 +92,7 @@ class TableFile:
         texts_as: which type a column of a CSV file gets that is not declared, see `TextsAs`. Where
             it is not `text`, the file is read once more to find out.
         partition: the columns that the file's folders `name=value` stand for, with their types.
-        fitted: of columns that no contract declares, the types that fit all files of a folder.
+        unified: of columns that no contract declares, the types that fit all files of a folder.
     """
 
     path: FilePath
@@ -100,7 +100,7 @@ class TableFile:
     name: str
     texts_as: TextsAs = "exact"
     partition: Mapping[str, tuple[str | None, pa.DataType]] = field(default_factory=dict)
-    fitted: Mapping[str, pa.DataType] = field(default_factory=dict)
+    unified: Mapping[str, pa.DataType] = field(default_factory=dict)
 
     def row_count(self) -> int | None:
         """Rows in the file where its format says so without reading it, else None."""
@@ -129,18 +129,18 @@ class TableFile:
                 its declared type.
         """
         empty = True
-        for batch in self.some_batches(batch_rows, wrong_cells=wrong_cells):
+        for batch in self.batches_if_any(batch_rows, wrong_cells=wrong_cells):
             empty = False
             yield batch
         if empty:
             raise NoRowsError(f"{self.name}: the file has no rows.")
 
-    def some_batches(
+    def batches_if_any(
         self, batch_rows: int = BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
     ) -> Iterator[Batch]:
         """As `batches`; none where the file has no rows."""
         first_row = 1
-        for rows, wrong in self._rows(batch_rows, wrong_cells=wrong_cells):
+        for rows, wrong in self._read_rows(batch_rows, wrong_cells=wrong_cells):
             if rows.num_rows:
                 yield Batch(self.name, first_row, to_frame(rows, self.dtypes), wrong)
             first_row += rows.num_rows
@@ -155,7 +155,7 @@ class TableFile:
         Raises:
             InputError: as `batches`; or a column is not there.
         """
-        for rows, _ in self._rows(batch_rows, columns):
+        for rows, _ in self._read_rows(batch_rows, columns):
             yield rows
 
     def columns(self) -> dict[str, pa.DataType | None]:
@@ -165,14 +165,14 @@ class TableFile:
             InputError: the file is empty or cut off, or not what its ending says.
         """
         declared = declared_types(self.dtypes)
-        columns = {**self._own_columns(declared), **self._partition_types()}
-        wanted = {**self.fitted, **declared}
+        columns = {**self._read_columns(declared), **self._partition_types()}
+        wanted = {**self.unified, **declared}
         return {
             name: conformed_type(kind, wanted[name]) if name in wanted else kind
             for name, kind in columns.items()
         }
 
-    def own_schema(self) -> pa.Schema:
+    def read_schema(self) -> pa.Schema:
         """The schema of a Parquet file, as the file has it.
 
         Raises:
@@ -181,7 +181,7 @@ class TableFile:
         self._check_not_empty()
         return self._parquet.schema()
 
-    def _own_columns(self, declared: Mapping[str, pa.DataType]) -> dict[str, pa.DataType | None]:
+    def _read_columns(self, declared: Mapping[str, pa.DataType]) -> dict[str, pa.DataType | None]:
         self._check_not_empty()
         match format_of(self.path):
             case "csv":
@@ -189,7 +189,7 @@ class TableFile:
             case "parquet":
                 schema = self._parquet.schema()
             case "jsonl":
-                schema = self._lines(declared).schema()
+                schema = self._json_lines(declared).schema()
         return dict(zip(schema.names, schema.types, strict=True))
 
     def _partition_types(self) -> dict[str, pa.DataType]:
@@ -203,7 +203,7 @@ class TableFile:
         """
         self._csv({}).scan_texts(columns, types)
 
-    def _rows(
+    def _read_rows(
         self,
         batch_rows: int,
         columns: Sequence[str] | None = None,
@@ -211,10 +211,10 @@ class TableFile:
         wrong_cells: WrongCellsMode = "raise",
     ) -> Iterator[Rows]:
         """The rows in their types; at least one batch. Wrong cells are counted to the end."""
-        problems = Problems(self.name)
+        problems = WrongCellReport(self.name)
         first_row = 1
         try:
-            for rows, wrong in self._conformed(batch_rows, columns):
+            for rows, wrong in self._read_conformed(batch_rows, columns):
                 if wrong_cells == "raise":
                     problems.add(wrong, first_row)
                 if not problems:
@@ -232,15 +232,15 @@ class TableFile:
         if problems:
             raise problems.error()
 
-    def _conformed(self, batch_rows: int, columns: Sequence[str] | None) -> Iterator[Rows]:
+    def _read_conformed(self, batch_rows: int, columns: Sequence[str] | None) -> Iterator[Rows]:
         declared = declared_types(self.dtypes)
-        for read, wrong in self._read(batch_rows, columns, declared):
-            batch, more = conform(self._with_partition(read, columns), {**self.fitted, **declared})
+        for read, wrong in self._read_format(batch_rows, columns, declared):
+            batch, more = conform(self._add_partition(read, columns), {**self.unified, **declared})
             for start in range(0, max(batch.num_rows, 1), batch_rows):
                 part = batch.slice(start, batch_rows)
                 yield part, _within([*wrong, *more], start, part.num_rows)
 
-    def _read(
+    def _read_format(
         self,
         batch_rows: int,
         columns: Sequence[str] | None,
@@ -253,23 +253,25 @@ class TableFile:
                 for batch in self._parquet.batches(batch_rows, own):
                     yield batch, ()
             case "jsonl":
-                lines = self._lines(declared)
+                lines = self._json_lines(declared)
                 for batch in lines.batches(lines.schema()):
-                    yield selected(batch, own, self.name), ()
+                    yield select_columns(batch, own, self.name), ()
             case "csv":
                 file = self._csv(declared)
                 header = pa.table({name: pa.array([], pa.string()) for name in file.columns})
-                names = selected(header, own, self.name).column_names
-                yield from file.batches({**self._text_types(file, names), **self.fitted}, names)
+                names = select_columns(header, own, self.name).column_names
+                yield from file.batches(
+                    {**self._infer_text_types(file, names), **self.unified}, names
+                )
 
-    def _text_types(self, file: CsvFile, names: Sequence[str]) -> dict[str, pa.DataType]:
-        open_ = [name for name in names if name not in {**file.declared, **self.fitted}]
+    def _infer_text_types(self, file: CsvFile, names: Sequence[str]) -> dict[str, pa.DataType]:
+        open_ = [name for name in names if name not in {**file.declared, **self.unified}]
         types = TextTypes(self.texts_as)
         if open_ and self.texts_as != "text":
             file.scan_texts(open_, types)
         return types.types()
 
-    def _with_partition(
+    def _add_partition(
         self, batch: pa.RecordBatch, columns: Sequence[str] | None
     ) -> pa.RecordBatch:
         """With the columns that the file's folders stand for."""
@@ -280,25 +282,25 @@ class TableFile:
                 )
             one = pa.array([value], pa.string()).cast(kind)
             batch = batch.append_column(name, one.take(pa.array([0] * batch.num_rows, pa.int64())))
-        chosen: pa.RecordBatch = selected(batch, columns, self.name)
+        chosen: pa.RecordBatch = select_columns(batch, columns, self.name)
         return chosen
 
     def _check_not_empty(self) -> None:
         if self.size() == 0:
             raise InputError(f"{self.name}: the file is empty.")
 
-    def _opened(self) -> Any:
-        return opened(self.path, self.name)
+    def _open(self) -> Any:
+        return open_file(self.path, self.name)
 
     @property
     def _parquet(self) -> ParquetFile:
-        return ParquetFile(self._opened, self.name)
+        return ParquetFile(self._open, self.name)
 
     def _csv(self, declared: Mapping[str, pa.DataType]) -> CsvFile:
-        return CsvFile(self._opened, self.name, declared)
+        return CsvFile(self._open, self.name, declared)
 
-    def _lines(self, declared: Mapping[str, pa.DataType]) -> JsonLinesFile:
-        return JsonLinesFile(self._opened, self.name, declared)
+    def _json_lines(self, declared: Mapping[str, pa.DataType]) -> JsonLinesFile:
+        return JsonLinesFile(self._open, self.name, declared)
 
 
 @dataclass(frozen=True)
@@ -328,11 +330,11 @@ class TableFiles:
         if len(self.files) == 1:
             yield from self.files[0].batches(batch_rows, wrong_cells=wrong_cells)
             return
-        schema, files = self._fitted()
+        schema, files = self._unify_files()
         names = schema.names
         empty = True
         for file in files:
-            for batch in file.some_batches(batch_rows, wrong_cells=wrong_cells):
+            for batch in file.batches_if_any(batch_rows, wrong_cells=wrong_cells):
                 empty = False
                 given = [name for name in names if name in batch.frame]
                 more = [name for name in batch.frame if name not in names]
@@ -351,10 +353,10 @@ class TableFiles:
         if len(self.files) == 1:
             yield from self.files[0].record_batches(batch_rows, columns=columns)
             return
-        _, rows = self.typed(batch_rows, columns=columns)
+        _, rows = self.unify(batch_rows, columns=columns)
         yield from rows
 
-    def typed(
+    def unify(
         self, batch_rows: int = BATCH_ROWS, *, columns: Sequence[str] | None = None
     ) -> tuple[pa.Schema, Iterator[RecordBatch]]:
         """The columns with types that fit all files, and the rows in these types.
@@ -362,7 +364,7 @@ class TableFiles:
         Raises:
             InputError: as `batches`; or a column is not there.
         """
-        schema, files = self._fitted()
+        schema, files = self._unify_files()
         names = schema.names if columns is None else columns
         batches = (file.record_batches(batch_rows, columns=names) for file in files)
         return schema, chain.from_iterable(batches)
@@ -371,19 +373,19 @@ class TableFiles:
         """Whether all are Parquet files with the same columns of the same types in one order."""
         if any(format_of(file.path) != "parquet" or file.partition for file in self.files):
             return False
-        schemas = (file.own_schema() for file in self.files)
+        schemas = (file.read_schema() for file in self.files)
         first = next(schemas)
         return all(schema.equals(first) for schema in schemas)
 
-    def fitted(self) -> list[TableFile]:
+    def unify_types(self) -> list[TableFile]:
         """The files, with types that fit all of them; each may lack columns.
 
         Raises:
             InputError: a file cannot be read, or a column has types that no other type holds.
         """
-        return self._with_fitting_types([file.columns() for file in self.files])
+        return self._unify_types([file.columns() for file in self.files])
 
-    def _fitted(self) -> tuple[pa.Schema, list[TableFile]]:
+    def _unify_files(self) -> tuple[pa.Schema, list[TableFile]]:
         """The columns of the first file, and the files, with types that fit all of them."""
         found = [file.columns() for file in self.files]
         declared = declared_types(self.files[0].dtypes)
@@ -396,13 +398,11 @@ class TableFiles:
                     f"{lacks.name}: column {odd[0]!r} is missing; {has.name} has it. Expected the "
                     "same columns in all files. Does a CSV file have no header?"
                 )
-        files = self._with_fitting_types(found)
-        types = {**first, **files[0].fitted}
+        files = self._unify_types(found)
+        types = {**first, **files[0].unified}
         return pa.schema([(name, types[name]) for name in first]), files
 
-    def _with_fitting_types(
-        self, found: Sequence[Mapping[str, pa.DataType | None]]
-    ) -> list[TableFile]:
+    def _unify_types(self, found: Sequence[Mapping[str, pa.DataType | None]]) -> list[TableFile]:
         declared = declared_types(self.files[0].dtypes)
         texts_as = self.files[0].texts_as
         if texts_as == "text" and any(format_of(file.path) != "csv" for file in self.files):
@@ -420,10 +420,10 @@ class TableFiles:
                 known = columns[name]
                 # A struct without fields is false.
                 kind = text_types[name] if known is None else known
-                types[name] = self._fitting(file, name, kind, types.get(name, kind))
-        return [replace(file, fitted=types) for file in self.files]
+                types[name] = self._unify_type(file, name, kind, types.get(name, kind))
+        return [replace(file, unified=types) for file in self.files]
 
-    def _fitting(
+    def _unify_type(
         self, file: TableFile, name: str, kind: pa.DataType, before: pa.DataType
     ) -> pa.DataType:
         """The type that holds values of both types."""

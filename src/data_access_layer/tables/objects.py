@@ -16,15 +16,15 @@ from typing import Any, Self
 import pyarrow as pa
 
 from cli.errors import InputError, UserError
-from data_access_layer.files import FoundFile, Listed, found_files, is_table
+from data_access_layer.files import FolderListing, FoundFile, is_table, walk_table_files
 from data_access_layer.retries import TransientError, with_retries
 from data_access_layer.settings import StoreSettings
 from data_access_layer.tables.clouds import (
     TooLargeError,
     cloud_of,
-    is_refused,
+    is_access_denied,
+    is_missing_bucket,
     is_transient,
-    is_without_bucket,
     key_of,
 )
 
@@ -103,7 +103,7 @@ class ObjectFile:
             InputError: the location names no object store.
             UserError: the settings are not those of a store.
         """
-        with self._explained():
+        with self._translate_errors():
             return cloud_of(self.location).filesystem(self.location, self.settings)
 
     def size(self) -> int:
@@ -113,7 +113,7 @@ class ObjectFile:
             InputError: it is not there.
             UserError: the store denies access, or does not answer.
         """
-        info = self._info(self.key)
+        info = self._fetch_info(self.key)
         if not info.is_file:
             raise InputError(f"{self.location}: cannot be read: there is no such object.")
         return int(info.size)
@@ -125,7 +125,7 @@ class ObjectFile:
             InputError: it is not there.
             UserError: the store denies access, or does not answer.
         """
-        return self._tried(lambda: self.filesystem.open_input_file(self.key), sent=0)
+        return self._retry(lambda: self.filesystem.open_input_file(self.key), sent=0)
 
     def is_file(self) -> bool:
         """Whether it is there.
@@ -133,7 +133,7 @@ class ObjectFile:
         Raises:
             UserError: the store denies access, or does not answer.
         """
-        return bool(self._info(self.key).is_file)
+        return bool(self._fetch_info(self.key).is_file)
 
     def read_text(self) -> str:
         """What it holds, in UTF-8.
@@ -146,7 +146,7 @@ class ObjectFile:
         with self.open() as file:
             return str(file.read(), "utf-8")
 
-    def replace_by(self, file: Path) -> None:
+    def replace_with(self, file: Path) -> None:
         """Make a file of this machine take its place: whole, or it stays as it was.
 
         Raises:
@@ -154,7 +154,7 @@ class ObjectFile:
         """
         publish = cloud_of(self.location).publish
         try:
-            self._tried(lambda: publish(self.filesystem, file, self.key), sent=file.stat().st_size)
+            self._retry(lambda: publish(self.filesystem, file, self.key), sent=file.stat().st_size)
         except TooLargeError as error:
             raise UserError(f"{self.location}: cannot be written: {error}") from error
 
@@ -170,7 +170,7 @@ class ObjectFile:
             with suppress(FileNotFoundError):
                 self.filesystem.delete_file(self.key)
 
-        self._tried(attempt, sent=0)
+        self._retry(attempt, sent=0)
 
     def check_bucket(self) -> None:
         """Refuse a bucket that is not there, as far as the store lets us ask.
@@ -179,18 +179,18 @@ class ObjectFile:
             InputError: there is none.
         """
         try:
-            info = self._info(self.bucket)
+            info = self._fetch_info(self.bucket)
         except UserError:
             # Who may write objects may not always look at their bucket.
             return
         if info.type.name == "NotFound":
-            raise self._no_bucket()
+            raise self._missing_bucket()
 
-    def is_folder(self, name: str) -> bool:
+    def has_folder(self, name: str) -> bool:
         """Whether there are objects below that name below it as a prefix."""
-        return bool(self.child(name).objects(recursive=False))
+        return bool(self.child(name).list_objects(recursive=False))
 
-    def entries(self) -> dict[str, datetime]:
+    def list_entries(self) -> dict[str, datetime]:
         """When each object below it as a prefix was written, by names that `child` takes.
 
         Raises:
@@ -198,14 +198,14 @@ class ObjectFile:
             UserError: the store denies access, or does not answer.
         """
         start = len(self.location.rstrip("/")) + 1
-        return {each.file.location[start:]: each.modified for each in self.objects()}
+        return {each.file.location[start:]: each.modified for each in self.list_objects()}
 
-    def siblings(self) -> dict[str, datetime]:
+    def list_siblings(self) -> dict[str, datetime]:
         """When each object in the same folder was written, by names that `with_name` takes."""
         folder = replace(self, location=self.location.rpartition("/")[0])
-        return {each.file.name: each.modified for each in folder.objects(recursive=False)}
+        return {each.file.name: each.modified for each in folder.list_objects(recursive=False)}
 
-    def objects(self, *, recursive: bool = True) -> list[ListedObject]:
+    def list_objects(self, *, recursive: bool = True) -> list[ListedObject]:
         """All objects below this prefix, by their locations, or those directly below it.
 
         Raises:
@@ -215,7 +215,7 @@ class ObjectFile:
         from pyarrow import fs
 
         selector = fs.FileSelector(self.key, allow_not_found=True, recursive=recursive)
-        infos: Any = self._tried(lambda: self.filesystem.get_file_info(selector))
+        infos: Any = self._retry(lambda: self.filesystem.get_file_info(selector))
         scheme, _, rest = self.location.partition("://")
         root, bucket = f"{scheme}://{rest.partition('/')[0]}", self.bucket
         found = [
@@ -232,7 +232,7 @@ class ObjectFile:
         return sorted(found, key=lambda each: each.file.location)
 
     def files(self) -> list[FoundFile]:
-        """The object itself, or all table files below a prefix, as `table_files` lists a folder's.
+        """The object itself, or all table files below a prefix, as `list_table_files` lists a folder's.
 
         Raises:
             InputError: there is none.
@@ -243,27 +243,27 @@ class ObjectFile:
             self.check_bucket()
             self.size()
         root = self.location.rstrip("/")
-        folders = _folders((each.file.location for each in self.objects()), root)
-        return found_files(
+        folders = _group_by_folder((each.file.location for each in self.list_objects()), root)
+        return walk_table_files(
             root, lambda folder: folders[folder], partial(ObjectFile, settings=self.settings)
         )
 
-    def _info(self, key: str) -> Any:
-        return self._tried(lambda: self.filesystem.get_file_info(key), sent=0)
+    def _fetch_info(self, key: str) -> Any:
+        return self._retry(lambda: self.filesystem.get_file_info(key), sent=0)
 
-    def _tried[T](self, attempt: Callable[[], T], *, sent: int | None = None) -> T:
+    def _retry[T](self, attempt: Callable[[], T], *, sent: int | None = None) -> T:
         """Try again what may pass; `sent` are the bytes of an attempt whose time is limited."""
 
         def explained() -> T:
-            with self._explained():
+            with self._translate_errors():
                 if sent is None:
                     return attempt()
-                return _in_time(attempt, self.settings.timeout_seconds + sent // _SLOWEST)
+                return _call_with_timeout(attempt, self.settings.timeout_seconds + sent // _SLOWEST)
 
         return with_retries(explained, self.settings, name=self.location)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """Say in our words what went wrong, and what of it may pass.
 
         Never chained: what a client raises may hold what it connected with.
@@ -273,18 +273,18 @@ class ObjectFile:
             yield
             return
         except (OSError, pa.ArrowException) as error:
-            problem = self.problem(error)
+            problem = self.translate_error(error)
         raise problem from None
 
-    def problem(self, error: Exception) -> Exception:
+    def translate_error(self, error: Exception) -> Exception:
         """What went wrong, in our words; a `TransientError` where it may pass."""
-        whole = self.settings.masked(str(error).splitlines()[0].rstrip("."))
+        whole = self.settings.mask_secrets(str(error).splitlines()[0].rstrip("."))
         # Google's client repeats itself there.
         said = whole.partition(" error_info=")[0]
         cloud = cloud_of(self.location)
-        if is_without_bucket(said):
-            return self._no_bucket()
-        if is_refused(said):
+        if is_missing_bucket(said):
+            return self._missing_bucket()
+        if is_access_denied(said):
             return UserError(f"{self.location}: access denied ({said}). {cloud.credentials}")
         if isinstance(error, FileNotFoundError):
             return InputError(f"{self.location}: cannot be read: there is no such object.")
@@ -292,12 +292,12 @@ class ObjectFile:
             return TransientError(said)
         return UserError(f"{self.location}: the store failed ({said}).")
 
-    def _no_bucket(self) -> InputError:
+    def _missing_bucket(self) -> InputError:
         cloud = cloud_of(self.location)
         return InputError(f"{self.location}: there is no {cloud.bucket} {self.bucket!r}.")
 
 
-def _in_time[T](attempt: Callable[[], T], seconds: int) -> T:
+def _call_with_timeout[T](attempt: Callable[[], T], seconds: int) -> T:
     """What `attempt` returns, or an error when a store takes longer to answer.
 
     Google's and Azure's clients wait for minutes or for ever.
@@ -317,7 +317,7 @@ def _in_time[T](attempt: Callable[[], T], seconds: int) -> T:
         raise TransientError(f"no answer in {seconds} s") from None
 
 
-def _folders(locations: Iterable[str], root: str) -> dict[str, Listed]:
+def _group_by_folder(locations: Iterable[str], root: str) -> dict[str, FolderListing]:
     """What is directly in each folder. Arrow lists no folders in Google's store."""
     folders: dict[str, dict[str, bool]] = defaultdict(dict)
     for location in locations:

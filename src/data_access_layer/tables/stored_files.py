@@ -13,7 +13,7 @@ import pyarrow as pa
 from fsspec.implementations.arrow import ArrowFSWrapper
 
 from cli.errors import InputError
-from data_access_layer.column_types import as_schema, plain_columns, plain_schema
+from data_access_layer.column_types import cast_to_schema, plain_columns, plain_schema
 from data_access_layer.commit.destination import Origin
 from data_access_layer.commit.manifest import Manifest
 from data_access_layer.files import written_format
@@ -21,12 +21,12 @@ from data_access_layer.locations import FileLocation, ObjectLocation
 from data_access_layer.reader import RecordBatch
 from data_access_layer.settings import StoreSettings
 from data_access_layer.tables.duckdb import (
-    DuckDBReadable,
+    DuckDBSource,
     Selectable,
-    connection,
-    first_of,
-    readable,
-    remembering,
+    connect,
+    record_errors,
+    reraise_first,
+    translate_errors,
 )
 from data_access_layer.tables.files import TableFiles, open_files
 from data_access_layer.tables.objects import ObjectFile
@@ -37,7 +37,7 @@ _LITERAL = str.maketrans({character: f"[{character}]" for character in "*?["})
 _PYTHON_ERROR = re.compile(r"^[\w.]*(?:Error|Invalid): (.+)$", re.MULTILINE)
 
 
-class FilesTable(DuckDBReadable):
+class FilesTable(DuckDBSource):
     """A file or an object, or a folder of them; `dtypes` are the types that are declared."""
 
     def __init__(
@@ -59,50 +59,52 @@ class FilesTable(DuckDBReadable):
         if isinstance(self._path, Path) and not self._path.is_dir():
             return self._path.exists()
         try:
-            return bool(self._files().files)
+            return bool(self._open_files().files)
         except InputError:
             return False
 
-    def _files(self) -> TableFiles:
+    def _open_files(self) -> TableFiles:
         return TableFiles(open_files(self._path, self._dtypes), self.location)
 
     @contextmanager
-    def _source(self) -> Iterator[Selectable]:
-        table = self._files()
+    def _open_source(self) -> Iterator[Selectable]:
+        table = self._open_files()
         if table.is_uniform_parquet():
-            with connection() as opened, self._explained():
-                yield Selectable.of(opened, "read_parquet(?)", [self._names(opened, table)])
+            with connect() as opened, self._translate_errors():
+                yield Selectable.from_source(
+                    opened, "read_parquet(?)", [self._register_files(opened, table)]
+                )
             return
         # DuckDB would guess the types of a text file, and take those of the first Parquet file.
         failed: list[Exception] = []
-        given, rows = table.typed()
+        given, rows = table.unify()
         schema = plain_schema(plain_columns(given), name=self.location)
-        plain = (as_schema(batch, schema, name=self.location) for batch in rows)
-        batches = remembering(plain, failed)
-        with connection() as opened, first_of(failed), readable(self.location):
+        plain = (cast_to_schema(batch, schema, name=self.location) for batch in rows)
+        batches = record_errors(plain, failed)
+        with connect() as opened, reraise_first(failed), translate_errors(self.location):
             opened.register(_ROWS, pa.RecordBatchReader.from_batches(schema, batches))
             yield Selectable(opened, _ROWS, plain_columns(schema))
 
-    def _names(self, opened: duckdb.DuckDBPyConnection, table: TableFiles) -> list[str]:
+    def _register_files(self, opened: duckdb.DuckDBPyConnection, table: TableFiles) -> list[str]:
         """What DuckDB opens the files by."""
         if isinstance(self._path, Path):
             # A pattern's characters in a file's name are those characters.
             return [str(file.path).translate(_LITERAL) for file in table.files]
-        opened.register_filesystem(_Objects(self._path.filesystem))
+        opened.register_filesystem(_ArrowObjects(self._path.filesystem))
         objects = [file.path for file in table.files if isinstance(file.path, ObjectFile)]
-        return [f"{_Objects.protocol}://{each.key}" for each in objects]
+        return [f"{_ArrowObjects.protocol}://{each.key}" for each in objects]
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """Say in our words what went wrong; of an object, as its store does."""
         try:
-            with readable(self.location):
+            with translate_errors(self.location):
                 yield
         except InputError as error:
             cause = _PYTHON_ERROR.search(str(error.__cause__))
             if isinstance(self._path, Path) or cause is None:
                 raise
-            problem = self._path.problem(OSError(cause[1]))
+            problem = self._path.translate_error(OSError(cause[1]))
         else:
             return
         raise problem from None
@@ -112,7 +114,7 @@ class FilesTable(DuckDBReadable):
         return destination.replace(batches, origin)
 
 
-class _Objects(ArrowFSWrapper):  # type: ignore[misc]  # fsspec has no types
+class _ArrowObjects(ArrowFSWrapper):  # type: ignore[misc]  # fsspec has no types
     """Arrow's filesystem for DuckDB, which takes a pattern's characters as they are."""
 
     protocol = "arrow"

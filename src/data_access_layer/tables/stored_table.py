@@ -15,11 +15,11 @@ import pyarrow as pa
 from cli.errors import InputError, UserError
 from data_access_layer.column_types import (
     Columns,
-    as_schema,
+    cast_to_schema,
     from_frame,
     plain_columns,
     plain_schema,
-    sliced,
+    slice_batch,
     to_frame,
 )
 from data_access_layer.commit.destination import Origin
@@ -31,7 +31,7 @@ from data_access_layer.settings import BATCH_ROWS, StoreSettings
 from data_access_layer.types import reason_of
 
 # Checks what is asked for against a table's columns.
-type Ask = Callable[[Columns], Query]
+type MakeQuery = Callable[[Columns], Query]
 type Rows = pd.DataFrame | pa.Table | Iterable[pa.RecordBatch] | Iterable[pd.DataFrame]
 
 
@@ -58,7 +58,7 @@ class StoredTable(ABC):
 
     def exists(self) -> bool:
         """Whether the table is there."""
-        return self._retried(self._exists)
+        return self._retry(self._exists)
 
     def schema(self) -> pa.Schema:
         """The columns and their types.
@@ -66,7 +66,7 @@ class StoredTable(ABC):
         Raises:
             InputError: the table is not there, or a column's type is none that tables have.
         """
-        return plain_schema(self._retried(self._columns), name=self.location)
+        return plain_schema(self._retry(self._columns), name=self.location)
 
     def row_count(self) -> int:
         """How many rows there are, as the store knows or counts them.
@@ -74,7 +74,7 @@ class StoredTable(ABC):
         Raises:
             InputError: the table is not there.
         """
-        return self._retried(self._row_count)
+        return self._retry(self._row_count)
 
     def read(
         self,
@@ -88,9 +88,9 @@ class StoredTable(ABC):
             InputError: the table, a column or an operator does not exist, or a value does not fit.
             UserError: the store could not be read.
         """
-        ask = self._question(columns, filters, as_of)
+        query_for = self._query_maker(columns, filters, as_of)
         return to_frame(
-            self._retried(lambda: pa.Table.from_batches(self._batches(ask, BATCH_ROWS)))
+            self._retry(lambda: pa.Table.from_batches(self._batches(query_for, BATCH_ROWS)))
         )
 
     def batches(
@@ -111,17 +111,17 @@ class StoredTable(ABC):
         """
         if batch_rows < 1:
             raise InputError(f"{self.location}: batch_rows: expected 1 or more, got {batch_rows}.")
-        ask = self._question(columns, filters, as_of)
+        query_for = self._query_maker(columns, filters, as_of)
 
         def start() -> tuple[pa.RecordBatch, Iterator[pa.RecordBatch]]:
-            batches = self._batches(ask, batch_rows)
+            batches = self._batches(query_for, batch_rows)
             return next(batches), batches
 
-        first, rest = self._retried(start)
-        with _unchained():
+        first, rest = self._retry(start)
+        with _drop_error_context():
             try:
                 for batch in chain([first], rest):
-                    yield from sliced(batch, batch_rows)
+                    yield from slice_batch(batch, batch_rows)
             except TransientError as error:
                 raise UserError(
                     f"{self.location}: {error}, after a part of the rows was read. Start again."
@@ -146,7 +146,7 @@ class StoredTable(ABC):
         if mode != "replace":
             raise InputError(f"{self.location}: unknown mode {mode!r}; known: replace.")
         if isinstance(rows, pd.DataFrame | pa.Table):
-            self._retried(lambda: self._replace(plain_batches([rows], name=self.location), origin))
+            self._retry(lambda: self._replace(plain_batches([rows], name=self.location), origin))
         else:
             self.replace(plain_batches(rows, name=self.location), origin)
 
@@ -157,7 +157,7 @@ class StoredTable(ABC):
             InputError: the rows do not have the same columns, or a value does not fit.
             UserError: the store could not be written.
         """
-        with _unchained():
+        with _drop_error_context():
             try:
                 return self._replace(batches, origin)
             except TransientError as error:
@@ -165,13 +165,13 @@ class StoredTable(ABC):
                     f"{self.location}: {error}. The earlier table is untouched; start again."
                 ) from None
 
-    def _retried[T](self, attempt: Callable[[], T]) -> T:
-        with _unchained():
+    def _retry[T](self, attempt: Callable[[], T]) -> T:
+        with _drop_error_context():
             return with_retries(attempt, self._settings, name=self.location)
 
-    def _question(
+    def _query_maker(
         self, columns: Iterable[str] | None, filters: Filters | None, as_of: AsOf | None
-    ) -> Ask:
+    ) -> MakeQuery:
         chosen = columns if columns is None or isinstance(columns, str) else tuple(columns)
         return partial(make_query, name=self.location, columns=chosen, filters=filters, as_of=as_of)
 
@@ -187,7 +187,7 @@ class StoredTable(ABC):
     def _row_count(self) -> int: ...
 
     @abstractmethod
-    def _batches(self, ask: Ask, batch_rows: int) -> Iterator[pa.RecordBatch]: ...
+    def _batches(self, query_for: MakeQuery, batch_rows: int) -> Iterator[pa.RecordBatch]: ...
 
     @abstractmethod
     def _replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest: ...
@@ -203,29 +203,29 @@ class TransactionalTable(StoredTable):
 
     def check(self, rows: int | None) -> None:
         """Refuse early what could only fail after all the work."""
-        self._retried(self._check)
+        self._retry(self._check)
 
-    def manifest(self) -> Manifest | None:
+    def read_manifest(self) -> Manifest | None:
         """The manifest of the table that is there now."""
-        text = self._retried(self._manifest)
+        text = self._retry(self._read_manifest)
         return None if text is None else Manifest.parse(text, self.location)
 
-    def found(self, manifest: Manifest) -> tuple[int | None, str]:
+    def compute_checksum(self, manifest: Manifest) -> tuple[int | None, str]:
         """The rows and the checksum of the table that is there now."""
-        return self._retried(self._found)
+        return self._retry(self._compute_checksum)
 
     def _check(self) -> None:
         """Nothing is known that could fail late."""
 
     @abstractmethod
-    def _manifest(self) -> str | None: ...
+    def _read_manifest(self) -> str | None: ...
 
     @abstractmethod
-    def _found(self) -> tuple[int, str]: ...
+    def _compute_checksum(self) -> tuple[int, str]: ...
 
 
 @contextmanager
-def _unchained() -> Iterator[None]:
+def _drop_error_context() -> Iterator[None]:
     """Let go of what an error of ours came from, unless that was named as its cause.
 
     An error of psycopg holds the password of its connection; whoever logs an error with all its
@@ -246,18 +246,18 @@ def plain_batches(parts: Iterable[Any], *, name: str) -> Iterator[RecordBatch]:
         InputError: there is none, they have not the same columns, or a value does not fit.
     """
     schema: pa.Schema | None = None
-    for batch in (batch for part in parts for batch in _arrow_batches(part, name)):
+    for batch in (batch for part in parts for batch in _to_batches(part, name)):
         if schema is None:
             schema = plain_schema(plain_columns(batch.schema), name=name)
         if set(batch.schema.names) != set(schema.names):
             odd = sorted(set(batch.schema.names) ^ set(schema.names))
             raise InputError(f"{name}: column {odd[0]!r} is not in all batches.")
-        yield as_schema(batch, schema, name=name)
+        yield cast_to_schema(batch, schema, name=name)
     if schema is None:
         raise InputError(f"{name}: there is nothing to write, not even columns.")
 
 
-def _arrow_batches(part: Any, name: str) -> list[pa.RecordBatch]:
+def _to_batches(part: Any, name: str) -> list[pa.RecordBatch]:
     if isinstance(part, pa.RecordBatch):
         return [part]
     try:

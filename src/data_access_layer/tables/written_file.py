@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import InputError
-from data_access_layer.atomic import staged
+from data_access_layer.atomic import stage_path
 from data_access_layer.commit.destination import Origin
-from data_access_layer.commit.manifest import Manifest, manifest_of
-from data_access_layer.commit.staging import staged_table
+from data_access_layer.commit.manifest import Manifest, read_manifest
+from data_access_layer.commit.staging import stage_table
 from data_access_layer.files import FilePath, WrittenFormat, file_sha256
 from data_access_layer.formats.writer import TableWriter
-from data_access_layer.optional import EXPORTS, optional_module
+from data_access_layer.optional import EXPORTS, import_optional
 from data_access_layer.reader import RecordBatch
 from data_access_layer.tables.objects import ObjectFile
 from data_access_layer.text import Formulas, check_encoding
@@ -63,10 +63,10 @@ class FileDestination:
     def replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
         """Replace the file and its manifest, or leave both as they were."""
         with ExitStack() as stack:
-            table = stack.enter_context(staged_table(self.path, option=self.option))
+            table = stack.enter_context(stage_table(self.path, option=self.option))
             scratch = None
             if self.format == "xlsx" and isinstance(self.path, Path):
-                scratch = stack.enter_context(_scratch(self.path, self.option))
+                scratch = stack.enter_context(_make_scratch_folder(self.path, self.option))
             table.manifest = write_file(
                 table.path, self._writer(table.path, scratch), batches, origin
             )
@@ -83,15 +83,15 @@ class FileDestination:
 
     @property
     def _exports(self) -> Any:
-        return optional_module(EXPORTS, place=self.location)
+        return import_optional(EXPORTS, place=self.location)
 
-    def manifest(self) -> Manifest | None:
+    def read_manifest(self) -> Manifest | None:
         """The manifest of the file that is there now."""
         if not self.path.is_file():
             raise InputError(f"{self.path}: there is no such file.")
-        return manifest_of(self.path)
+        return read_manifest(self.path)
 
-    def found(self, manifest: Manifest) -> tuple[int | None, str]:
+    def compute_checksum(self, manifest: Manifest) -> tuple[int | None, str]:
         """The file's checksum; a file with that checksum has the rows."""
         return None, file_sha256(self.path)
 
@@ -109,7 +109,7 @@ def write_file(
         for batch in batches:
             writer.write_batch(batch)
             rows += batch.num_rows
-    return origin.manifest(
+    return origin.make_manifest(
         rows=rows,
         columns=writer.columns,
         sha256=file_sha256(path),
@@ -118,9 +118,9 @@ def write_file(
 
 
 @contextmanager
-def _scratch(destination: Path, option: str) -> Iterator[Path]:
+def _make_scratch_folder(destination: Path, option: str) -> Iterator[Path]:
     """A folder beside the destination, which the next run removes where this one is killed."""
-    with staged(destination.with_name(f"{destination.name}.scratch"), option=option) as folder:
+    with stage_path(destination.with_name(f"{destination.name}.scratch"), option=option) as folder:
         folder.mkdir()
         try:
             yield folder

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import UserError
-from data_access_layer.atomic import locked, staged
+from data_access_layer.atomic import lock_folder, stage_path
 
 DATABASE, ARTIFACTS = "mlflow.db", "artifacts"
 
@@ -27,11 +27,11 @@ def prepare(folder: Path) -> str:
     database = folder / DATABASE
     try:
         folder.mkdir(exist_ok=True)
-        with locked(folder):
+        with lock_folder(folder):
             if database.exists():
                 _update_locations(database, artifact_location(folder))
             else:
-                with staged(database) as path:
+                with stage_path(database) as path:
                     _create(path, artifact_location(folder))
     except OSError as error:
         raise UserError(

@@ -19,7 +19,7 @@ from cli.errors import InputError
 from cli.terminal import say, show_table
 from config.tracking import TrackingSettings
 from data_access_layer.commit.destination import Destination
-from data_access_layer.commit.staging import staged_output
+from data_access_layer.commit.staging import stage_output
 from data_access_layer.files import (
     MANIFEST_SUFFIX,
     STANDARD_STREAM,
@@ -31,7 +31,7 @@ from data_access_layer.files import (
 from data_access_layer.formats.text_types import TextsAs
 from data_access_layer.formats.writer import TableWriter
 from data_access_layer.open import (
-    StoreTable,
+    StoreSource,
     destination_folder,
     open_destination,
     open_source,
@@ -39,7 +39,7 @@ from data_access_layer.open import (
 )
 from data_access_layer.reader import FrameTable, NoRowsError, Table
 from data_access_layer.tables.files import TableFiles
-from data_access_layer.text import counting_formulas, formula_warning
+from data_access_layer.text import count_formulas, formula_warning
 from datasets.checks import contract_dtypes
 from modelling.definition import ModelDefinition
 from modelling.registry.find_version import NoChampionError, find_version
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from cli.task import TaskContext
 
-type Source = TableFiles | StoreTable | FrameTable
+type Source = TableFiles | StoreSource | FrameTable
 _ADVICE = "export it as .xlsx: ./pants run src/data_exports:export -- --help"
 
 
@@ -187,7 +187,7 @@ def _check_folder(folder: FilePath) -> None:
             )
         names = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
     else:
-        names = {*folder.entries()}
+        names = {*folder.list_entries()}
     for name in sorted(names):
         if not name.endswith(MANIFEST_SUFFIX) and f"{name}{MANIFEST_SUFFIX}" not in names:
             raise InputError(
@@ -200,7 +200,7 @@ def _write_table(scorer: Scorer, source: Table, destination: Destination) -> Pre
     stats = PredictionStatistics()
     with closing(scorer.batches(source, stats)) as batches:
         is_csv = destination.format == "csv"
-        rows = counting_formulas(batches, stats.formulas) if is_csv else batches
+        rows = count_formulas(batches, stats.formulas) if is_csv else batches
         destination.replace(rows, scorer.origin(source))
     return stats
 
@@ -212,7 +212,7 @@ def _write_folder(
     tables: Sequence[Table] = source.files if isinstance(source, TableFiles) else [source]
     names = _name_part_files([Path(table.name) for table in tables])
     stats = PredictionStatistics()
-    with staged_output(destination) as folder:
+    with stage_output(destination) as folder:
         (folder / ATTEMPTS).mkdir(parents=True)
         part_files = [
             PartFile(table, folder / f"{name}.parquet")
@@ -249,7 +249,7 @@ def _write_standard_output(scorer: Scorer, source: Table) -> PredictionStatistic
             closing(scorer.batches(source, stats)) as batches,
             TableWriter(str(file), format="csv") as writer,
         ):
-            for batch in counting_formulas(batches, stats.formulas):
+            for batch in count_formulas(batches, stats.formulas):
                 writer.write_batch(batch)
         with file.open("rb") as rows:
             shutil.copyfileobj(rows, sys.stdout.buffer, 1 << 20)

@@ -23,9 +23,9 @@ from cli.terminal import with_progress
 from data_access_layer.commit.destination import Origin
 from data_access_layer.commit.manifest import Manifest
 from data_access_layer.formats.writer import TableWriter, as_batches
-from data_access_layer.reader import NoRowsError, RecordBatch, Table, renamed_apart
+from data_access_layer.reader import NoRowsError, RecordBatch, Table, rename_conflicts
 from data_access_layer.tables.written_file import write_file
-from data_access_layer.threads import mapped, prefetched
+from data_access_layer.threads import map_in_threads, prefetch
 from datasets.checks import ContractError, FailureCollector, broken_rules
 from modelling.definition import ModelDefinition
 from modelling.registry.compatibility import git_commit
@@ -164,7 +164,7 @@ class Scorer:
         """
         # One thread reads and validates, `jobs` threads predict, the caller's thread writes.
         with closing(
-            prefetched(self._predict_batches(prefetched(self._validate(table, stats))))
+            prefetch(self._predict_batches(prefetch(self._validate(table, stats))))
         ) as scored:
             frames = (
                 with_progress(scored, table.row_count(), what="predicting")
@@ -209,7 +209,7 @@ class Scorer:
         self, batches: Generator[pd.DataFrame]
     ) -> Generator[tuple[int, pd.DataFrame]]:
         with closing(batches):
-            yield from mapped(self._predict, batches, self.jobs)
+            yield from map_in_threads(self._predict, batches, self.jobs)
 
     def _predict(self, rows: pd.DataFrame) -> tuple[int, pd.DataFrame]:
         columns = self.definition.input_columns()
@@ -222,7 +222,7 @@ class Scorer:
             raise UserError(
                 f"{failures.error()} The cause is the model, not the input."
             ) from errors
-        kept = renamed_apart(
+        kept = rename_conflicts(
             rows.drop(columns=columns), map(str, predictions.columns), ending="_input"
         )
         return len(rows), pd.concat([kept, predictions], axis=1)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cli.task import TaskContext
-from data_access_layer.commit.staging import staged_output
-from data_access_layer.open import file_or_folder
+from data_access_layer.commit.staging import stage_output
+from data_access_layer.open import open_path
 from data_access_layer.tables.written_file import FileDestination
 from modelling.definition import ModelDefinition
 from modelling.settings import PreprocessSettings
@@ -32,8 +32,8 @@ def write_preprocessed(
         "hold_out": transform_labelled(definition, fitted, rows.hold_out),
     }
     output = settings.output or f"preprocessed/{definition.name}"
-    folder = file_or_folder(output, context, option="--output")
-    with staged_output(folder) as staging:
+    folder = open_path(output, context, option="--output")
+    with stage_output(folder) as staging:
         staging.mkdir()
         for name, table in tables.items():
             file = FileDestination(staging / f"{name}.parquet", "parquet")

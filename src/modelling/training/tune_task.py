@@ -13,8 +13,8 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 from cli.errors import InputError
 from cli.task import TaskContext
 from cli.terminal import say, show_table, with_progress
-from data_access_layer.commit.staging import staged_output
-from data_access_layer.open import file_or_folder
+from data_access_layer.commit.staging import stage_output
+from data_access_layer.open import open_path
 from modelling.definition import ModelDefinition
 from modelling.registry.mlflow_registry import Registry
 from modelling.settings import TuneSettings
@@ -53,7 +53,7 @@ def tune(
             f"{definition.name} has nothing to tune. Add a `search_space` to its definition.py."
         )
     output = settings.output or DEFAULT_OUTPUT.format(model=definition.name)
-    with staged_output(file_or_folder(output, context, option="--output")) as file:
+    with stage_output(open_path(output, context, option="--output")) as file:
         numbered = ((1, trial) for trial in _run_trials(definition, settings, context))
         trials = list(
             with_progress(

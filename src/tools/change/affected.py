@@ -70,11 +70,11 @@ def run(settings: AffectedSettings, context: TaskContext) -> int:
 def _draw(root: Path, dot: str, file: Path) -> None:
     """Draw in another process, because Graphviz is in another resolve."""
     from cli.terminal import say
-    from data_access_layer.atomic import staged
+    from data_access_layer.atomic import stage_path
     from tools.workspace.pants import call_pants
 
     say("Drawing …")
-    with staged(file, option="--svg") as staging:
+    with stage_path(file, option="--svg") as staging:
         staging.write_text(call_pants(root, ["run", DRAW], stdin=dot))
     say(f"Wrote {file}")
 

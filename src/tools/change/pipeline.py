@@ -78,9 +78,9 @@ def _groups(jobs: Iterable[Job]) -> dict[str, list[str]]:
 
 
 def _write(file: Path, text: str, *, option: str) -> None:
-    from data_access_layer.atomic import staged
+    from data_access_layer.atomic import stage_path
 
-    with staged(file, option=option) as staging:
+    with stage_path(file, option=option) as staging:
         staging.write_text(text, encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from cli.errors import InputError
-from data_access_layer.atomic import staged
+from data_access_layer.atomic import stage_path
 from tools.contracts.contract import Column, Contract
 
 FOLDER = Path("src/datasets/contracts")
@@ -87,7 +87,7 @@ def export(contracts: Mapping[str, Contract], folder: Path) -> list[str]:
     changed = [line.partition(":")[0] for line in stale(contracts, folder)]
     for name, contract in contracts.items():
         if file_name(name) in changed:
-            with staged(folder / file_name(name)) as staging:
+            with stage_path(folder / file_name(name)) as staging:
                 staging.write_text(to_text(contract), encoding="utf-8")
     for path in _others(contracts, folder):
         path.unlink()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import InputError
-from data_access_layer.atomic import staged
+from data_access_layer.atomic import stage_path
 from tools.editor.workspace import Workspace
 
 FOLDER = ".vscode"
@@ -193,7 +193,7 @@ def _as_text(content: Json) -> str:
 def _replace(path: Path, text: str) -> None:
     """Replace a file atomically, and keep its mode."""
     path.parent.mkdir(exist_ok=True)
-    with staged(path) as staging:
+    with stage_path(path) as staging:
         staging.write_text(text, encoding="utf-8")
         if path.exists():
             staging.chmod(path.stat().st_mode)

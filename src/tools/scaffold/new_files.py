@@ -17,7 +17,7 @@ import pandera.pandas as pa
 
 from cli.errors import InputError
 from cli.terminal import say, show_tree
-from data_access_layer.atomic import staged
+from data_access_layer.atomic import stage_path
 from data_access_layer.formats.writer import TableWriter
 from data_access_layer.tables.stored_table import plain_batches
 from tools.contracts.contract import Contract, contract_of
@@ -102,7 +102,7 @@ def _install(root: Path, template: Template, name: str, folder: Path) -> None:
     """Move all files to where they belong, together."""
     with ExitStack() as stack:
         for path in (*template.paths(name), *template.contract_paths(name)):
-            staging = stack.enter_context(staged(root / path, option="folder"))
+            staging = stack.enter_context(stage_path(root / path, option="folder"))
             copy = shutil.copytree if (folder / path).is_dir() else shutil.copy
             copy(folder / path, staging)
 

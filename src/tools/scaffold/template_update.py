@@ -18,7 +18,7 @@ import yaml
 
 from cli.errors import InputError
 from cli.terminal import say
-from data_access_layer.atomic import staged
+from data_access_layer.atomic import stage_path
 from tools.scaffold.template import ALL, MODEL, Template, update
 from tools.workspace.git import has_commit, is_changed
 
@@ -141,7 +141,7 @@ def _replace(file: Path, content: bytes | None) -> None:
     if content is None:
         file.unlink()
         return
-    with staged(file, option="file") as staging:
+    with stage_path(file, option="file") as staging:
         staging.write_bytes(content)
         if file.exists():
             shutil.copymode(file, staging)

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from cli.errors import UserError
 from cli.terminal import say
-from data_access_layer.atomic import staged
+from data_access_layer.atomic import stage_path
 from tools.change.affected_artifacts import trace_change
 from tools.change.affected_rules import KINDS
 from tools.upgrade.lock_update import Lockfile, LockUpdate, UnresolvableError, list_versions
@@ -72,7 +72,7 @@ class Upgrade:
         before = _closures(root)
         with restore_on_failure(root, [*self.files, CLOSURES]):
             for path, text in self.files.items():
-                with staged(root / path, option="file") as staging:
+                with stage_path(root / path, option="file") as staging:
                     staging.write_text(text)
                     shutil.copymode(root / path, staging)
             say("Writing the closures …")
@@ -223,7 +223,7 @@ def restore_on_failure(root: Path, paths: Iterable[str]) -> Iterator[None]:
     except BaseException:
         for file, content in before.items():
             if not file.is_file() or file.read_bytes() != content:
-                with staged(file, option="file") as staging:
+                with stage_path(file, option="file") as staging:
                     staging.write_bytes(content)
         for folder in folders:
             for file in folder.rglob("*.txt"):

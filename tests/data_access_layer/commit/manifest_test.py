@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.errors import InputError
-from data_access_layer.commit.manifest import Manifest, manifest_of
+from data_access_layer.commit.manifest import Manifest, read_manifest
 from data_access_layer.files import file_sha256, manifest_path
 
 
@@ -74,12 +74,12 @@ def test_while_a_table_is_replaced_both_have_their_manifest(tmp_path: Path) -> N
     new.announce(manifest_path(table), earlier)
     # The rename is still to come ...
     table.write_bytes(b"earlier")
-    assert manifest_of(table) == earlier
+    assert read_manifest(table) == earlier
     # ... and has been.
     table.write_bytes(b"new")
-    assert manifest_of(table) == new
+    assert read_manifest(table) == new
     new.write(manifest_path(table))
-    assert manifest_of(table) == new
+    assert read_manifest(table) == new
     assert "replaces" not in manifest_path(table).read_text()
 
 
@@ -87,15 +87,15 @@ def test_where_the_earlier_table_had_no_manifest_there_is_none_until_the_rename(
     tmp_path: Path,
 ) -> None:
     table = tmp_path / "t.csv"
-    assert manifest_of(table) is None
+    assert read_manifest(table) is None
     table.write_bytes(b"earlier")
     manifest_for(b"new").announce(manifest_path(table), None)
-    assert manifest_of(table) is None
+    assert read_manifest(table) is None
 
 
 def test_keys_of_later_versions_are_passed_over_and_what_is_none_is_told() -> None:
     manifest = dataclasses.replace(manifest_for(b"x"), checksum="rows")
-    content = {**json.loads(manifest.text()), "later": 1}
+    content = {**json.loads(manifest.to_json()), "later": 1}
     assert Manifest.parse(json.dumps(content), "m") == manifest
     for text in ("", "[]", "{}", '{"rows": 1}'):
         with pytest.raises(InputError, match=re.escape("m: not a manifest (")):
