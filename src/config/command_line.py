@@ -22,7 +22,7 @@ class _Parser(argparse.ArgumentParser):
             hint = suggest(options[0], self._option_string_actions, "known options")
             raise InputError(f"unknown option {options[0]!r}{hint}")
         if unknown:
-            self.error("a value has no option in front of it")
+            self.error("a value has no option before it")
         return known, unknown
 
     def error(self, message: str) -> NoReturn:
@@ -61,7 +61,7 @@ def make_parser(
         help=f"a TOML file that overrides the environment's; default: ${prefix}CONFIG",
     )
     for name, values in (choices or {}).items():
-        parser.add_argument(f"--{name}", choices=values, required=True, help="which one")
+        parser.add_argument(f"--{name}", choices=values, required=True, help="which one to use")
     return parser
 
 

@@ -161,7 +161,7 @@ def _load_file_layers(settings: type[Settings], file: Path | str | None) -> list
         return []
     if not str(file):
         raise InputError(
-            f"The name of the settings file is empty: name one with --config or {PREFIX}CONFIG, "
+            f"The name of the settings file is empty. Set --config or {PREFIX}CONFIG to a file, "
             "or set neither."
         )
     try:
@@ -179,7 +179,7 @@ def _parse_toml_layer(settings: type[Settings], name: str, content: bytes) -> _L
     for other, table in sections.items():
         close = difflib.get_close_matches(other, ours, n=1, cutoff=TYPO_CUTOFF)
         if not isinstance(table, dict) and other not in ours:
-            raise SettingsError(other, name, "stands in no section; put it below its [section].")
+            raise SettingsError(other, name, "is in no section; move it below its [section].")
         if close and other not in ours:
             raise SettingsError(other, name, f"unknown section; did you mean [{close[0]}]?")
     section = sections.get(settings.section, {})

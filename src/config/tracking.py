@@ -60,7 +60,7 @@ def server_uri(settings: TrackingSettings) -> str:
     uri = settings.uri or os.environ.get(URI_VARIABLE, "")
     if not uri and settings.require_server:
         raise UserError(
-            "This environment demands an MLflow server and none is named. "
+            "This environment requires an MLflow server, but none is set. "
             f"Set {URI_VARIABLE}, or choose --environment dev."
         )
     return uri

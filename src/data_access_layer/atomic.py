@@ -26,7 +26,7 @@ STAGING = ".{name}.writing-{process}"
 # And what SQLite writes next to a database.
 STAGING_TOKEN = r"(-[0-9a-f]{12})?(-journal)?"
 REPLACED = ".{name}.replaced"
-_OTHER_KIND = "{}: is {}, and would be replaced by something else."
+_OTHER_KIND = "{}: is {}, but the output is {}."
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -53,12 +53,12 @@ def stage_path(destination: Path, *, option: str = "--output") -> Iterator[Path]
             _replace(staging, destination)
     except FileExistsError as error:
         if error.filename == str(staging) and _is_untouched(staging):
-            raise InputError(_OTHER_KIND.format(destination, "a file")) from None
+            raise InputError(_OTHER_KIND.format(destination, "a file", "a folder")) from None
         raise
     except OSError as error:
         if error.errno in NO_ROOM:
             raise UserError(
-                f"{destination}: no room to write it ({os.strerror(error.errno)}). "
+                f"{destination}: not enough space to write it ({os.strerror(error.errno)}). "
                 f"Free some space or choose another {option}; the earlier output is untouched."
             ) from error
         raise
@@ -117,7 +117,7 @@ def refuse_foreign_links(place: Path, *, option: str = "--output") -> None:
         is_open_to_all = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
         if is_open_to_all and owner not in (os.geteuid(), folder.st_uid):
             raise InputError(
-                f"{place}: {path} is a link of another user in a folder that all may write. "
+                f"{place}: {path} is another user's link in a folder that everybody can write to. "
                 f"Choose another {option}."
             )
 
@@ -188,15 +188,15 @@ def _copy_permissions(path: Path, like: Path) -> None:
 def _replace(staging: Path, destination: Path) -> None:
     if destination.exists():
         if destination.is_dir() != staging.is_dir():
-            kind = "a folder" if destination.is_dir() else "a file"
-            raise InputError(_OTHER_KIND.format(destination, kind))
+            kinds = ("a folder", "a file") if destination.is_dir() else ("a file", "a folder")
+            raise InputError(_OTHER_KIND.format(destination, *kinds))
         _copy_permissions(staging, destination)
     if not destination.is_dir():
         os.replace(staging, destination)
         return
     replaced = destination.parent / REPLACED.format(name=destination.name)
     if os.path.lexists(replaced):
-        raise InputError(f"{destination}: cannot be replaced while {replaced} is there. Remove it.")
+        raise InputError(f"{destination}: cannot be replaced while {replaced} exists. Remove it.")
     try:
         os.replace(destination, replaced)
         os.replace(staging, destination)

@@ -75,8 +75,8 @@ def plain_schema(columns: Columns, chosen: Iterable[str] | None = None, *, name:
         kind = columns[column]
         if isinstance(kind, str):
             raise InputError(
-                f"{name}: column {column!r} has the type {kind}, which tables do not have here. "
-                "Name the columns to read without it, or make plain columns of it."
+                f"{name}: column {column!r} has the type {kind}, which is not supported. "
+                "Read the other columns, or convert it to a supported type."
             )
         fields.append(pa.field(column, kind))
     return pa.schema(fields)

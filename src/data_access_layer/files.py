@@ -226,7 +226,7 @@ def walk_table_files(
     """
     files = [FoundFile(file(path), partition) for path, partition in _walk(location, listed, {})]
     if not files:
-        raise InputError(f"{location}: the folder holds no file that ends in {', '.join(FORMATS)}.")
+        raise InputError(f"{location}: the folder contains no file that ends in {', '.join(FORMATS)}.")
     first = files[0]
     for each in files:
         if each.partition.keys() != first.partition.keys():
@@ -243,7 +243,7 @@ def _walk(
     entries = [(path, PurePosixPath(path).name, is_folder) for path, is_folder in listed(folder)]
     if any(name == DELTA_LOG and is_folder for _, name, is_folder in entries):
         raise InputError(
-            f"{folder}: is a Delta table ({DELTA_LOG}), whose folder also holds rows of earlier "
+            f"{folder}: is a Delta table ({DELTA_LOG}), whose folder also contains rows of earlier "
             f"versions. Export it first: ./pants run src/data_exports:export -- --src {folder} "
             "--dst rows.parquet"
         )
@@ -267,7 +267,7 @@ def _walk(
         elif is_table(name):
             yield path, partition
         else:
-            say(f"{path}: not read; its ending is none of {', '.join(FORMATS)}.")
+            say(f"{path}: skipped; its ending is not one of {', '.join(FORMATS)}.")
 
 
 def is_table(name: str) -> bool:
@@ -310,7 +310,7 @@ def copy_standard_input() -> Iterator[Path]:
                 shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
         except OSError as error:
             raise UserError(
-                f"standard input: cannot be kept in {folder}: {error.strerror}. "
+                f"standard input: cannot be saved in {folder}: {error.strerror}. "
                 "Free some space or set TMPDIR to another folder."
             ) from error
         yield path

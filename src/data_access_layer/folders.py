@@ -44,7 +44,7 @@ def open_folder(location: str, settings: StoreSettings) -> Folder:
             return _LocalFolder(path)
         case ObjectLocation():
             return _ObjectFolder(ObjectFile(location.rstrip("/"), settings))
-    raise InputError(f"{location}: expected a folder here or in an object store: s3://bucket/dags.")
+    raise InputError(f"{location}: expected a folder on this machine or in an object store.")
 
 
 class _LocalFolder:

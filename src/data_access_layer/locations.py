@@ -70,8 +70,8 @@ def parse_location(location: str) -> Location:
             return FileLocation(Path(location).expanduser())
         except RuntimeError as error:
             raise InputError(
-                f"{location}: there is no home folder of that user. Write ./{location} for a file "
-                "of that name."
+                f"{location}: that user has no home folder. For a file of that name, write "
+                f"./{location}."
             ) from error
     scheme = scheme.lower()
     if scheme == "file":
@@ -81,7 +81,7 @@ def parse_location(location: str) -> Location:
         return TableLocation(scheme, url, *_parse_table_name(table, location))
     if scheme not in OBJECT_STORES:
         raise InputError(
-            f"{location}: nothing here opens {scheme}://. Expected a file or folder on this "
+            f"{location}: unknown scheme {scheme}://. Expected a file or folder on this "
             f"machine, {', '.join(f'{known}://' for known in OBJECT_STORES)}, {DUCKDB}://, or the "
             f"URL of a database: {', '.join(sorted(DATABASES))}."
         )
@@ -101,7 +101,7 @@ def _parse_table_name(name: str, location: str) -> tuple[str | None, str]:
     parts = name.split(".")
     if len(parts) > 2 or not all(parts):
         raise InputError(
-            f"{location}: names no table of the database; add #table or #schema.table."
+            f"{location}: does not name a table of the database; add #table or #schema.table."
         )
     return (parts[0] if len(parts) == 2 else None), parts[-1]
 
@@ -116,7 +116,7 @@ def refuse_credentials(location: str) -> None:
         scheme = location.partition(":")[0]
         raise InputError(
             f"A location that starts with {scheme}: has credentials in it, which logs would "
-            "show. Take them out, and set [stores] database_user and "
+            "show. Remove them, and set [stores] database_user and "
             "DATASCIENCE_STORES_DATABASE_PASSWORD, DATASCIENCE_STORES_S3_KEY and "
             "DATASCIENCE_STORES_S3_SECRET, or DATASCIENCE_STORES_AZURE_KEY."
         )

@@ -247,12 +247,12 @@ def refuse_own_input(
         return
     if read.scheme == DUCKDB:
         raise InputError(
-            f"{option} {place}: is in the same DuckDB file as what is read, which one process "
-            f"cannot read and write at the same time. Choose another {option}, such as a Parquet "
-            "file, and export that into the DuckDB file."
+            f"{option} {place}: is in the same DuckDB file as the input. One process cannot "
+            f"read and write it at the same time. Choose another {option}, such as a Parquet "
+            "file, and export that to the DuckDB file."
         )
     if read == written:
-        raise InputError(f"{option} {source.name}: is also what is read. Choose another {option}.")
+        raise InputError(f"{option} {source.name}: is also the input. Choose another {option}.")
 
 
 def _parse_table(location: str) -> TableLocation | None:
@@ -310,7 +310,7 @@ def _find_table(name: str, settings: StoreSettings) -> str:
     location = settings.location_of(name)
     if name not in settings.tables and "://" not in location and not Path(location).exists():
         raise InputError(
-            f"{name}: there is no such file or folder, and no table {location}. Say where the "
+            f"{name}: there is no such file or folder, and no table {location}. Set where the "
             f'table is: {name} = "…" under [stores.tables] in the settings file (--config).'
         )
     return location

@@ -30,7 +30,7 @@ def open_table(
         InputError: the name cannot be that of a table, or its location is none.
     """
     if name not in settings.tables and not re.fullmatch(r"\w[\w.-]*", name):
-        raise InputError(f"{name!r} is no name of a table: expected letters, digits, _ and -.")
+        raise InputError(f"{name!r} is not a valid table name: expected letters, digits, _ and -.")
     return _open(name, settings.location_of(name), settings, dtypes)
 
 

@@ -51,8 +51,8 @@ def formula_warning(found: Mapping[str, int], advice: str) -> str:
     """What to say of texts in a CSV file, counted by their columns, that are formulas elsewhere."""
     columns = ", ".join(f"{name!r} ({count:,})" for name, count in sorted(found.items()))
     return (
-        f"Texts that a spreadsheet would run as formulas: {columns}. They are kept as they are. "
-        f"For people who open it in a spreadsheet, {advice}."
+        f"A spreadsheet would run text in these columns as formulas: {columns}. The text is not "
+        f"changed. If people open the file in a spreadsheet, {advice}."
     )
 
 
@@ -87,8 +87,8 @@ def check_encoding(encoding: str) -> None:
         "text".encode(encoding)
     except (LookupError, UnicodeError):
         raise InputError(
-            f"encoding: there is none of the name {encoding!r}; e.g. utf-8, utf-8-sig (Excel opens "
-            "it right away), cp1252, latin-1, utf-16."
+            f"encoding: unknown encoding {encoding!r}; expected e.g. utf-8, utf-8-sig (which Excel "
+            "recognizes), cp1252, latin-1, utf-16."
         ) from None
 
 
@@ -116,7 +116,7 @@ class EncodedFile(io.RawIOBase):
         except UnicodeEncodeError as error:
             around = error.object[max(0, error.start - 20) : error.end + 20]
             raise InputError(
-                f"The text {around!r} holds {error.object[error.start]!r}, which {self._encoding} "
-                "has no bytes for. Choose --encoding utf-8 (or utf-8-sig for Excel)."
+                f"The text {around!r} contains {error.object[error.start]!r}, which {self._encoding} "
+                "cannot encode. Choose --encoding utf-8 (or utf-8-sig for Excel)."
             ) from error
         return len(content)

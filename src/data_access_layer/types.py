@@ -61,7 +61,7 @@ def refuse_names(names: Sequence[str], format: str) -> None:
         other = seen.setdefault(name.lower(), name)
         if other != name and format in _CASELESS:
             raise InputError(
-                f"{said}the names of the columns {other!r} and {name!r} differ by case alone. "
+                f"{said}the names of the columns {other!r} and {name!r} differ only in case. "
                 "Rename one, or leave it out."
             )
 

@@ -86,7 +86,7 @@ def _parse_columns(text: str) -> list[str] | None:
     names = [name.strip() for name in text.split(",") if name.strip()]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise InputError(f"--columns: {twice[0]!r} stands there twice.")
+        raise InputError(f"--columns: {twice[0]!r} is listed twice.")
     return names or None
 
 
@@ -95,7 +95,7 @@ def _read_own_manifest(file: Path) -> Manifest | None:
         return None
     manifest = read_manifest(file)
     if manifest is None or manifest.sha256 != file_sha256(file):
-        say(f"{file}: was changed after its manifest was written, which is not carried over.")
+        say(f"{file}: was changed after its manifest was written; the manifest is ignored.")
         return None
     return manifest
 

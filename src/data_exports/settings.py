@@ -1,4 +1,4 @@
-"""What can be set for exports."""
+"""Settings of `export` and `verify`."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from data_access_layer.settings import BATCH_ROWS, BatchRows
 
 
 class ExportSettings(Settings):
-    """What is exported, and where it goes."""
+    """What to export, and where to."""
 
     section: ClassVar[str] = "export"
 
     src: str = Field(
         "",
-        description="A file, a folder of them, a location, the name of a stored table, or -.",
+        description="The table to export: a file, a folder, a location, a stored table's name, or -.",
     )
     dst: str = Field(
         "",
-        description="Where to: a file by its ending, FOLDER.delta, or a database's URL#TABLE.",
+        description="The destination: a file, FOLDER.delta, or a database's URL#TABLE.",
     )
     format: Literal["parquet", "csv", "jsonl", "xlsx", "delta"] | None = Field(
-        None, description="The format where the ending of --dst does not say it."
+        None, description="The format, if the ending of --dst does not name it."
     )
-    columns: str = Field("", description="Which columns, separated by commas; default: all.")
+    columns: str = Field("", description="The columns to export, separated by commas; default: all.")
     batch_rows: BatchRows = BATCH_ROWS
     encoding: str = Field(
-        "utf-8", description="Of CSV; Excel opens utf-8-sig right away, JSON Lines are UTF-8."
+        "utf-8", description="The encoding of CSV. Excel recognizes utf-8-sig; JSON Lines are always UTF-8."
     )
     csv_formulas: Literal["keep", "escape"] = Field(
         "keep",
-        description="CSV texts that a spreadsheet would run: kept, or with ' before them.",
+        description="CSV text that a spreadsheet would run as a formula: keep it, or put ' before it.",
     )
 
 
 class VerifySettings(Settings):
-    """Which exported table is held against its manifest."""
+    """Which table to compare with its manifest."""
 
     section: ClassVar[str] = "verify"
 
-    table: str = Field("", description="What was --dst of an export, or --output of a prediction.")
+    table: str = Field("", description="The table to verify: --dst of an export, or --output of a prediction.")

@@ -24,13 +24,13 @@ def verify(destination: Destination) -> Manifest:
     rows, checksum = destination.compute_checksum(manifest)
     if rows is not None and rows != manifest.rows:
         raise UserError(
-            f"{destination.location}: has {rows:,} rows, its manifest says {manifest.rows:,}. "
+            f"{destination.location}: has {rows:,} rows, but its manifest states {manifest.rows:,}. "
             "Export it again."
         )
     if checksum != manifest.sha256:
         raise UserError(
             f"{destination.location}: was changed after it was written: its SHA-256 is {checksum}, "
-            f"its manifest says {manifest.sha256}. Export it again."
+            f"but its manifest states {manifest.sha256}. Export it again."
         )
     return manifest
 
@@ -38,7 +38,7 @@ def verify(destination: Destination) -> Manifest:
 def verify_and_show(settings: VerifySettings, context: TaskContext) -> None:
     """Verify one table and show its manifest."""
     if not settings.table:
-        raise InputError("--table is missing: name the table that is to be verified.")
+        raise InputError("--table is missing. Name the table to verify.")
     destination = open_destination(settings.table, context, option="--table")
     show_table(f"{destination.location}: verified", ["", ""], summarize(verify(destination)))
 

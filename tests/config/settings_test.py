@@ -128,7 +128,7 @@ def test_settings_are_frozen() -> None:
             "FILE, [predict]: batch_rows: Input should be greater than 0, got 0.",
         ),
         ("predict = 3", "predict", "FILE: predict: expected a table [predict], got int."),
-        ("batch_rows = 3", "batch_rows", "FILE: batch_rows: stands in no section; "),
+        ("batch_rows = 3", "batch_rows", "FILE: batch_rows: is in no section; "),
         ("[[predict]]", "predict", "FILE: predict: expected a table [predict], got list."),
         ("[predikt]", "predikt", "FILE: predikt: unknown section; did you mean [predict]?"),
     ],

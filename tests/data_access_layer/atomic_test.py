@@ -240,7 +240,7 @@ except UserError as error:
 
     with child(program, tmp_path / "out", before=limit) as process:
         assert process.communicate()[0] == (
-            f"{tmp_path}/out: no room to write it (File too large). Free some space or choose "
+            f"{tmp_path}/out: not enough space to write it (File too large). Free some space or choose "
             "another --output; the earlier output is untouched.\n"
         )
     assert content(tmp_path) == {"out": "earlier"}
@@ -264,7 +264,7 @@ def test_a_full_disk_is_one_message_and_leaves_the_earlier_output(
     destination = small_disk / f"out.{ending}"
     write(destination, "earlier", folder=False)
     rows = pd.DataFrame({"a": [f"{number:0100}" for number in range(10_000)]})
-    message = f"{destination}: no room to write it (No space left on device). "
+    message = f"{destination}: not enough space to write it (No space left on device). "
 
     def write_table() -> None:
         with (
@@ -443,7 +443,7 @@ def test_somebody_elses_link_in_a_folder_of_everybody_is_not_followed(
     link = everybodys / Path(part).parts[0]
     link.symlink_to(mine if "/" in part else mine / "out")
     os.lchown(link, stranger, stranger)
-    with pytest.raises(InputError, match="is a link of another user"):
+    with pytest.raises(InputError, match="is another user's link"):
         write(everybodys / part, "rows", folder=False)
     assert (mine / "out").read_text() == "mine"
     os.lchown(link, os.getuid(), os.getgid())

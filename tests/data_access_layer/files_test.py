@@ -90,7 +90,7 @@ def test_a_delta_table_is_no_folder_of_files(tmp_path: Path) -> None:
 
 def test_a_folder_without_tables_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.md").touch()
-    with pytest.raises(InputError, match=re.escape(f"{tmp_path}: the folder holds no file that")):
+    with pytest.raises(InputError, match=re.escape(f"{tmp_path}: the folder contains no file that")):
         list_table_files(tmp_path)
 
 
@@ -151,6 +151,6 @@ except UserError as error:
         capture_output=True,
         text=True,
     )
-    assert result.stdout.startswith(f"standard input: cannot be kept in {tmp_path}/table-"), result
+    assert result.stdout.startswith(f"standard input: cannot be saved in {tmp_path}/table-"), result
     assert result.stdout.endswith("Free some space or set TMPDIR to another folder.\n")
     assert list(tmp_path.iterdir()) == []

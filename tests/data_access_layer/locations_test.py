@@ -80,7 +80,7 @@ def test_a_broken_variable_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("location", "problem"),
     [
-        ("postgresql+psycopg://host/db", "names no table of the database"),
+        ("postgresql+psycopg://host/db", "does not name a table of the database"),
         ("", "is empty"),
     ],
 )
@@ -94,7 +94,7 @@ def test_a_store_that_nothing_opens_is_refused(scheme: str) -> None:
     with pytest.raises(InputError) as raised:
         open_location(f"{scheme}://bucket/company.parquet", StoreSettings())
     assert str(raised.value).startswith(
-        f"{scheme}://bucket/company.parquet: nothing here opens {scheme}://. Expected a file or "
+        f"{scheme}://bucket/company.parquet: unknown scheme {scheme}://. Expected a file or "
         "folder on this machine, s3://, s3a://, gs://, gcs://, abfs://, abfss://, duckdb://, or"
     )
 
@@ -104,7 +104,7 @@ def test_a_table_without_a_location_lies_below_the_root(tmp_path: Path) -> None:
     table.write(pd.DataFrame({"a": [1]}))
     files = sorted(path.name for path in tmp_path.iterdir())
     assert files == ["company.parquet", "company.parquet.manifest.json"]
-    with pytest.raises(InputError, match="is no name of a table"):
+    with pytest.raises(InputError, match="is not a valid table name"):
         open_table("../company", StoreSettings(root=str(tmp_path)))
 
 

@@ -356,7 +356,7 @@ def test_a_page_whose_checksum_is_wrong_is_refused(parquet: Path) -> None:
     place = content.index(np.float64(1.5).tobytes())
     content[place + 6] ^= 1
     parquet.write_bytes(content)
-    assert error(parquet).startswith("t: not a whole Parquet file (")
+    assert error(parquet).startswith("t: not a complete Parquet file (")
 
 
 def test_what_was_read_of_parquet_is_let_go(tmp_path: Path) -> None:
@@ -522,7 +522,7 @@ def test_a_parquet_file_that_is_not_whole_is_told(parquet: Path) -> None:
     for content in (cut, holed, b"size\n1\n"):
         parquet.write_bytes(content)
         message = error(parquet)
-        assert message.startswith("t: not a whole Parquet file (")
+        assert message.startswith("t: not a complete Parquet file (")
         assert message.endswith("). Was it cut off while it was copied?")
     parquet.write_bytes(b"")
     assert error(parquet) == "t: the file is empty."

@@ -368,7 +368,7 @@ def test_a_server_that_dies_amid_the_rows_is_told_and_its_rows_are_not_doubled(
     next(batches)
     postgresql.stop(signal.SIGQUIT)
     try:
-        with pytest.raises(UserError, match=r"after a part of the rows was read\. Start again"):
+        with pytest.raises(UserError, match=r"after some rows were read\. Run it again"):
             list(batches)
     finally:
         postgresql.start()
@@ -390,7 +390,7 @@ def test_two_writers_take_turns(locate: Callable[[str], tuple[str, dict[str, Any
     assert frame["x"].nunique() == 1
     # Nothing half-written is left beside it.
     missing = open_location(f"{location}_", StoreSettings(**options))
-    with pytest.raises(InputError, match="Tables there: ") as raised:
+    with pytest.raises(InputError, match="Existing tables: ") as raised:
         missing.read()
     assert "_writing_" not in str(raised.value)
 

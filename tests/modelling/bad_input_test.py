@@ -151,7 +151,7 @@ BROKEN = {
     "header.csv": (f"{','.join(COLUMNS)}\n", "the file has no rows."),
     "semicolons.csv": (WHOLE.replace(",", ";"), "the columns are separated by ';', expected ','."),
     "tabs.csv": (WHOLE.replace(",", "\t"), "the columns are separated by '\\t', expected ','."),
-    "text.parquet": (WHOLE, "not a whole Parquet file"),
+    "text.parquet": (WHOLE, "not a complete Parquet file"),
     "twice.csv": (
         WHOLE.replace("sepal_width_cm", "sepal_length_cm"),
         "expected each column once, got 'sepal_length_cm' twice.",
@@ -179,7 +179,7 @@ def test_a_truncated_parquet_file_is_told_in_one_line(kept: float, call: CallTas
     whole = Path("cut.parquet").read_bytes()
     Path("cut.parquet").write_bytes(whole[: int(len(whole) * kept)])
     message = refused(call, "cut.parquet")
-    assert message.startswith("cut.parquet: not a whole Parquet file (")
+    assert message.startswith("cut.parquet: not a complete Parquet file (")
     assert message.endswith("Was it cut off while it was copied?\n")
     assert message.count("\n") == 1
 
@@ -193,7 +193,7 @@ def test_damage_in_the_middle_of_a_parquet_file_is_told_in_one_line(call: CallTa
     whole[middle : middle + 2000] = b"\xff" * 2000
     Path("damaged.parquet").write_bytes(whole)
     message = refused(call, "damaged.parquet", "--batch-rows", "100")
-    assert message.startswith("damaged.parquet: not a whole Parquet file (")
+    assert message.startswith("damaged.parquet: not a complete Parquet file (")
     assert message.count("\n") == 1
 
 
@@ -201,7 +201,7 @@ def test_damage_in_the_middle_of_a_parquet_file_is_told_in_one_line(call: CallTa
 def test_a_path_that_cannot_be_read_is_told(call: CallTask) -> None:
     assert refused(call, "none.csv") == "none.csv: cannot be read: No such file or directory.\n"
     Path("bare").mkdir()
-    assert refused(call, "bare").startswith("bare: the folder holds no file that ends in .parquet")
+    assert refused(call, "bare").startswith("bare: the folder contains no file that ends in .parquet")
     flowers().to_parquet("closed.parquet")
     Path("closed.parquet").chmod(0)
     if os.access("closed.parquet", os.R_OK):
@@ -270,7 +270,7 @@ def test_a_full_disk_is_told_in_one_line(
     assert result == Result(
         1,
         "",
-        f"{output.absolute()}: no room to write it ({os.strerror(reason)}). "
+        f"{output.absolute()}: not enough space to write it ({os.strerror(reason)}). "
         "Free some space or choose another --output; the earlier output is untouched.\n",
     )
 

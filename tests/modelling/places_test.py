@@ -258,7 +258,7 @@ def test_what_is_not_in_a_store_is_one_message(
     for place, said in {
         "flowers/no.parquet": "flowers/no.parquet: cannot be read: there is no such object.",
         "nowhere/no.parquet": "'nowhere'",
-        "flowers/prefix": "flowers/prefix: the folder holds no file that ends in",
+        "flowers/prefix": "flowers/prefix: the folder contains no file that ends in",
     }.items():
         place = f"{scheme}://{place}"
         result = call(predict, "--input", place, "--output", "o.csv", definition=IRIS)

@@ -139,8 +139,8 @@ def test_formulas_in_csv_are_told(target: str, write: Write, call: CallTask) -> 
     source = write(rows, "flowers.parquet")
     result = call(main, "--input", source, "--output", target, definition=IRIS)
     assert result.code == 0, result.err
-    told = "Texts that a spreadsheet would run as formulas: '=name' (1), 'note' (2). They are kept"
-    assert (told in result.err) == (target != "species.parquet")
+    warning = "would run text in these columns as formulas: '=name' (1), 'note' (2)."
+    assert (warning in result.err) == (target != "species.parquet")
 
 
 def test_standard_input_may_be_parquet(call: CallTask, write: Write, champion: Path) -> None:
@@ -280,7 +280,7 @@ def test_prod_trains_nothing_and_says_what_to_do(
     result = call(main, definition=IRIS)
     assert (result.code, result.out) == (1, "")
     assert result.err == (
-        "This environment demands an MLflow server and none is named. "
+        "This environment requires an MLflow server, but none is set. "
         "Set MLFLOW_TRACKING_URI, or choose --environment dev.\n"
     )
     assert not (repository / ".mlflow").exists()

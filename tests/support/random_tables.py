@@ -272,7 +272,7 @@ def check_refused(result: Result, place: str) -> None:
 
 
 # Of a stored table: a type, or nanoseconds, that it does not have when it is read.
-UNREADABLE = ("which tables do not have here", "a value does not fit into timestamp[us]")
+UNREADABLE = ("which is not supported", "a value does not fit into timestamp[us]")
 
 
 def export_back(place: str, call: CallTask) -> pa.Table | None:

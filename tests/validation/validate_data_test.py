@@ -157,7 +157,7 @@ def test_a_full_disk_leaves_the_earlier_result(
     monkeypatch.setattr(validate_data_task, "_page", full)
     result = call(main, *CONTRACT, "--input", "f.csv")
     assert result.code == 1
-    assert "no room to write it" in result.err
+    assert "not enough space to write it" in result.err
     assert Path("validated/flowers/report.html").read_bytes() == before
     assert os.listdir("validated") == ["flowers"]
 

@@ -115,7 +115,7 @@ def refuse_foreign_folder(folder: FilePath, marker: str, *, option: str = "--out
         is_foreign = bool(names := folder.list_entries()) and marker not in names
     if is_foreign:
         raise InputError(
-            f"{folder}: would be replaced, and is not an earlier result of this task. "
+            f"{folder}: would be replaced, but is not an earlier result of this task. "
             f"Choose another {option}."
         )
 
@@ -134,7 +134,7 @@ def stage_upload(destination: RemoteFile) -> Iterator[Path]:
             if error.errno not in NO_ROOM:
                 raise
             raise UserError(
-                f"{folder}: no room to write {destination} before it is sent "
+                f"{folder}: not enough space to write {destination} before it is sent "
                 f"({os.strerror(error.errno or 0)}). Free some space, or set TMPDIR to another "
                 "folder; the earlier output is untouched."
             ) from error

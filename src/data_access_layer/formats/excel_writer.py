@@ -39,8 +39,8 @@ class ExcelWriter:
     def __init__(self, sink: IO[bytes], schema: pa.Schema, *, scratch: Path | None) -> None:
         if len(schema) > SHEET_COLUMNS:
             raise InputError(
-                f"The rows cannot be written as xlsx: a sheet holds {SHEET_COLUMNS:,} columns, "
-                f"these are {len(schema):,}. Leave some out, or choose another format."
+                f"The rows cannot be written as xlsx: a sheet has at most {SHEET_COLUMNS:,} "
+                f"columns, but there are {len(schema):,}. Leave some out, or choose another format."
             )
         options = {
             "constant_memory": True,
@@ -133,8 +133,8 @@ class ExcelWriter:
         longest = pc.max(pc.utf8_length(column)).as_py() or 0
         if longest > CELL_CHARACTERS:
             raise InputError(
-                f"The rows cannot be written as xlsx: column {name!r} has a text of {longest:,} "
-                f"characters, and a cell holds {CELL_CHARACTERS:,}. Leave it out, "
+                f"The rows cannot be written as xlsx: column {name!r} has a string of {longest:,} "
+                f"characters, but a cell holds at most {CELL_CHARACTERS:,}. Leave the column out, "
                 "or choose another format."
             )
         return _map_cells(column, lambda value: (text, value, None))
@@ -168,8 +168,8 @@ def refuse_rows(rows: int) -> None:
     """
     if rows >= SHEET_ROWS:
         raise InputError(
-            f"The rows cannot be written as xlsx: a sheet holds {SHEET_ROWS - 1:,} beside its "
-            f"header, and these are {rows:,} or more. Choose Parquet or CSV."
+            f"The rows cannot be written as xlsx: a sheet has at most {SHEET_ROWS - 1:,} rows "
+            f"below its header, but there are {rows:,} or more. Choose Parquet or CSV."
         )
 
 

@@ -97,7 +97,7 @@ class ParquetFile:
                 yield batch
             if row != file.metadata.num_rows:
                 raise InputError(
-                    f"{self.name}: the footer counts {file.metadata.num_rows:,} rows, the file has "
+                    f"{self.name}: the footer counts {file.metadata.num_rows:,} rows, but the file has "
                     f"{row:,}. Write it again."
                 )
 
@@ -115,7 +115,7 @@ class ParquetFile:
             if absent := [name for name in columns if name not in batch.schema.names]:
                 raise InputError(
                     f"{self.name}: column {absent[0]!r} is a group without columns, which Arrow "
-                    "cannot read. Name the columns to read without it."
+                    "cannot read. Read the other columns."
                 )
             yield batch.select(columns)
 
@@ -141,7 +141,7 @@ class ParquetFile:
             if len(wrong):
                 raise InputError(
                     f"{self.name}: column {name!r}: the timestamp in row "
-                    f"{first_row + wrong[0].as_py():,} has nanoseconds, and its type INT96 is read "
+                    f"{first_row + wrong[0].as_py():,} has nanoseconds, but its type INT96 is read "
                     "in microseconds. Write the file with TIMESTAMP(NANOS)."
                 )
 
@@ -167,8 +167,8 @@ class ParquetFile:
         reason = str(error).splitlines()[0].rstrip(".")
         if isinstance(error, pa.ArrowNotImplementedError):
             return InputError(
-                f"{self.name}: this Parquet file cannot be read here ({reason}). Write it without "
-                "the column or the encoding that is named."
+                f"{self.name}: this Parquet file cannot be read ({reason}). Write it without that "
+                "column or encoding."
             )
         if "crypt" in reason:
             return InputError(
@@ -176,10 +176,10 @@ class ParquetFile:
             )
         if "AWS Error" in reason:
             return InputError(
-                f"{self.name}: the store failed while the file was read ({reason}). Start again."
+                f"{self.name}: the store failed while the file was read ({reason}). Run it again."
             )
         return InputError(
-            f"{self.name}: not a whole Parquet file ({reason}). Was it cut off while it was copied?"
+            f"{self.name}: not a complete Parquet file ({reason}). Was it cut off while it was copied?"
         )
 
 

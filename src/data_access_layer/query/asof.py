@@ -1,10 +1,10 @@
-"""Join each entity to what was known about it at its time: DuckDB's ASOF JOIN, and late arrivals.
+"""Point-in-time join: join each entity to the latest event that was known at the entity's time.
 
-An ASOF JOIN finds the last row that is not after a moment. With late arrivals that is not enough:
-the row that arrived last may be about an older event than one that was there before. So a row that
-was overtaken before it arrived (a later event of the same keys was known already) is dropped first;
-what is left is in the order of events and in the order of arrival at once, and an ASOF JOIN finds
-the latest event that was known.
+DuckDB's ASOF JOIN finds the last row that is not after a timestamp. With late arrivals that is not
+enough: the row that arrived last may be about an older event than a row that arrived before it. So
+rows are dropped first if a later event of the same keys was known before they arrived. The
+remaining rows have the same order by event and by arrival, so an ASOF JOIN finds the latest known
+event.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _NULLABLE: dict[str, Any] = {
     **{f"uint{bits}": f"UInt{bits}" for bits in (8, 16, 32, 64)},
 }
 _ROW_COLUMNS = ("event", "arrived", "position")
-# A row counts from `known` on; only one that is not overtaken by then, and of one moment's only the
-# last, can win. Rows of one event are in the order of (arrived, position), since `known` is.
+# A row counts from `known` on. It can win only if no later event was known by then, and if it is the
+# last row of its `known`. Rows of one event are in the order of (arrived, position), as `known` is.
 _TIMELINE = """
     SELECT {keys}, known, event, position
     FROM (
@@ -45,7 +45,7 @@ _TIMELINE = """
 _JOIN = """
     SELECT entities.position AS entity, timeline.position AS row
     FROM entities ASOF JOIN ({timeline}) AS timeline
-    ON {same_keys} AND entities.moment >= timeline.known
+    ON {same_keys} AND entities.time >= timeline.known
     WHERE {young_enough}
 """
 
@@ -61,32 +61,30 @@ def asof_join(
     tolerance: pd.Timedelta | None = None,
     columns: Sequence[str],
 ) -> pd.DataFrame:
-    """What `rows` knew about each of the `entities` at the entity's time.
+    """Join each entity to the latest of `rows` that was known at the entity's time.
 
-    A row counts for an entity of the same `keys` (of which none is missing) if neither its
-    `row_timestamp` (when what it tells about happened) nor its `available` (when it became known)
-    is after the `entity_timestamp`; a row without one of the two never counts. Of those that count,
-    the latest event wins; among rows of one event the one that became known last (a correction);
-    among those the one that stands last in `rows`. Where the winner's event is more than
-    `tolerance` before the entity's time, there is no match.
+    A row counts for an entity with the same `keys` (none of them missing) if neither its
+    `row_timestamp` (when the event happened) nor its `available` (when it became known) is after
+    the `entity_timestamp`. A row without one of the two never counts. The latest event wins. Among
+    rows of one event, the row that became known last wins (a correction), then the last in `rows`.
+    There is no match if the winning event is more than `tolerance` before the entity's time.
 
     Args:
-        entities: one row per question; keys and a timestamp with a time zone. In any order, each
-            as often as it is there.
+        entities: keys and a timestamp, in any order; an entity may occur several times.
         rows: one row per keys, event and arrival, in any order.
         keys: columns of both.
         entity_timestamp: a column of `entities`, with a time zone.
         row_timestamp: a column of `rows`, with a time zone.
-        available: a column of `rows`, with a time zone; None where each row is known at its event.
-        tolerance: the greatest age of an event; None for any.
-        columns: what to give back, columns of `rows`.
+        available: a column of `rows`, with a time zone; None if rows are known at their event.
+        tolerance: the greatest age of an event; None for no limit.
+        columns: the columns of `rows` to return.
 
     Returns:
         `columns`, one row per entity, in the order and with the index of `entities`. The dtypes are
-        those of `rows`, but for NumPy's integers and booleans, which become pandas' nullable ones.
+        those of `rows`, except that integers and booleans of NumPy become nullable.
 
     Raises:
-        InputError: a column is missing, a timestamp has no time zone, the keys are of two kinds, or
+        InputError: a column is missing, a timestamp has no time zone, a key has different types, or
             the tolerance is negative.
     """
     row_times = [row_timestamp, available or row_timestamp]
@@ -94,19 +92,19 @@ def asof_join(
     _check_columns(rows, [*keys, *row_times, *columns], "rows")
     if not keys:
         raise InputError("A point-in-time join needs at least one key.")
-    moments = [_timestamps(entities, entity_timestamp, "entities")]
-    moments += [_timestamps(rows, name, "rows") for name in row_times]
-    unit = min((moment.type.unit for moment in moments), key=_NANOSECONDS.__getitem__)
-    asked, event, arrived = (_to_integers(moment, unit) for moment in moments)
+    timestamps = [_timestamps(entities, entity_timestamp, "entities")]
+    timestamps += [_timestamps(rows, name, "rows") for name in row_times]
+    unit = min((values.type.unit for values in timestamps), key=_NANOSECONDS.__getitem__)
+    entity_time, *events = (_to_integers(values, unit) for values in timestamps)
     left, right = _align_keys(entities, rows, keys)
     names = [f"key_{number}" for number in range(len(keys))]
-    winners = np.full(len(entities), -1)
     entity, row = _find_matches(
-        pa.table([*left, asked, _positions(entities)], [*names, "moment", "position"]),
-        pa.table([*right, event, arrived, _positions(rows)], [*names, *_ROW_COLUMNS]),
+        pa.table([*left, entity_time, _positions(entities)], [*names, "time", "position"]),
+        pa.table([*right, *events, _positions(rows)], [*names, *_ROW_COLUMNS]),
         names,
         None if tolerance is None else _whole_units(tolerance, unit),
     )
+    winners = np.full(len(entities), -1)
     winners[entity] = row
     taken = {name: _take(rows[name], winners) for name in dict.fromkeys(columns)}
     return pd.DataFrame(taken, index=entities.index, columns=list(taken))
@@ -115,19 +113,19 @@ def asof_join(
 def _find_matches(
     entities: pa.Table, rows: pa.Table, keys: Sequence[str], tolerance: int | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The positions of the entities that have a match, and of the rows that these get."""
+    """The positions of the entities that have a match, and of their matching rows."""
     query = _JOIN.format(
         timeline=_TIMELINE.format(keys=", ".join(keys)),
         same_keys=" AND ".join(f"entities.{key} = timeline.{key}" for key in keys),
         young_enough="true"
         if tolerance is None
-        else f"entities.moment - timeline.event <= {tolerance}",
+        else f"entities.time - timeline.event <= {tolerance}",
     )
     with (
         tempfile.TemporaryDirectory(prefix="asof-") as folder,
         duckdb.connect(":memory:", config={"temp_directory": folder}) as database,
     ):
-        # What misses a key or a moment never counts, and so never has to be sorted.
+        # Rows with a missing key or timestamp never count, so they need not be sorted.
         database.register("entities", entities.drop_null())
         database.register("rows", rows.drop_null())
         found = database.sql(query).fetchnumpy()
@@ -143,7 +141,7 @@ def _check_columns(frame: pd.DataFrame, columns: Iterable[str], what: str) -> No
 
 
 def _timestamps(frame: pd.DataFrame, name: str, what: str) -> pa.Array:
-    """A column of timestamps with a time zone, as Arrow has it: in UTC."""
+    """A column of timestamps with a time zone, as an Arrow array in UTC."""
     values = frame[name]
     arrow = _to_arrow(values)
     if not pa.types.is_timestamp(arrow.type):
@@ -152,24 +150,24 @@ def _timestamps(frame: pd.DataFrame, name: str, what: str) -> pa.Array:
         )
     if not isinstance(values.dtype, pd.DatetimeTZDtype) and arrow.type.tz is None:
         raise InputError(
-            f"{what}: column {name!r}: the timestamps have no time zone. Say which it is, e.g. "
+            f"{what}: column {name!r}: the timestamps have no time zone. Set it, e.g. with "
             f'frame["{name}"].dt.tz_localize("UTC").'
         )
     return arrow
 
 
 def _to_arrow(values: pd.Series[Any]) -> pa.Array:
-    """As Arrow has it; moments in UTC, where the time zone is left out."""
+    """Convert to Arrow; timestamps become UTC without a time zone."""
     if isinstance(values.dtype, pd.DatetimeTZDtype):
-        # Arrow would ask pandas for the values in a way that is to change, and pandas warns.
+        # Arrow would use a deprecated way to get the values, and pandas warns.
         return pa.array(values.dt.tz_convert(None).to_numpy(), from_pandas=True)
     return pa.array(values, from_pandas=True)
 
 
-def _to_integers(moments: pa.Array, unit: str) -> pa.Array:
-    """The moments as whole units since 1970 in UTC: nothing is rounded, so nothing is let in."""
+def _to_integers(timestamps: pa.Array, unit: str) -> pa.Array:
+    """Whole units since 1970 in UTC, without rounding: a rounded timestamp could leak the future."""
     try:
-        return moments.cast(pa.timestamp(unit, moments.type.tz)).cast(pa.int64())
+        return timestamps.cast(pa.timestamp(unit, timestamps.type.tz)).cast(pa.int64())
     except pa.ArrowInvalid as error:
         raise InputError(
             f"A timestamp does not fit into the join's unit, {unit}: {error}. "
@@ -186,7 +184,7 @@ def _whole_units(tolerance: pd.Timedelta, unit: str) -> int:
 def _align_keys(
     entities: pd.DataFrame, rows: pd.DataFrame, keys: Sequence[str]
 ) -> tuple[list[pa.Array], list[pa.Array]]:
-    """The keys of both sides, each pair of one type: whole numbers are compared fastest."""
+    """The keys of both sides, each pair with the same type; text becomes integers, for speed."""
     left, right = [], []
     for key in keys:
         pair = [_decode(_to_arrow(frame[key])) for frame in (entities, rows)]
@@ -204,7 +202,7 @@ def _align_keys(
 
 
 def _encode_texts(left: pa.Array, right: pa.Array) -> list[pa.Array]:
-    """A number for each text, the same on both sides."""
+    """Encode strings as integers, the same on both sides."""
     parts = [
         part.combine_chunks() if isinstance(part, pa.ChunkedArray) else part
         for part in (left, right)
@@ -231,7 +229,7 @@ def _positions(frame: pd.DataFrame) -> pa.Array:
 
 
 def _take(values: pd.Series[Any], positions: NDArray[np.int64]) -> Any:
-    """The values at `positions`, missing at -1; which dtype does not depend on the positions."""
+    """The values at `positions`, missing at -1; the dtype does not depend on the positions."""
     array: Any = values.array
     if isinstance(values.dtype, np.dtype):
         array = values.to_numpy()

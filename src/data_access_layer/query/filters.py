@@ -52,7 +52,7 @@ class AsOf:
         if isinstance(self.keys, str) or not self.keys:
             raise InputError(f"as_of: keys: expected names of columns, got {self.keys!r}.")
         if not isinstance(self.time, datetime) or pd.isna(self.time):
-            raise InputError(f"as_of: moment: expected a datetime, got {self.time!r}.")
+            raise InputError(f"as_of: time: expected a datetime, got {self.time!r}.")
 
     @property
     def time_columns(self) -> tuple[str, ...]:
@@ -113,10 +113,10 @@ def make_query(
     chosen = tuple(known if columns is None else columns)
     _check_columns(chosen, known, name)
     if not chosen:
-        raise InputError(f"{name}: no column is asked for.")
+        raise InputError(f"{name}: no columns are selected.")
     if len(set(chosen)) < len(chosen):
         twice = next(column for column in chosen if chosen.count(column) > 1)
-        raise InputError(f"{name}: column {twice!r} is asked for twice.")
+        raise InputError(f"{name}: column {twice!r} is selected twice.")
     any_of = tuple(
         tuple(_make_condition(condition, known, name) for condition in group)
         for group in _normalize_groups(filters, name)
@@ -190,7 +190,7 @@ def _check_value(value: Any, kind: pa.DataType | str, where: str) -> Any:
         value = value.item()
     if value is None or value is pd.NaT or value is pd.NA or value != value:
         raise InputError(
-            f"{where}: a missing value compares with nothing; ask with 'is' or 'is not' None."
+            f"{where}: a missing value cannot be compared; use 'is' or 'is not' with None."
         )
     for fits, types, described in _VALUES:
         if isinstance(kind, str) or not fits(kind):
@@ -210,7 +210,7 @@ _VALUES: tuple[tuple[Any, Any, str], ...] = (
     (pa.types.is_integer, int | float, "numbers"),
     (pa.types.is_floating, int | float, "numbers"),
     (pa.types.is_string, str, "text"),
-    (pa.types.is_timestamp, datetime | np.datetime64, "times (datetime)"),
+    (pa.types.is_timestamp, datetime | np.datetime64, "timestamps (datetime)"),
     (pa.types.is_date, date, "dates (date)"),
     (pa.types.is_binary, bytes, "bytes"),
 )
@@ -231,6 +231,6 @@ def _time_limits(as_of: AsOf | None, known: Columns, name: str) -> dict[str, dat
     for column in as_of.time_columns:
         if known[column] not in (TIMESTAMP, TIMESTAMP_UTC):
             raise InputError(
-                f"{name}: as_of: column {column!r} holds {known[column]}, expected times."
+                f"{name}: as_of: column {column!r} holds {known[column]}, expected timestamps."
             )
     return {column: _to_utc(as_of.time, known[column]) for column in as_of.time_columns}

@@ -146,7 +146,7 @@ def _copy(filesystem: Any, staged: str, key: str, size: int) -> None:
     """Let a staged object take its place in an account that cannot rename."""
     if size > AZURE_COPY_BYTES:
         raise TooLargeError(
-            f"it has {size / (1 << 20):,.0f} MiB, and Azure replaces more than "
+            f"its size is {size / (1 << 20):,.0f} MiB, and Azure replaces more than "
             f"{AZURE_COPY_BYTES >> 20} MiB as a whole "
             "only in accounts with hierarchical namespace (Data Lake Storage Gen2)."
         )
@@ -227,8 +227,8 @@ def _account_of(location: str) -> str:
     account, dot, domain = host.partition(".")
     if dot and domain != AZURE_HOST:
         raise InputError(
-            f"{location}: expected abfs://container@ACCOUNT.{AZURE_HOST}/…. Another server is "
-            "named by DATASCIENCE_STORES_AZURE_ENDPOINT_URL."
+            f"{location}: expected abfs://container@ACCOUNT.{AZURE_HOST}/…. For another "
+            "server, set DATASCIENCE_STORES_AZURE_ENDPOINT_URL."
         )
     return account
 
@@ -257,7 +257,7 @@ _S3 = Cloud(
     _s3,
     _send,
     "bucket",
-    "Set DATASCIENCE_STORES_S3_KEY and DATASCIENCE_STORES_S3_SECRET, or what AWS' own tools read.",
+    "Set DATASCIENCE_STORES_S3_KEY and DATASCIENCE_STORES_S3_SECRET, or configure the AWS CLI.",
 )
 _GCS = Cloud(
     _gcs,

@@ -153,8 +153,8 @@ class DatabaseTable(TransactionalTable):
                 )
             if what == "column" and name in SYSTEM_COLUMNS:
                 raise InputError(
-                    f"{self.location}: each table of PostgreSQL has a column {name!r} of its own. "
-                    "Rename yours, or leave it out."
+                    f"{self.location}: PostgreSQL reserves the column name {name!r}. Rename the "
+                    "column, or leave it out."
                 )
 
     def _replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
@@ -278,7 +278,7 @@ class DatabaseTable(TransactionalTable):
             )
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise InputError(
-                f"{self.location}: what reads {self._at.scheme}:// is not installed ({error}). "
+                f"{self.location}: the driver of {self._at.scheme}:// is not installed ({error}). "
                 "For PostgreSQL, write postgresql+psycopg://."
             ) from None
 
@@ -287,7 +287,7 @@ class DatabaseTable(TransactionalTable):
             url = make_url(self._at.url)
         except (ArgumentError, ValueError):
             raise InputError(
-                f"{self.location}: is no URL of a database; expected e.g. "
+                f"{self.location}: is not a valid database URL; expected e.g. "
                 "postgresql+psycopg://host/database#schema.table."
             ) from None
         if url.get_backend_name() == "sqlite":
@@ -309,7 +309,7 @@ class DatabaseTable(TransactionalTable):
         except NoSuchTableError:
             known = ", ".join(sorted(self._list_tables(opened))) or "none"
             raise InputError(
-                f"{self.location}: there is no such table. Tables there: {known}."
+                f"{self.location}: there is no such table. Existing tables: {known}."
             ) from None
 
     def _list_tables(self, opened: Connection) -> list[str]:
@@ -353,7 +353,7 @@ class DatabaseTable(TransactionalTable):
             )
         if _TRANSIENT_STATES.fullmatch(state) or (not state and _TRANSIENT_WORDS.search(said)):
             return TransientError(reason)
-        return UserError(f"{self.location}: the database refused ({reason}).")
+        return UserError(f"{self.location}: the database failed ({reason}).")
 
 
 def _columns_of(table: sa.Table) -> Columns:

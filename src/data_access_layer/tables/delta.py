@@ -93,7 +93,7 @@ class DeltaFolder:
         Raises:
             InputError: the table is not whole.
         """
-        with self._translate_errors("is not a whole Delta table"):
+        with self._translate_errors("is not a complete Delta table"):
             return int(self._open_table().count())
 
     def batches(
@@ -104,7 +104,7 @@ class DeltaFolder:
         Raises:
             InputError: the table is not whole, or a column is not there.
         """
-        with self._translate_errors("is not a whole Delta table"):
+        with self._translate_errors("is not a complete Delta table"):
             dataset = self._open_table().to_pyarrow_dataset()
             select_columns(dataset.schema.empty_table(), columns, self.location)
             empty = True
@@ -130,7 +130,7 @@ class DeltaFolder:
             others = bool(self.path.list_entries())
         if others and not self.exists():
             raise InputError(
-                f"{self.path}: the folder does not hold a Delta table, but other files. "
+                f"{self.path}: the folder contains other files, not a Delta table. "
                 f"Choose another {self._option}."
             )
 
@@ -221,7 +221,7 @@ class DeltaFolder:
         """The manifest in the newest commit that has one."""
         if not self.exists():
             raise InputError(f"{self.location}: there is no Delta table.")
-        with self._translate_errors("is not a whole Delta table"):
+        with self._translate_errors("is not a complete Delta table"):
             for commit in self._open_table().history():
                 if METADATA_KEY in commit:
                     return Manifest.parse(str(commit[METADATA_KEY]), self.location)

@@ -127,7 +127,7 @@ class DuckDBTable(DuckDBSource, TransactionalTable):
         path = at.url.removeprefix("duckdb://").removeprefix("/")
         if not path:
             raise InputError(
-                f"{location}: names no file; expected e.g. duckdb:///data/all.duckdb#company."
+                f"{location}: does not name a file; expected e.g. duckdb:///data/all.duckdb#company."
             )
         self._path = Path(path)
         self._schema_name = at.schema or "main"

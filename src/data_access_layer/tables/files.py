@@ -278,7 +278,7 @@ class TableFile:
         for name, (value, kind) in self.partition.items():
             if name in batch.schema.names:
                 raise InputError(
-                    f"{self.name}: column {name!r} is in the file and in the name of its folder."
+                    f"{self.name}: column {name!r} is both in the file and in the name of its folder."
                 )
             one = pa.array([value], pa.string()).cast(kind)
             batch = batch.append_column(name, one.take(pa.array([0] * batch.num_rows, pa.int64())))

@@ -124,7 +124,7 @@ class StoredTable(ABC):
                     yield from slice_batch(batch, batch_rows)
             except TransientError as error:
                 raise UserError(
-                    f"{self.location}: {error}, after a part of the rows was read. Start again."
+                    f"{self.location}: {error}, after some rows were read. Run it again."
                 ) from None
 
     def write(
@@ -162,7 +162,7 @@ class StoredTable(ABC):
                 return self._replace(batches, origin)
             except TransientError as error:
                 raise UserError(
-                    f"{self.location}: {error}. The earlier table is untouched; start again."
+                    f"{self.location}: {error}. The earlier table is untouched; run it again."
                 ) from None
 
     def _retry[T](self, attempt: Callable[[], T]) -> T:

@@ -45,8 +45,8 @@ class FileDestination:
         if isinstance(self.path, Path):
             if self.path.is_dir():
                 raise InputError(
-                    f"{self.path}: is a folder; {self.option} names a file by its ending, or a "
-                    "Delta table by .delta."
+                    f"{self.path}: is a folder. Expected a file, or a Delta table, whose name "
+                    "ends in .delta."
                 )
         elif isinstance(self.path, ObjectFile):
             # Asked now: what is wrong with the store would be found only after all the work.
@@ -55,7 +55,7 @@ class FileDestination:
         check_encoding(self.encoding)
         if self.encoding != "utf-8" and self.format != "csv":
             raise InputError(
-                f"--encoding {self.encoding}: only CSV has a choice; {self.format} has its own."
+                f"--encoding {self.encoding}: applies only to CSV, not to {self.format}."
             )
         if self.format not in OWN_FORMATS:
             self._exports.ExportWriter.check(self.format, rows)

@@ -76,7 +76,7 @@ def test_a_taken_name_is_refused(clone: Path, call: CallTask, name: str, path: s
         ("gone.csv", None, "gone.csv: cannot be read: No such file or directory."),
         ("empty.csv", b"", "empty.csv: the file is empty."),
         ("header.csv", b"usage,churned\n", "header.csv: the file has no rows."),
-        ("rows.parquet", b"PAR1", "rows.parquet: not a whole Parquet file"),
+        ("rows.parquet", b"PAR1", "rows.parquet: not a complete Parquet file"),
         ("rows.xlsx", b"PK", "rows.xlsx: cannot tell the format from the ending '.xlsx'"),
         ("same.csv", ROWS.replace("yes", "no").encode(), "Expected at least two different labels."),
     ],

@@ -62,7 +62,7 @@ def test_an_unreadable_sample_is_refused(clone: Path, call: CallTask) -> None:
         said = refused(clone, call, main, "shops", "--data", "gone.csv")
         assert "gone.csv: cannot be read: No such file or directory." in said
         said = refused(clone, call, main, "shops", "--data", "half.parquet")
-        assert "not a whole Parquet file" in said
+        assert "not a complete Parquet file" in said
 
 
 @pytest.mark.parametrize(
