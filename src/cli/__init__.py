@@ -1,1 +1,1 @@
-"""How a person is spoken to: errors, the skeleton of every task, terminal output."""
+"""Command lines: errors, the skeleton of every task, terminal output."""

@@ -6,27 +6,27 @@ from cli.safe_text import safe
 
 
 class UserError(Exception):
-    """Something failed that a person can fix; the message says what and how.
+    """A failure that the user can fix; the message states what failed and how to fix it.
 
-    The message may hold names, values and locations that somebody else chose: as a string, it has
-    no credentials and no control characters.
+    `str` masks credentials and escapes control characters: a message may contain names, values and
+    locations that somebody else chose.
     """
 
     exit_code = 1
 
     def __str__(self) -> str:
-        """The message, as it may be shown."""
+        """The message, safe to print."""
         return safe(super().__str__())
 
 
 class InputError(UserError):
-    """What was passed (a file, a column, an option) is not as it must be."""
+    """An input (a file, a column, an option) is wrong."""
 
     exit_code = 2
 
 
 class SettingsError(InputError):
-    """A setting is unknown or wrong; `key` and `source` say which one and where it was set."""
+    """A setting is unknown or wrong: `key` is its name, `source` where it was set."""
 
     def __init__(self, key: str, source: str, problem: str) -> None:
         super().__init__(f"{source}: {key}: {problem}")

@@ -1,6 +1,6 @@
-r"""What may be shown of a text that somebody else wrote: no secret, and no control character.
+r"""Mask secrets and escape control characters in text that somebody else wrote.
 
-Errors (`cli.errors`) and output (`cli.terminal`) pass all that they show through `safe`.
+Errors (`cli.errors`) and output (`cli.terminal`) pass everything they print through `safe`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SECRET_NAME = re.compile(
     |(^|[_.-])keys?$""",
     re.I | re.X,
 )
-# Of a URL's query only: elsewhere, a code is a country's.
+# Only in a URL's query: elsewhere, `code` may be a country code.
 _SECRET_PARAMETER = re.compile(r"pass|pwd|key|code|session|sig|auth", re.I)
 _HARMLESS_PARAMETERS = {
     "charset",
@@ -34,11 +34,11 @@ _URI = re.compile(r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<r
 _PARAMETER = re.compile(r"(?P<start>[?&;#])(?P<name>[^=&;#?\s]+)=(?P<value>[^&;#\s]*)")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY")
 DATABASES = {"postgresql", "postgres", "mysql", "mariadb", "sqlite", "oracle", "mssql"}
-# A user of a database, or a container of Azure, is no secret; what is before the `@` of another URL
-# may be a token.
+# A database user or an Azure container is not a secret. In other URLs, the part before the `@` may
+# be a token.
 _WITH_USER = {*DATABASES, "abfs", "abfss"}
 _SHOWN_CONTROLS = {"\n", "\t"}
-# These turn the text after them around: `txt.exe` looks like `exe.txt`.
+# These reverse the direction of text: `txt.exe` looks like `exe.txt`.
 _DIRECTIONS = {
     *map(chr, range(0x202A, 0x202F)),
     *map(chr, range(0x2066, 0x206A)),
@@ -49,14 +49,14 @@ _DIRECTIONS = {
 
 
 def safe(text: str) -> str:
-    """The text without the secrets of URIs, and with control characters as escapes."""
+    """The text with the secrets of URIs masked and control characters escaped."""
     return escaped(masked(text))
 
 
 def escaped(text: str, *, kept: frozenset[str] | set[str] = _SHOWN_CONTROLS) -> str:
-    r"""With an escape such as `\x1b` for each character that a terminal would act on.
+    r"""The text with an escape such as `\x1b` for each character that a terminal would interpret.
 
-    So are bytes of a file's name that are not UTF-8, which nothing can print: `\udcff`.
+    Bytes of a file name that are not UTF-8 are escaped too, as `\udcff`: they cannot be printed.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -64,12 +64,12 @@ def escaped(text: str, *, kept: frozenset[str] | set[str] = _SHOWN_CONTROLS) -> 
 
 
 def on_one_line(text: str) -> str:
-    r"""As `safe`, with line breaks as escapes, too: for a cell of a table, or a name in a line."""
+    r"""As `safe`, but also with line breaks escaped: for a table cell, or a name within a line."""
     return escaped(masked(text), kept=frozenset())
 
 
 def masked(text: str) -> str:
-    """The text with a mask for the credentials of each URI in it."""
+    """The text with the credentials of its URIs masked."""
     return _URI.sub(_masked_uri, text) if ":" in text else text
 
 
@@ -79,14 +79,14 @@ def is_secret_name(name: str) -> bool:
 
 
 def holds_secret(text: str) -> bool:
-    """Whether there is a URI with credentials in a text, or a private key."""
+    """Whether a text contains a URI with credentials, or a private key."""
     return bool(_PRIVATE_KEY.search(text)) or any(
         has_credentials(found[0]) for found in _URI.finditer(text)
     )
 
 
 def has_credentials(uri: str) -> bool:
-    """Whether there is a password or a token in a URI, however many slashes it begins with."""
+    """Whether a URI contains a password or a token, however many slashes it begins with."""
     scheme, colon, rest = uri.partition(":")
     if not colon or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
         return False
@@ -100,7 +100,7 @@ def has_credentials(uri: str) -> bool:
 def _has_userinfo(scheme: str, rest: str) -> bool:
     slashes = len(rest) - len(rest.lstrip("/"))
     rest = rest[slashes:]
-    # A password may hold a slash, which ends the authority for all who do not look for it.
+    # A password may contain a slash, which would end the authority.
     if ":" in rest.rpartition("@")[0]:
         return True
     is_token = slashes >= 2 and scheme.lower().partition("+")[0] not in _WITH_USER

@@ -1,6 +1,6 @@
 """The skeleton of every task: its command line, its exit codes, and how it is interrupted.
 
-Light on purpose: `--help` answers before pandas or scikit-learn are loaded.
+It imports little, so that `--help` prints without loading pandas or scikit-learn.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ TERMINATED = 143
 
 
 class _Terminated(SystemExit):
-    """SIGTERM came."""
+    """The process received SIGTERM."""
 
 
 class TaskSettings(Protocol):
-    """What a task needs of its settings; `config.settings.Settings` is one."""
+    """What a task requires of its settings; `config.settings.Settings` provides it."""
 
     @classmethod
     def load(cls, *, environment: str | None = None, file: Path | str | None = None) -> Self:
@@ -51,9 +51,9 @@ class TaskSettings(Protocol):
 
 @dataclass(frozen=True)
 class TaskContext:
-    """How a task was called, besides its own settings, and what is closed when it ends.
+    """How a task was called, apart from its settings; `stack` is closed when the task ends.
 
-    Without a command line, as in a notebook, `TaskContext()` is one.
+    Without a command line, as in a notebook, use `TaskContext()`.
     """
 
     choices: Mapping[str, str] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class TaskContext:
     stack: ExitStack = field(default_factory=ExitStack, compare=False, repr=False)
 
     def load[S: TaskSettings](self, section: type[S], /) -> S:
-        """One more section, from where the task's own came from."""
+        """Load another section from the same sources as the task's own settings."""
         return section.load(environment=self.environment, file=self.file)
 
 
@@ -83,8 +83,7 @@ def main[S: TaskSettings](
 ) -> NoReturn:
     """Run a task's command line and exit: 0 done, 2 bad input, 1 failed, 130 or 143 interrupted.
 
-    `choices` are options beside the settings' own that must be given, each with a function that
-    lists the values it takes.
+    `choices` are further required options, each with a function that lists its values.
     """
     signal.signal(signal.SIGTERM, _terminate)
 
@@ -107,7 +106,7 @@ def main[S: TaskSettings](
 
 @dataclass(frozen=True)
 class Command[S: TaskSettings]:
-    """One of several things that a command line does; the first line of `doc` sums it up."""
+    """One command of a command line; the first line of `doc` is its summary."""
 
     settings: type[S]
     run: RunTask[S]
@@ -121,7 +120,7 @@ def main_of_commands(
     doc: str | None,
     argv: Sequence[str] | None = None,
 ) -> NoReturn:
-    """Run the command that the command line names first, as `main` runs a task, and exit."""
+    """Run the command that is the first argument, as `main` runs a task, and exit."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     chosen = commands.get(arguments[0]) if arguments else None
     if chosen:
@@ -154,7 +153,7 @@ def main_of_commands(
 def _check_chosen(
     module: str, choices: Mapping[str, Sequence[str]], arguments: Sequence[str]
 ) -> None:
-    """Where a choice among several is missing, show the command for each."""
+    """If a required choice is missing, list the command for each value."""
     given = {argument.partition("=")[0] for argument in arguments}
     if given & {"-h", "--help"}:
         return
@@ -184,7 +183,7 @@ def _exit_code(run: Callable[[], int]) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more at its exit.
+        # The reader of our output is gone; Python would print another error when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
@@ -199,5 +198,5 @@ def _exit_code(run: Callable[[], int]) -> int:
 
 
 def _terminate(signal_number: int, frame: object) -> NoReturn:
-    """Leave as an exception does, so that what is half-written is removed."""
+    """Raise an exception, so that partial output is removed."""
     raise _Terminated(TERMINATED)

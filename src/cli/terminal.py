@@ -1,7 +1,7 @@
-"""What a task shows: tables at its end, progress while it works, colour only on a terminal.
+"""Terminal output of a task: messages, tables, progress; colour only on a terminal.
 
-All of it may hold names and values that somebody else chose. They are text here: rich reads no
-markup in them, and `cli.safe_text` removes secrets and control characters.
+Output may contain names and values that somebody else chose. Rich does not interpret markup in
+them, and `cli.safe_text` masks secrets and escapes control characters.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from rich.tree import Tree
 
 from cli.safe_text import on_one_line, safe
 
-# Where standard error is no terminal, a line now and then shows that the work goes on.
+# If standard error is not a terminal, progress is a line from time to time.
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BEFORE_PROGRESS = 1.0
-# Where nobody watches, no line has to end at the edge of a window.
+# Output that is not a terminal has no window width to fit.
 WIDTH_OF_A_FILE = 160
 
 
 def say(message: str) -> None:
-    """Show one message about what happens, on standard error."""
+    """Print a message on standard error."""
     Console(stderr=True, soft_wrap=True).print(Text(safe(message)))
 
 
 def show(text: str = "", *, bold: bool = False) -> None:
-    """Show a result on standard output."""
+    """Print a result on standard output."""
     Console(soft_wrap=True).print(Text(safe(text), style="bold" if bold else ""))
 
 
@@ -53,10 +53,10 @@ def show_table(
     of_texts: bool = False,
     stderr: bool = False,
 ) -> None:
-    """A small table on standard output, or on standard error, with notes above it.
+    """Print a small table with notes above it.
 
-    The first column names what the others are numbers of, or all are texts and the last one takes
-    what is left of a line.
+    The first column has names, the others numbers. With `of_texts`, all columns are text and the
+    last one takes the rest of the line.
     """
     table = Table(box=SIMPLE_HEAD, show_header=any(columns))
     for number, name in enumerate(columns):
@@ -79,7 +79,7 @@ def show_table(
 
 
 def show_tree(paths: Iterable[PurePath]) -> None:
-    """Relative paths as a tree, on standard output."""
+    """Print relative paths as a tree."""
     trees = {PurePath(): Tree(".")}
     for path in sorted(paths):
         trees[path] = trees[path.parent].add(cell(path.name))
@@ -87,24 +87,24 @@ def show_tree(paths: Iterable[PurePath]) -> None:
 
 
 def prompt(question: str, **options: Any) -> str:
-    """The answer of a person; `options` are those of rich's `Prompt`."""
+    """Ask the user a question; `options` are those of rich's `Prompt`."""
     return str(Prompt.ask(Text(safe(question)), **options))
 
 
 def confirm(question: str) -> bool:
-    """Whether a person agrees; by default, nobody does."""
+    """Ask the user yes or no; the default is no."""
     return Confirm.ask(Text(safe(question)), default=False)
 
 
 def cell(text: str) -> Text:
-    """One cell of a table, in one line."""
+    """A table cell, on one line."""
     return Text(on_one_line(text))
 
 
 def with_progress[T](
     items: Iterable[tuple[int, T]], total: int | None, *, what: str, unit: str = "rows"
 ) -> Iterator[T]:
-    """Yield the second of each pair, and show the sum of the first ones as units that are done."""
+    """Yield the second of each pair, and show the sum of the first ones as progress."""
     console = Console(stderr=True)
     shown = console.is_terminal
     progress = Progress(

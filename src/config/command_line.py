@@ -31,7 +31,7 @@ class _Parser(argparse.ArgumentParser):
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        # The description already says what happens without the option.
+        # The description already states the default.
         return re.sub(r" \(default: (None|\(\)|\*+)?\)$", "", action.help or "")
 
 
@@ -43,7 +43,7 @@ def make_parser(
     prefix: str,
     choices: Mapping[str, Sequence[str]] | None,
 ) -> argparse.ArgumentParser:
-    """The parser of the options that every task has, and of `choices`."""
+    """A parser with the options of every task and with `choices`."""
     parser = _Parser(
         prog=prog,
         description=description,
@@ -71,7 +71,7 @@ def parse(
     arguments: Sequence[str],
     shortcuts: Mapping[str, str],
 ) -> tuple[argparse.Namespace, Mapping[str, Any]]:
-    """Add an option for each field of `settings`, and parse; the mapping has the given fields.
+    """Add an option for each field of `settings`, and parse; the mapping has those that are set.
 
     Raises:
         InputError: an option is unknown or its value is wrong.
@@ -97,13 +97,13 @@ def parse(
 
 
 def suggest(name: str, known: Iterable[str], label: str) -> str:
-    """The end of a message about an unknown name: the closest known one, or all of them."""
+    """The end of a message about an unknown name: the closest known name, or all of them."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; {label}: {', '.join(sorted(known))}."
 
 
 def _add_argument(parser: argparse.ArgumentParser, *names: str, **details: Any) -> argparse.Action:
-    """Name the values of an option as argparse does, not by a Python type."""
+    """Show a value in `--help` as argparse does, not as a Python type."""
     metavar = details.get("metavar", "")
     if metavar in ("int", "float"):
         details["metavar"] = "NUMBER"

@@ -36,18 +36,18 @@ from config.command_line import make_parser, parse, suggest
 
 PREFIX = "DATASCIENCE_"
 Environment = Literal["dev", "staging", "prod"]
-# Sections of other programs are none of our business; one as close as this to ours is a slip.
+# Sections of other programs are ignored, but a name as similar as this to ours is a typo.
 TYPO_CUTOFF = 0.8
 type Source = PydanticBaseSettingsSource
 
 
 class Settings(BaseSettings):
-    """Base of all settings objects: frozen, and every key it does not know is an error."""
+    """Base of all settings objects: frozen; an unknown key is an error."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     section: ClassVar[str]
-    # Further names of options: as the command line has them, each with the other name.
+    # Aliases of options, each with the option's own name.
     shortcuts: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
@@ -59,7 +59,7 @@ class Settings(BaseSettings):
         dotenv_settings: Source,
         file_secret_settings: Source,
     ) -> tuple[Source, ...]:
-        """Only what `load` merged: it asks the sources itself, to know which one set a key."""
+        """Use only the values of `load`, which reads the sources itself and records them."""
         return (init_settings,)
 
     @classmethod
@@ -73,10 +73,10 @@ class Settings(BaseSettings):
         """Merge all layers into one checked object.
 
         `environment` (default: `$DATASCIENCE_ENVIRONMENT`, then `dev`) chooses the packaged TOML
-        file, `file` (default: `$DATASCIENCE_CONFIG`) is a TOML file laid over it.
+        file, `file` (default: `$DATASCIENCE_CONFIG`) is a TOML file that overrides it.
 
         Raises:
-            SettingsError: a key is unknown or its value is wrong; names the key and its source.
+            SettingsError: a key is unknown or its value is wrong.
         """
         layers = [
             _load_packaged_layer(cls, environment or chosen_environment()),
@@ -123,25 +123,25 @@ class Settings(BaseSettings):
         return options, cls.load(values, environment=options.environment, file=options.config)
 
     def describe(self) -> dict[str, str]:
-        """Every key with its value as text; secrets are masked, and credentials in URIs."""
+        """Every key with its value as a string; secrets and credentials in URIs are masked."""
         return {name: masked(str(getattr(self, name))) for name in type(self).model_fields}
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """What one source sets: each key's value, and where a person finds it."""
+    """What one source sets: each key's value, and where it is set."""
 
     origins: Mapping[str, str]
     values: Mapping[str, Any]
 
 
 def environment_prefix(settings: type[Settings]) -> str:
-    """What the names of a section's environment variables start with."""
+    """The prefix of a section's environment variables."""
     return f"{PREFIX}{settings.section.upper()}_"
 
 
 def chosen_environment() -> str:
-    """The environment that counts where the command line names none."""
+    """The environment to use if the command line does not name one."""
     return os.environ.get(f"{PREFIX}ENVIRONMENT", "dev")
 
 
@@ -203,7 +203,7 @@ class _EnvironmentSource(EnvSettingsSource):
         try:
             return super().prepare_field_value(field_name, field, value, value_is_complex)
         except ValueError:
-            # Neither chained nor shown: what could not be parsed may hold a secret anywhere.
+            # Neither chained nor printed: the value may contain a secret.
             raise SettingsError(
                 field_name,
                 f"environment variable {self.env_prefix}{field_name.upper()}",
@@ -212,7 +212,7 @@ class _EnvironmentSource(EnvSettingsSource):
 
 
 def _json_error(text: str) -> str:
-    """Where a text stops being JSON."""
+    """Where a string stops being JSON."""
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
@@ -261,7 +261,7 @@ def _got(field: FieldInfo, value: Any) -> str:
 
 
 def _is_secret(annotation: Any) -> bool:
-    """Whether a value of this type holds a secret, perhaps inside a container."""
+    """Whether a value of this type is a secret, or a container of secrets."""
     kind = get_origin(annotation) or annotation
     return (isinstance(kind, type) and issubclass(kind, SecretStr | SecretBytes | Secret)) or any(
         _is_secret(part) for part in get_args(annotation)

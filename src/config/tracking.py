@@ -1,4 +1,4 @@
-"""Which MLflow models and tools talk to, and how patiently; imports no MLflow itself."""
+"""Which MLflow server to use, and its timeouts; does not import MLflow."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from config.settings import Settings
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 # MLflow reads these when it is imported.
 _VARIABLES = {
-    # Nothing is reported to anybody.
+    # No telemetry.
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "GIT_PYTHON_REFRESH": "quiet",
-    # The address of a run may hold a password, and MLflow prints it as it is.
+    # MLflow prints the URL of a run, which may contain a password.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # Where tqdm is installed it would draw a bar into every log.
+    # If tqdm is installed, it would draw a bar into every log.
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # A server that is down is told within seconds: MLflow's own defaults retry for minutes.
+    # Report a server that is down within seconds: MLflow's defaults retry for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
@@ -44,18 +44,18 @@ class TrackingSettings(Settings):
 
 
 def missing_variables() -> dict[str, str]:
-    """What makes MLflow quiet, and soon done with a server that is down; unless it is set already.
+    """Environment variables for a quiet MLflow with short timeouts, without those already set.
 
-    For the environment, before MLflow is imported.
+    Set them before MLflow is imported.
     """
     return {name: value for name, value in _VARIABLES.items() if name not in os.environ}
 
 
 def server_uri(settings: TrackingSettings) -> str:
-    """The server that the settings or the environment name; empty for the embedded store.
+    """The server of the settings or the environment; empty for the embedded store.
 
     Raises:
-        UserError: the settings demand a server and none is named.
+        UserError: the settings require a server, and none is set.
     """
     uri = settings.uri or os.environ.get(URI_VARIABLE, "")
     if not uri and settings.require_server:

@@ -1,1 +1,1 @@
-"""The only room with doors to stores: tables are read here, whatever holds them."""
+"""Read and write tables in any kind of store; the only package that opens stores."""

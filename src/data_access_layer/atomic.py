@@ -1,10 +1,10 @@
-"""Files and folders that appear whole or not at all.
+"""Write files and folders atomically: completely or not at all.
 
-What is written goes to a hidden place in its destination's folder, and is renamed when it is whole.
-A run that is killed leaves the earlier output as it was; the next run clears what it left behind.
+Output is written to a hidden path in the destination's folder, and renamed when it is complete. A
+run that is killed leaves the earlier output unchanged; the next run removes its leftovers.
 
-Others may write in the same folder (`/tmp`). So nobody can guess the hidden place's name, nothing
-that belongs to somebody else is taken for a leftover, and no link of theirs is followed.
+Other users may write in the same folder (`/tmp`). So the hidden path cannot be guessed, only this
+user's leftovers are removed, and other users' links are not followed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from cli.errors import InputError, UserError
 
 STAGING = ".{name}.writing-{process}"
-# And what SQLite writes next to a database.
+# SQLite also writes a journal next to a database.
 STAGING_TOKEN = r"(-[0-9a-f]{12})?(-journal)?"
 REPLACED = ".{name}.replaced"
 _OTHER_KIND = "{}: is {}, but the output is {}."
@@ -32,16 +32,16 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @contextmanager
 def stage_path(destination: Path, *, option: str = "--output") -> Iterator[Path]:
-    """Yield a path next to `destination`; what is there at the end takes its place.
+    """Yield a path next to `destination`; at the end, its content replaces the destination.
 
-    `option` is what a person chose the destination by. Where the body raises, nothing has changed.
-    A folder at the destination is replaced as a whole; of a link, what it leads to is replaced and
-    the link stays. What replaces a file or a folder has its mode, and where possible its owner: a
-    file has the mode already while it is written.
+    `option` is the option that names the destination. If the body raises, nothing changes. A folder
+    is replaced as a whole. If the destination is a link, its target is replaced. The new file or
+    folder gets the mode of the old one, and its owner if possible; a file has the mode while it is
+    being written.
 
     Raises:
-        InputError: the destination's folder cannot be made or written, or a folder would replace a
-            file, or a file a folder, or the destination is behind somebody else's link.
+        InputError: the destination's folder cannot be created or written, a folder would replace a
+            file, a file would replace a folder, or another user's link leads to the destination.
         UserError: the disk is full.
     """
     refuse_foreign_links(destination, option=option)
@@ -69,7 +69,7 @@ def stage_path(destination: Path, *, option: str = "--output") -> Iterator[Path]
 def refuse_overwriting(
     inputs: Iterable[object], destination: object, *, option: str = "--output"
 ) -> None:
-    """Refuse a destination that an input is, or is in: it would be lost.
+    """Refuse a destination that is an input or contains one: the input would be lost.
 
     Raises:
         InputError: it is.
@@ -89,10 +89,10 @@ def _resolve_place(place: object) -> str:
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Alone among our processes in a folder; for moments. A killed process holds no lock."""
+    """Hold an exclusive lock on a folder, for a short time; it ends with the process."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        # Some network file systems have no locks; there two exports at once are on their own.
+        # Some network file systems have no locks: concurrent exports are not protected there.
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -101,13 +101,13 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def refuse_foreign_links(place: Path, *, option: str = "--output") -> None:
-    """Refuse a place behind a link that somebody else made in a folder where everybody may.
+    """Refuse a path that goes through another user's link in a folder that everybody can write to.
 
-    As Linux itself does (`fs.protected_symlinks`) for whoever opens a file there: such a link would
-    choose which file of ours is replaced.
+    Such a link would choose which of our files is replaced. Linux does the same when a file is
+    opened (`fs.protected_symlinks`).
 
     Raises:
-        InputError: it is behind such a link.
+        InputError: the path goes through such a link.
     """
     whole = Path(os.path.abspath(place))
     for path in (whole, *whole.parents):
@@ -123,7 +123,7 @@ def refuse_foreign_links(place: Path, *, option: str = "--output") -> None:
 
 
 def find_leftovers(destination: Path) -> list[Path]:
-    """What killed runs of this user were writing for `destination`, a resolved path."""
+    """The paths that killed runs of this user left for `destination`, a resolved path."""
     pattern = re.escape(STAGING.format(name=destination.name, process=""))
     found = []
     for entry in list(destination.parent.iterdir()):
@@ -152,16 +152,16 @@ def _make_staging(destination: Path) -> Path:
 
 
 def _create_empty(staging: Path, *, like: Path) -> None:
-    """An empty file, which those who may not read the file that it replaces cannot read either."""
+    """Create an empty file, with the permissions of the file that it will replace."""
     os.close(os.open(staging, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     _copy_permissions(staging, like)
-    # One that is read-only is so at the end.
+    # A read-only mode is set at the end.
     staging.chmod(stat.S_IMODE(staging.stat().st_mode) | stat.S_IWUSR)
     os.utime(staging, ns=(0, 0))
 
 
 def _is_untouched(staging: Path) -> bool:
-    """Whether it is as `_create_empty` made it: whoever opens it for writing sets its time."""
+    """Whether nobody has written to the file of `_create_empty`: a write sets its time."""
     if not staging.is_file():
         return False
     found = staging.stat()
@@ -169,7 +169,7 @@ def _is_untouched(staging: Path) -> bool:
 
 
 def _copy_permissions(path: Path, like: Path) -> None:
-    """Give `path` the mode of what it replaces, and its owner and group where we may."""
+    """Give `path` the mode of the path it replaces, and its owner and group if permitted."""
     wanted, given = like.stat(), path.stat()
     mode = stat.S_IMODE(wanted.st_mode) & 0o777
     if (wanted.st_uid, wanted.st_gid) != (given.st_uid, given.st_gid):
@@ -179,7 +179,7 @@ def _copy_permissions(path: Path, like: Path) -> None:
             with suppress(OSError):
                 os.chown(path, -1, wanted.st_gid)
     if path.stat().st_gid != wanted.st_gid:
-        # What the other group might is not what ours may.
+        # The permissions were those of another group.
         mode &= 0o707 | (mode & 0o007) << 3
     if stat.S_IMODE(path.stat().st_mode) != mode:
         path.chmod(mode)
@@ -207,8 +207,8 @@ def _replace(staging: Path, destination: Path) -> None:
 def _recover(destination: Path) -> None:
     """Undo, or finish, the replacement of a folder that was killed between its two renames.
 
-    Only folders are replaced that way: a file of that name, a link, or what belongs to somebody
-    else, is not what a killed run left.
+    Only folders are replaced that way: a file, a link or another user's folder of that name is not
+    from a killed run.
     """
     replaced = destination.parent / REPLACED.format(name=destination.name)
     if replaced.is_symlink() or not replaced.is_dir() or not _is_ours(replaced):
@@ -220,7 +220,7 @@ def _recover(destination: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether this user made it; an entry that is gone meanwhile is nobody's."""
+    """Whether this user owns it; False if it no longer exists."""
     try:
         return path.lstat().st_uid == os.geteuid()
     except FileNotFoundError:
@@ -228,7 +228,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _is_running(process: int) -> bool:
-    """Whether another process of that number lives; in containers, ours often had it before us."""
+    """Whether another process has that ID; in containers, an earlier run often had our own ID."""
     if process == os.getpid():
         return False
     try:

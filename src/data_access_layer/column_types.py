@@ -1,4 +1,4 @@
-"""The few types that a column has, whatever the store: what is read is the same from all.
+"""The supported column types: a column is read with the same type from every store.
 
 | Arrow                     | pandas                                                       |
 |---------------------------|--------------------------------------------------------------|
@@ -6,7 +6,7 @@
 | int64 (all whole numbers) | `int64`; with missing values `Int64`                          |
 | float64 (decimals too)    | `float64`; a missing value is NaN                             |
 | string                    | `str`; a missing value is NaN                                 |
-| timestamp[us, UTC]        | `datetime64[us, UTC]`, whatever zone the store gives          |
+| timestamp[us, UTC]        | `datetime64[us, UTC]`, converted from the store's time zone    |
 | timestamp[us], date32     | `datetime64[us]`                                              |
 | binary                    | `object`                                                     |
 """
@@ -27,12 +27,12 @@ TIMESTAMP_UTC = pa.timestamp("us", "UTC")
 TIMESTAMP = pa.timestamp("us")
 _TEXT = pd.StringDtype(na_value=float("nan"))
 
-# Text is the store's name of a type that is none of the few: such a column cannot be read.
+# A string is the store's name of a type that is not supported: the column cannot be read.
 type Columns = Mapping[str, pa.DataType | str]
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType | None:
-    """The one of the few types that holds values of `kind`; None where none does."""
+    """The supported type for values of `kind`; None if there is none."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if pa.types.is_timestamp(kind):
@@ -54,13 +54,13 @@ _PLAIN = {
     pa.types.is_date: pa.date32(),
     pa.types.is_binary: pa.binary(),
     pa.types.is_large_binary: pa.binary(),
-    # Nothing but missing values: pandas has them as text, or as numbers that are all NaN.
+    # Only missing values: pandas stores them as text, or as NaN.
     pa.types.is_null: pa.string(),
 }
 
 
 def plain_columns(schema: pa.Schema) -> Columns:
-    """Each column's type here."""
+    """The supported type of each column."""
     return {field.name: plain_type(field.type) or str(field.type) for field in schema}
 
 
@@ -68,7 +68,7 @@ def plain_schema(columns: Columns, chosen: Iterable[str] | None = None, *, name:
     """The schema of some of a table's columns, or of all.
 
     Raises:
-        InputError: a column's type is none of the few.
+        InputError: a column's type is not supported.
     """
     fields = []
     for column in columns if chosen is None else chosen:
@@ -83,7 +83,7 @@ def plain_schema(columns: Columns, chosen: Iterable[str] | None = None, *, name:
 
 
 def cast_to_schema(batch: pa.RecordBatch, schema: pa.Schema, *, name: str) -> pa.RecordBatch:
-    """The batch in the types of `schema`, without loss.
+    """Cast the batch to the types of `schema` without loss.
 
     Raises:
         InputError: a value does not fit.
@@ -103,9 +103,9 @@ def cast_to_schema(batch: pa.RecordBatch, schema: pa.Schema, *, name: str) -> pa
 
 
 def from_frame(frame: pd.DataFrame) -> pa.Table:
-    """The columns as Arrow has them, without the index.
+    """Convert to Arrow, without the index.
 
-    Times with a zone are handed over in UTC: pyarrow asks pandas for them in a deprecated way.
+    Timestamps with a time zone are converted separately: pyarrow uses a deprecated pandas API.
     """
     zoned = [
         position
@@ -124,7 +124,7 @@ def from_frame(frame: pd.DataFrame) -> pa.Table:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """The rows as pandas has them; a column's dtype depends on its missing values alone."""
+    """Convert to pandas; apart from its type, a dtype depends only on missing values."""
     frame: pd.DataFrame = table.to_pandas(
         date_as_object=False, ignore_metadata=True, types_mapper={pa.string(): _TEXT}.get
     )
@@ -141,6 +141,6 @@ _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 
 
 def slice_batch(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
-    """The batch in pieces of at most so many rows; one piece where it has none."""
+    """Split the batch into pieces of at most `rows` rows; one piece if it is empty."""
     for start in range(0, max(batch.num_rows, 1), rows):
         yield batch.slice(start, rows)

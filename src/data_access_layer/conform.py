@@ -1,4 +1,4 @@
-"""Give columns the types that a contract declares, where no value changes by it."""
+"""Convert columns to the types of a contract, if no value changes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _DECIMAL_DIGITS = 38
 
 
 def declared_types(dtypes: Mapping[str, str]) -> dict[str, pa.DataType]:
-    """The pandas dtypes of a contract as Arrow types, where Arrow has such a type."""
+    """Convert the pandas dtypes of a contract to Arrow types, if Arrow has such a type."""
     types = {name: arrow_type(dtype) for name, dtype in dtypes.items()}
     return {name: kind for name, kind in types.items() if kind is not None}
 
 
 def arrow_type(dtype: str) -> pa.DataType | None:
-    """What Arrow calls a pandas dtype; None where Arrow is to look at the values."""
+    """The Arrow type of a pandas dtype; None if Arrow must infer it from the values."""
     known = pd.api.types.pandas_dtype(dtype)
     if isinstance(known, pd.DatetimeTZDtype):
         return pa.timestamp(known.unit, str(known.tz))
@@ -36,10 +36,10 @@ def arrow_type(dtype: str) -> pa.DataType | None:
 def conform(
     batch: pa.RecordBatch, declared: Mapping[str, pa.DataType]
 ) -> tuple[pa.RecordBatch, Sequence[WrongCells]]:
-    """The rows with the declared types, and the values that do not fit, which are missing there.
+    """Convert the rows to the declared types; return also the values that do not fit, now missing.
 
-    Of a column whose type is of another kind (a text where a number is declared, timestamps
-    without a time zone where one is declared), nothing is converted.
+    A column of another kind is not converted: text if a number is declared, or timestamps without
+    a time zone if one is declared.
     """
     wrong: list[WrongCells] = []
     for index, field in enumerate(batch.schema):
@@ -53,7 +53,7 @@ def conform(
 
 
 def conformed_type(given: pa.DataType | None, target: pa.DataType) -> pa.DataType:
-    """The type of a column after `conform`; `given` is None for the texts of a CSV file."""
+    """The type of a column after `conform`; `given` is None for text of a CSV file."""
     if given is None or given == target or pa.types.is_null(given):
         return target
     plain = given.value_type if pa.types.is_dictionary(given) else given
@@ -68,7 +68,7 @@ def _convert(values: pa.Array, target: pa.DataType, name: str) -> tuple[pa.Array
     if values.type == target or not _is_alike(values.type, target):
         return values, []
     if pa.types.is_floating(values.type) and pa.types.is_integer(target):
-        # Whole numbers are floating-point where one was missing: then that one is NaN.
+        # Whole numbers become floating-point if one is missing, and that one is NaN.
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
     try:
         column = cast_exactly(values, target)
@@ -80,7 +80,7 @@ def _convert(values: pa.Array, target: pa.DataType, name: str) -> tuple[pa.Array
     if not len(changed):
         return column, []
     if pa.types.is_floating(target) and not pa.types.is_integer(values.type):
-        # Most of its values would change, not some odd ones.
+        # Most values would change, not only a few.
         return values, []
     rows = tuple(map(int, changed))
     mask = np.zeros(len(values), bool)
@@ -91,7 +91,7 @@ def _convert(values: pa.Array, target: pa.DataType, name: str) -> tuple[pa.Array
 
 
 def _differs(before: pa.Array, after: pa.Array) -> Any:
-    """Which values are not the same in their new type."""
+    """Which values change in their new type."""
     if pa.types.is_decimal(before.type):
         wide = pa.decimal128(_DECIMAL_DIGITS, before.type.scale)
         again = pc.cast(after, wide, safe=False)
@@ -99,7 +99,7 @@ def _differs(before: pa.Array, after: pa.Array) -> Any:
     again = pc.cast(after, before.type, safe=False)
     different = pc.not_equal(again, before)
     if pa.types.is_integer(after.type):
-        # Beyond the range of the type, a conversion is whatever the processor makes of it.
+        # Beyond the range of the type, the result depends on the processor.
         limits = np.iinfo(after.type.to_pandas_dtype())
         outside = pc.or_(
             pc.less(pc.cast(before, pa.float64(), safe=False), float(limits.min)),
@@ -110,7 +110,7 @@ def _differs(before: pa.Array, after: pa.Array) -> Any:
 
 
 def _is_alike(given: pa.DataType, target: pa.DataType) -> bool:
-    """Whether values of one type can be values of the other."""
+    """Whether values of one type can be converted to the other."""
     if is_text(target):
         return is_text(given)
     if pa.types.is_timestamp(target):

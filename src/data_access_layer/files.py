@@ -1,4 +1,4 @@
-"""Which files a location names, in which format they are, and how they are opened."""
+"""Find table files, detect their formats, and open them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FORMATS: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-# Excel is for people: written, and read back by nobody here.
+# Excel is only written, not read.
 WrittenFormat = Literal["parquet", "csv", "jsonl", "xlsx"]
 WRITTEN_FORMATS: dict[str, WrittenFormat] = {**FORMATS, ".xlsx": "xlsx"}
 STANDARD_STREAM = "-"
@@ -34,7 +34,7 @@ MANIFEST_SUFFIX = ".manifest.json"
 PARQUET_MAGIC = b"PAR1"
 
 
-# What text files may be compressed with.
+# Compressions of text files.
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 DELTA_LOG = "_delta_log"
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -45,7 +45,7 @@ class RemoteFile(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name, without folders."""
+        """The file name, without folders."""
 
     @property
     def suffix(self) -> str:
@@ -58,7 +58,7 @@ class RemoteFile(Protocol):
         """The file of that name in the same folder."""
 
     def files(self) -> list[FoundFile]:
-        """The file itself, or all table files in it, if it is a folder."""
+        """The file itself, or all table files in it if it is a folder."""
 
     def child(self, name: str, /) -> Self:
         """The file of that name in it, if it is a folder."""
@@ -76,10 +76,10 @@ class RemoteFile(Protocol):
         """Whether it is there."""
 
     def read_text(self) -> str:
-        """What it holds, in UTF-8."""
+        """Its content, decoded as UTF-8."""
 
     def replace_with(self, file: Path) -> None:
-        """Make a file of this machine take its place, whole or not at all."""
+        """Replace it with a local file, completely or not at all."""
 
     def size(self) -> int:
         """How many bytes it has."""
@@ -89,13 +89,13 @@ class RemoteFile(Protocol):
 
 
 type FilePath = Path | RemoteFile
-# What is directly in a folder: each entry's path, and whether it is a folder itself.
+# The entries of a folder: each path, and whether it is a folder.
 type FolderListing = list[tuple[str, bool]]
 
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file of a table, and the columns that its folders `name=value` stand for."""
+    """A file of a table, and the partition columns of its folders `name=value`."""
 
     path: FilePath
     partition: dict[str, str | None] = field(default_factory=dict)
@@ -111,7 +111,7 @@ def format_of(path: FilePath | PurePosixPath) -> Format:
     """The format that a file's ending names, before the ending of its compression.
 
     Raises:
-        InputError: the ending is none of the known ones, or the format is never compressed so.
+        InputError: the ending is unknown, or the format does not support that compression.
     """
     plain = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
     format = FORMATS.get(plain.suffix.lower())
@@ -132,7 +132,7 @@ def written_format(path: FilePath | PurePosixPath) -> WrittenFormat:
     """The format that a file's ending names, to write it.
 
     Raises:
-        InputError: the ending is none of the known ones.
+        InputError: the ending is unknown.
     """
     format = WRITTEN_FORMATS.get(path.suffix.lower())
     if format is None:
@@ -144,7 +144,7 @@ def written_format(path: FilePath | PurePosixPath) -> WrittenFormat:
 
 
 def open_file(path: FilePath, name: str) -> Any:
-    """A file to read, decompressed where its ending says that it is compressed.
+    """Open a file for reading, and decompress it if its ending names a compression.
 
     Raises:
         InputError: it cannot be opened.
@@ -160,7 +160,7 @@ def _open_local(path: Path, name: str) -> Any:
     import pyarrow as pa
 
     try:
-        # Python opens what Arrow cannot: a name that is not in UTF-8.
+        # Arrow cannot open a name that is not UTF-8; Python can.
         return pa.OSFile(str(path)) if is_utf8(path) else pa.PythonFile(path.open("rb"), "r")
     except OSError as error:
         raise InputError(f"{name}: cannot be read: {_reason(path, error)}.") from error
@@ -185,7 +185,7 @@ def _reason(path: Path, error: OSError) -> str:
 
 
 def is_utf8(path: Path) -> bool:
-    """Whether Arrow can open a file of that name; Python opens all names."""
+    """Whether the path is valid UTF-8: Arrow cannot open other paths."""
     try:
         os.fspath(path).encode()
     except UnicodeEncodeError:
@@ -194,14 +194,14 @@ def is_utf8(path: Path) -> bool:
 
 
 def list_table_files(location: Path) -> list[FoundFile]:
-    """The file itself, or all table files of a folder in the order of their names.
+    """The file itself, or all table files of a folder, sorted by name.
 
-    Subfolders named `column=value` are read too, and are columns. What begins with a dot or an
-    underscore, and manifests, are no tables. Other files are named on standard error.
+    Subfolders named `column=value` are partitions. Manifests and names that begin with a dot or an
+    underscore are skipped. Other files are reported on standard error.
 
     Raises:
-        InputError: nothing is there, it cannot be read, or the folder holds no table, or another
-            folder.
+        InputError: the location does not exist or cannot be read, or the folder contains no table
+            or another folder.
     """
     try:
         if not location.is_dir():
@@ -219,14 +219,16 @@ def _list_folder(folder: str) -> FolderListing:
 def walk_table_files(
     location: str, listed: Callable[[str], FolderListing], file: Callable[[str], FilePath]
 ) -> list[FoundFile]:
-    """All table files of a folder, as `list_table_files` says, wherever it is.
+    """All table files of a local or remote folder, as `list_table_files` finds them.
 
     Raises:
-        InputError: the folder holds no table, or another folder.
+        InputError: the folder contains no table, or another folder.
     """
     files = [FoundFile(file(path), partition) for path, partition in _walk(location, listed, {})]
     if not files:
-        raise InputError(f"{location}: the folder contains no file that ends in {', '.join(FORMATS)}.")
+        raise InputError(
+            f"{location}: the folder contains no file that ends in {', '.join(FORMATS)}."
+        )
     first = files[0]
     for each in files:
         if each.partition.keys() != first.partition.keys():
@@ -271,7 +273,7 @@ def _walk(
 
 
 def is_table(name: str) -> bool:
-    """Whether a file of that name is a table, by its ending."""
+    """Whether a file name has the ending of a table."""
     try:
         format_of(PurePosixPath(name))
     except InputError:
@@ -296,9 +298,9 @@ def file_sha256(path: FilePath) -> str:
 
 @contextmanager
 def copy_standard_input() -> Iterator[Path]:
-    """Standard input as a temporary file whose ending tells its format.
+    """Copy standard input to a temporary file with the ending of its format.
 
-    Parquet is read from its end, so a stream has to be kept; a file keeps memory constant.
+    Parquet is read from its end, so the stream must be stored; a file keeps memory constant.
     """
     with tempfile.TemporaryDirectory(prefix="table-") as folder:
         start = sys.stdin.buffer.read(len(PARQUET_MAGIC))

@@ -1,4 +1,4 @@
-"""A folder of small files, here or in an object store; each appears whole or not at all."""
+"""A folder of small files, local or in an object store; each file is written atomically."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from data_access_layer.tables.objects import ObjectFile
 
 
 class Folder(Protocol):
-    """Files by their names, which have slashes where there are folders in it."""
+    """A folder of files; names may contain slashes, for subfolders."""
 
     @property
     def location(self) -> str:
-        """Where it is, for a person."""
+        """Where it is, for messages."""
 
     def names(self, folder: str) -> list[str]:
-        """The names, seen from there, of the files in a folder in it; sorted."""
+        """The sorted names of the files in a subfolder, relative to the subfolder."""
 
     def read(self, name: str) -> bytes | None:
-        """What a file holds, None where it is not there."""
+        """The content of a file; None if it does not exist."""
 
     def write(self, name: str, content: bytes) -> None:
-        """Put a file there, or in the place of one."""
+        """Write a file, or replace it."""
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it exists."""
 
 
 def open_folder(location: str, settings: StoreSettings) -> Folder:
-    """The folder at a location, which need not be there yet.
+    """Open the folder at a location; it need not exist yet.
 
     Raises:
-        InputError: the location is that of no folder, or has credentials in it.
+        InputError: the location is not a folder, or has credentials in it.
     """
     match parse_location(location):
         case FileLocation(path=path):
@@ -62,7 +62,7 @@ class _LocalFolder:
             return []
         except OSError as error:
             raise self._access_error(folder, "read", error) from error
-        # What is being written just now has a dot before its name.
+        # Files that are being written begin with a dot.
         return sorted(name for name in files if not name.startswith("."))
 
     def read(self, name: str) -> bytes | None:

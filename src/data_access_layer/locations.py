@@ -1,6 +1,6 @@
-"""What a table's location means: a file, an object, a table of a DuckDB file or of a database.
+"""Parse locations of tables: a file, an object, a table of a DuckDB file or of a database.
 
-- `data/company.parquet`, `data/company.csv`: a file; without such an ending a folder of them;
+- `data/company.parquet`, `data/company.csv`: a file; without such an ending, a folder of files;
 - `s3://bucket/company.parquet`, `gs://bucket/…`, `abfs://container@account.dfs.core.windows.net/…`:
   the same in S3, Google Cloud Storage or Azure;
 - `duckdb:///data/all.duckdb#features.company`: a table of a DuckDB file (`////` if absolute);
@@ -44,7 +44,7 @@ class ObjectLocation:
 
 @dataclass(frozen=True)
 class TableLocation:
-    """A table of a database: of a DuckDB file where `scheme` is `duckdb`."""
+    """A table of a database, or of a DuckDB file if `scheme` is `duckdb`."""
 
     scheme: str
     url: str
@@ -56,10 +56,10 @@ type Location = FileLocation | ObjectLocation | TableLocation
 
 
 def parse_location(location: str) -> Location:
-    """What `location` means.
+    """Parse `location`.
 
     Raises:
-        InputError: it holds credentials, names a database but no table, or no store that is known.
+        InputError: it has credentials in it, an unknown scheme, or a database without a table.
     """
     refuse_credentials(location)
     if not location.strip():
@@ -89,7 +89,7 @@ def parse_location(location: str) -> Location:
 
 
 def is_database(location: str) -> bool:
-    """Whether it is the location of a table of a database, or of a DuckDB file.
+    """Whether the location is a table of a database, or of a DuckDB file.
 
     Raises:
         InputError: as `parse_location`.
@@ -107,10 +107,10 @@ def _parse_table_name(name: str, location: str) -> tuple[str | None, str]:
 
 
 def refuse_credentials(location: str) -> None:
-    """Refuse a location with credentials in it, and do not repeat them.
+    """Refuse a location with credentials in it, without repeating them.
 
     Raises:
-        InputError: there are some.
+        InputError: the location has credentials in it.
     """
     if has_credentials(location):
         scheme = location.partition(":")[0]

@@ -1,4 +1,4 @@
-"""Open what an option names: a file, a folder, `-`, an object, a table of a database, or a name.
+"""Open the table that an option names: a file, folder, `-`, object, database table, or name.
 
 | a place is                                            | which means                        |
 |-------------------------------------------------------|------------------------------------|
@@ -11,10 +11,10 @@
 | `abfs://container@account.dfs.core.windows.net/rows`  | the same in Azure                  |
 | `duckdb:///data/all.duckdb#features.company`          | a table of a DuckDB file           |
 | `postgresql+psycopg://host/database#features.company` | a table of any SQLAlchemy database |
-| `company`                                             | the table that [stores.tables] has |
+| `company`                                             | the table in [stores.tables]       |
 
-A package of one model reads and writes files and objects. What opens databases is in the packages
-of all models.
+The package of one model reads and writes files and objects. Only the packages of all models contain
+the libraries for databases.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ DELTA_ENDING = ".delta"
 
 @dataclass(frozen=True)
 class StoreSource:
-    """A table of a DuckDB file, of a database or of Delta as a source.
+    """A table of a DuckDB file, a database or Delta, as a source.
 
     `table` is a `StoredTable`, or has the same `location`, `row_count` and `batches`.
     """
@@ -87,16 +87,16 @@ class StoreSource:
         return str(self.table.location)
 
     def row_count(self) -> int | None:
-        """As the store knows or counts them."""
+        """The number of rows, from the store's metadata or counted."""
         return int(self.table.row_count())
 
     def batches(
         self, batch_rows: int = BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
     ) -> Iterator[Batch]:
-        """Yield the rows as pandas has them, in the types that are declared.
+        """Yield the rows as data frames, with the declared types.
 
         Raises:
-            InputError: there is no such table, or a value is not of its declared type.
+            InputError: the table does not exist, or a value does not have its declared type.
             UserError: the store could not be read.
         """
         declared = declared_types(self.dtypes)
@@ -114,10 +114,10 @@ class StoreSource:
     def record_batches(
         self, batch_rows: int = BATCH_ROWS, *, columns: Sequence[str] | None = None
     ) -> Iterator[RecordBatch]:
-        """Yield the rows as Arrow has them, of `columns` only; at least one batch.
+        """Yield the rows as Arrow batches, only of `columns`; at least one batch.
 
         Raises:
-            InputError: there is no such table, or a column is not there.
+            InputError: the table or a column does not exist.
             UserError: the store could not be read.
         """
         batches: Iterator[pa.RecordBatch] = self.table.batches(columns, batch_rows=batch_rows)
@@ -131,12 +131,12 @@ def open_source(
     dtypes: Mapping[str, str] | None = None,
     texts_as: TextsAs = "exact",
 ) -> TableFiles | StoreSource:
-    """The table that `place` names; `dtypes` are the columns that a contract declares.
+    """Open the table that `place` names; `dtypes` are the columns that a contract declares.
 
-    The settings are loaded only for a place that is not a file. The end of the task closes it.
+    Settings are loaded only if the place is not a file. The table is closed when the task ends.
 
     Raises:
-        InputError: nothing is there, or this package does not have what reads it.
+        InputError: the table does not exist, or this package lacks the library that reads it.
         UserError: the store denies access, or does not answer.
     """
     if place == STANDARD_STREAM:
@@ -165,14 +165,13 @@ def open_destination(
     encoding: str = "utf-8",
     formulas: Formulas = "keep",
 ) -> Destination:
-    """Where the table that `place` names is written, in `format` or the one that its ending names.
+    """The destination that `place` names, in `format` or the format of its ending.
 
-    Nothing is connected to or changed before the destination's `check`. `encoding` and `formulas`
-    are for CSV.
+    It does not connect or change anything before `check`. `encoding` and `formulas` are for CSV.
 
     Raises:
-        InputError: neither `format` nor the ending is one, or this package does not have what
-            writes it.
+        InputError: neither `format` nor the ending names a format, or this package lacks the
+            library that writes it.
     """
     place = _resolve_name(place, context)
     at = parse_location(place)
@@ -188,7 +187,7 @@ def open_destination(
 
 
 def destination_folder(place: str, context: TaskContext) -> Path | ObjectFile | None:
-    """The folder of files that `place` names as a destination; None where it names one table."""
+    """The folder of files that `place` names as a destination; None if it is a single table."""
     place = _resolve_name(place, context)
     at = parse_location(place)
     if isinstance(at, TableLocation):
@@ -199,7 +198,7 @@ def destination_folder(place: str, context: TaskContext) -> Path | ObjectFile | 
 
 
 def open_path(place: str, context: TaskContext, *, option: str) -> Path | ObjectFile:
-    """The file or folder, here or in an object store, that `place` names.
+    """The file or folder that `place` names, on this machine or in an object store.
 
     Raises:
         InputError: it is a table of a database.
@@ -213,7 +212,7 @@ def open_path(place: str, context: TaskContext, *, option: str) -> Path | Object
 
 
 def read_text(place: str, context: TaskContext, *, option: str) -> str:
-    """What the file or object holds, in UTF-8.
+    """Read a file or object as UTF-8.
 
     Raises:
         InputError: it cannot be read.
@@ -229,12 +228,12 @@ def read_text(place: str, context: TaskContext, *, option: str) -> str:
 def refuse_own_input(
     source: TableFiles | StoreSource, destination: object, *, option: str = "--output"
 ) -> None:
-    """Refuse a destination that is, holds, or is in, what is read.
+    """Refuse a destination that is the source, contains it, or is in it.
 
     `destination` is the path of a file or folder, or a `Destination`.
 
     Raises:
-        InputError: it is.
+        InputError: the destination overlaps the source.
     """
     path = getattr(destination, "path", destination)
     if isinstance(path, Path | ObjectFile):
@@ -256,7 +255,7 @@ def refuse_own_input(
 
 
 def _parse_table(location: str) -> TableLocation | None:
-    """The table of a database that a location names, in PostgreSQL with its usual schema."""
+    """The database table of a location; in PostgreSQL, the default schema is `public`."""
     at = parse_location(location) if "#" in location and "://" in location else None
     if not isinstance(at, TableLocation):
         return None
@@ -265,10 +264,10 @@ def _parse_table(location: str) -> TableLocation | None:
 
 
 def read_plain(source: TableFiles | StoreSource) -> pd.DataFrame:
-    """All rows, in the few types of `data_access_layer.column_types`.
+    """Read all rows, with the types of `data_access_layer.column_types`.
 
     Raises:
-        InputError: the source cannot be read, has no rows, or a column of another type.
+        InputError: the source cannot be read, has no rows, or has a column of another type.
     """
     batches = list(source.record_batches())
     schema = plain_schema(plain_columns(batches[0].schema), name=source.name)
@@ -294,19 +293,19 @@ def _is_delta(path: Path | ObjectFile) -> bool:
 
 
 def _is_name(place: str) -> bool:
-    """Whether it is the name of a stored table: a word that is the name of no file."""
+    """Whether it is the name of a stored table: a word, and not an existing file."""
     return re.fullmatch(r"\w+", place) is not None and not Path(place).exists()
 
 
 def _resolve_name(place: str, context: TaskContext) -> str:
-    """Where the table of that name is, if the settings name one so; else the place itself."""
+    """The location of the table of that name in the settings; else the place itself."""
     if not _is_name(place):
         return place
     return context.load(StoreSettings).tables.get(place, place)
 
 
 def _find_table(name: str, settings: StoreSettings) -> str:
-    """Where the settings say that a table is, else below their root."""
+    """The location of a table in the settings, else below their root."""
     location = settings.location_of(name)
     if name not in settings.tables and "://" not in location and not Path(location).exists():
         raise InputError(

@@ -1,6 +1,6 @@
-"""Modules that only some packages have: imported by name, so that Pants infers no dependency.
+"""Modules that only some packages contain: imported by name, so that Pants infers no dependency.
 
-A package has one of them, and the library behind it, where its BUILD file says so.
+A package contains such a module and its library if its BUILD file lists the module.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from typing import Any
 
 from cli.errors import InputError
 
-# Seen from here: whole names, with two dots, would be inferred (`string_imports` in pants.toml).
+# Relative: Pants would infer full names, with two dots (`string_imports` in pants.toml).
 STORES = "stores"
 DELTA = "tables.delta"
 EXPORTS = "formats.export_writer"
 
 
 def import_optional(name: str, *, place: str) -> Any:
-    """The module of that name in `data_access_layer`, which reads or writes `place`.
+    """Import the module of that name in `data_access_layer`, to read or write `place`.
 
     Raises:
-        InputError: this package does not have it, or the library that it needs.
+        InputError: this package lacks the module or its library.
     """
     try:
         return importlib.import_module(f".{name}", __package__)

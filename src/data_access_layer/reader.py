@@ -1,4 +1,4 @@
-"""A table that is read batch by batch, in memory that does not grow with the table."""
+"""Read tables batch by batch, in constant memory."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from data_access_layer.conform import arrow_type
 from data_access_layer.formats.csv import SHOWN_ROWS, WrongCells, in_rows
 from data_access_layer.settings import BATCH_ROWS
 
-# For those who pass rows on and may not import Arrow themselves.
+# For modules that pass rows on and may not import Arrow.
 type RecordBatch = pa.RecordBatch
-# What becomes of cells that are not of their declared type.
+# How to handle cells that do not have their declared type.
 type WrongCellsMode = Literal["raise", "keep"]
 
 
@@ -29,7 +29,7 @@ class NoRowsError(InputError):
 class Batch:
     """Consecutive rows of one file; `first_row` counts the file's data rows from 1.
 
-    `wrong` are cells that are not of their column's declared type; in `frame`, they are missing.
+    `wrong` are cells that do not have their column's declared type; in `frame`, they are missing.
     """
 
     source: str
@@ -39,34 +39,34 @@ class Batch:
 
 
 class Table(Protocol):
-    """A named table that is read in batches; `row_count` is None where only reading would tell."""
+    """A named table that is read in batches."""
 
     @property
     def name(self) -> str:
-        """What a message about the table calls it."""
+        """The table's name in messages."""
 
     def row_count(self) -> int | None:
-        """How many rows there are, where that is known before they are read."""
+        """The number of rows; None if it is unknown before reading."""
 
     def batches(
         self, batch_rows: int = BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
     ) -> Iterator[Batch]:
         """Yield the rows in order, at most `batch_rows` at a time.
 
-        Cells that are not of their declared type raise an error that names the first rows of each
-        column. Where `wrong_cells` is `keep`, they are missing in the frame, and in `wrong`.
+        Cells that do not have their declared type raise an error that names the first rows of each
+        column. If `wrong_cells` is `keep`, they are missing in the frame, and listed in `wrong`.
         """
 
 
 def total_rows(tables: Iterable[Table]) -> int | None:
-    """The rows of all tables; None where one does not know before it is read."""
+    """The number of rows of all tables; None if one is unknown before reading."""
     counts = [table.row_count() for table in tables]
     return None if None in counts else sum(count or 0 for count in counts)
 
 
 @dataclass(frozen=True)
 class FrameTable:
-    """A table that is in memory already."""
+    """A table in memory."""
 
     frame: pd.DataFrame
     name: str
@@ -85,9 +85,9 @@ class FrameTable:
 
 
 def even_batches(batches: Iterable[RecordBatch], rows: int) -> Iterator[RecordBatch]:
-    """Yield the same rows, `rows` at a time but for the last; at least one batch if there is one.
+    """Yield the same rows, `rows` at a time except for the last batch; at least one batch if any.
 
-    What is written then does not depend on how the rows happened to come.
+    So the output does not depend on the batches of the input.
     """
     waiting: list[pa.RecordBatch] = []
     count, total, batch = 0, 0, None
@@ -113,7 +113,7 @@ def _concatenate(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
 
 
 class WrongCellReport:
-    """Counts the cells of a table that are not of their declared type."""
+    """Counts the cells of a table that do not have their declared type."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -123,14 +123,14 @@ class WrongCellReport:
         return bool(self._found)
 
     def add(self, wrong: Iterable[WrongCells], first_row: int) -> None:
-        """Count some more, of a batch that begins with that row."""
+        """Add the cells of a batch that begins with that row."""
         for cells in wrong:
             first, count, rows = self._found.get(cells.column, (cells, 0, []))
             shown = [first_row + row for row in cells.rows[: SHOWN_ROWS - len(rows)]]
             self._found[cells.column] = first, count + len(cells.rows), rows + shown
 
     def error(self) -> InputError:
-        """All of them as one error."""
+        """All wrong cells as one error."""
         return InputError(
             "\n".join(
                 f"{self._name}: column {column!r}: expected {first.expected}, got e.g. "
@@ -141,7 +141,7 @@ class WrongCellReport:
 
 
 def rename_conflicts(frame: pd.DataFrame, names: Iterable[str], *, ending: str) -> pd.DataFrame:
-    """The frame, its columns that have one of `names` renamed: no column overwrites another."""
+    """Rename the columns that have one of `names`, so that no column overwrites another."""
     names = list(names)
     taken = {*map(str, frame.columns), *names}
     renamed: dict[str, str] = {}
@@ -155,12 +155,12 @@ def rename_conflicts(frame: pd.DataFrame, names: Iterable[str], *, ending: str) 
 
 
 def to_frame(batch: RecordBatch, dtypes: Mapping[str, str]) -> pd.DataFrame:
-    """The rows, numbered from 0: the contract's columns as pandas has them, others as Arrow has.
+    """Convert to pandas: the contract's columns with pandas' dtypes, others with Arrow's.
 
-    As pandas has them, whole numbers would be floating-point in just those batches that miss one.
-    What pandas noted about an index is ignored: that is a column like any other.
+    With pandas' dtypes, whole numbers would be floating-point only in batches with a missing value.
+    An index in pandas' metadata is an ordinary column.
     """
-    # pandas parses its own note in the metadata even where it is to ignore it.
+    # pandas parses its metadata even with `ignore_metadata`.
     batch = batch.replace_schema_metadata()
     known = [
         field.name

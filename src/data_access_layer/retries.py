@@ -1,4 +1,4 @@
-"""Try again what may work the next time, and say so; leave at once what never will."""
+"""Retry transient errors, and report each retry."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ LONGEST_PAUSE = 30.0
 
 
 class TransientError(Exception):
-    """A store did not answer, or not now; its text is for a person, without credentials."""
+    """A store does not answer now; the message has no credentials."""
 
 
 def with_retries[T](attempt: Callable[[], T], settings: StoreSettings, *, name: str) -> T:
-    """What `attempt` returns, tried again while it raises `TransientError`.
+    """Call `attempt`, again while it raises `TransientError`.
 
-    Pauses double from `retry_seconds` to half a minute, with some chance in them: those who failed
-    together shall not come back together.
+    Pauses double from `retry_seconds` to half a minute, with random jitter: clients that failed
+    together should not retry together.
 
     Raises:
-        UserError: it failed as often as it may.
+        UserError: all attempts failed.
     """
 
-    def tell(state: RetryCallState) -> None:
+    def report(state: RetryCallState) -> None:
         assert state.outcome
         assert state.next_action
         say(
@@ -45,7 +45,7 @@ def with_retries[T](attempt: Callable[[], T], settings: StoreSettings, *, name: 
     def give_up(state: RetryCallState) -> NoReturn:
         assert state.outcome
         tries = state.attempt_number
-        # Not chained: what a driver raises may hold what it connected with.
+        # Not chained: a driver's error may contain credentials.
         raise UserError(
             f"{name}: {state.outcome.exception()}, {tries} time{'s' if tries > 1 else ''}. "
             "Is the store up, and can it be reached from here?"
@@ -57,7 +57,7 @@ def with_retries[T](attempt: Callable[[], T], settings: StoreSettings, *, name: 
         wait=wait_exponential_jitter(
             multiplier=settings.retry_seconds, max=LONGEST_PAUSE, jitter=settings.retry_seconds
         ),
-        before_sleep=tell,
+        before_sleep=report,
         retry_error_callback=give_up,
     )
     return retrying(attempt)

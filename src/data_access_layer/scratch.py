@@ -1,4 +1,4 @@
-"""Where this process keeps what does not fit into memory."""
+"""Where this process stores data that does not fit into memory."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from functools import lru_cache
 
 @lru_cache(maxsize=1)
 def make_private_folder() -> str:
-    """A temporary folder (TMPDIR) of this process, which only this user opens.
+    """Create a temporary folder of this process (in TMPDIR) that only this user can open.
 
-    DuckDB gives its files names that can be guessed: in a folder where everybody may write, such as
-    `/tmp`, somebody's link would choose what they replace.
+    DuckDB's file names can be guessed. In a folder that everybody can write to, such as `/tmp`,
+    another user's link could choose which file they replace.
     """
     folder = tempfile.mkdtemp(prefix="duckdb-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

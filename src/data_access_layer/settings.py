@@ -1,4 +1,4 @@
-"""Where tables are, what opens their stores, and how many rows are read at a time."""
+"""Locations of tables, credentials of their stores, and the size of batches."""
 
 from __future__ import annotations
 
@@ -15,19 +15,17 @@ type BatchRows = Annotated[int, Field(gt=0, description="Rows that are in memory
 
 
 class StoreSettings(Settings):
-    """Where each table lies; a table moves to another store by a change of these alone.
+    """The location of each table: to move a table to another store, change only these settings.
 
-    Credentials are here and nowhere else, best as environment variables:
-    `DATASCIENCE_STORES_DATABASE_PASSWORD`, `DATASCIENCE_STORES_S3_SECRET`. Where those of a cloud
-    are not set, its own tools' are used: environment variables, profiles, the role of the machine.
-    For Google Cloud Storage there are no others.
+    Set credentials here and nowhere else, preferably as environment variables:
+    `DATASCIENCE_STORES_DATABASE_PASSWORD`, `DATASCIENCE_STORES_S3_SECRET`. If a cloud's are not
+    set, those of its own tools are used: environment variables, profiles, the role of the machine.
+    Google Cloud Storage always uses those of its own tools.
     """
 
     section: ClassVar[str] = "stores"
 
-    root: str = Field(
-        "data", description="folder or URL where tables without a location of their own lie"
-    )
+    root: str = Field("data", description="folder or URL of the tables that are not in `tables`")
     tables: dict[str, str] = Field(
         default_factory=dict, description="locations of tables, by the tables' names"
     )
@@ -44,21 +42,21 @@ class StoreSettings(Settings):
     azure_endpoint_url: str | None = Field(None, description="a server other than Azure's")
     database_user: str | None = Field(None, description="user of the databases")
     database_password: SecretStr | None = Field(None, description="password of the databases")
-    retries: int = Field(4, ge=0, description="how often a transient fault is tried again")
+    retries: int = Field(4, ge=0, description="how often to retry after a transient failure")
     retry_seconds: float = Field(
-        0.5, ge=0, description="pause before the first further try; it doubles from then on"
+        0.5, ge=0, description="pause before the first retry; it doubles with each retry"
     )
     timeout_seconds: int = Field(10, gt=0, description="how long a store may take to answer")
     write_samples: bool = Field(
-        False, description="whether a view writes its sample where no table is"
+        False, description="whether a view writes its sample if its table does not exist"
     )
 
     def location_of(self, name: str) -> str:
-        """Where the table of that name is: as `tables` says, else below `root`."""
+        """The location of the table of that name: in `tables`, else below `root`."""
         return self.tables.get(name, f"{self.root.rstrip('/')}/{name}.parquet")
 
     def mask_secrets(self, text: str) -> str:
-        """The text without a secret of these settings."""
+        """The text with the secrets of these settings masked."""
         for secret in (self.s3_key, self.s3_secret, self.azure_key, self.database_password):
             if secret and secret.get_secret_value():
                 text = text.replace(secret.get_secret_value(), MASK)
@@ -69,7 +67,7 @@ class StoreSettings(Settings):
     )
     @classmethod
     def _refuse_credentials(cls, value: Any) -> Any:
-        """Refused here, with an error of ours: what pydantic raises would show the value."""
+        """Refuse credentials here: the error of pydantic would show the value."""
         for location in value.values() if isinstance(value, dict) else [value]:
             refuse_credentials(str(location))
         return value

@@ -1,6 +1,6 @@
-"""Open a table by its name or its location; which store that is, only the configuration knows.
+"""Open a table by its name or its location.
 
-What opens object stores and databases is imported when a location asks for it.
+The libraries for object stores and databases are imported only if a location requires them.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from data_access_layer.tables.stored_table import StoredTable
 def open_table(
     name: str, settings: StoreSettings, *, dtypes: Mapping[str, str] | None = None
 ) -> StoredTable:
-    """The table of that name: where `settings.tables` says, else below `settings.root`.
+    """The table of that name: at its location in `settings.tables`, else below `settings.root`.
 
-    `dtypes` are the columns that a contract declares, by their pandas dtype: what a text file holds
-    is read as that. Nothing is read or connected to yet.
+    `dtypes` are the columns that a contract declares, by their pandas dtype; text files are read
+    with these types. It does not connect or read yet.
 
     Raises:
-        InputError: the name cannot be that of a table, or its location is none.
+        InputError: the name or the location is not valid.
     """
     if name not in settings.tables and not re.fullmatch(r"\w[\w.-]*", name):
         raise InputError(f"{name!r} is not a valid table name: expected letters, digits, _ and -.")
@@ -38,7 +38,7 @@ def open_location(location: str, settings: StoreSettings) -> StoredTable:
     """The table at a location, as `data_access_layer.locations` describes them.
 
     Raises:
-        InputError: the location is none, or has credentials in it.
+        InputError: the location is not valid, or has credentials in it.
     """
     return _open(location, location, settings)
 

@@ -1,4 +1,4 @@
-"""What is particular to text files: their encoding, and texts that a spreadsheet would run."""
+"""Text files: their encoding, and text that a spreadsheet would run as a formula."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import pyarrow.compute as pc
 from cli.errors import InputError
 from data_access_layer.types import is_text
 
-# OWASP's list of what makes a cell of a CSV file a formula in Excel, LibreOffice and others; the
-# last four are the full-width signs, which Excel takes for the others.
+# OWASP's list of characters that make a CSV cell a formula in Excel, LibreOffice and others. The
+# last four are full-width signs, which Excel treats like the others.
 FORMULA_START = "^[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]"
 Formulas = Literal["keep", "escape"]
 
 
 def count_formula_texts(batch: Any) -> dict[str, int]:
-    """How many texts of each column a spreadsheet would take for a formula."""
+    """Count the values of each column that a spreadsheet would run as a formula."""
     counts = {}
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if is_text(column.type):
@@ -34,12 +34,12 @@ def count_formula_texts(batch: Any) -> dict[str, int]:
 
 
 def formula_names(names: Iterable[str]) -> list[str]:
-    """Which names of columns a spreadsheet would take for formulas: a header is a cell, too."""
+    """The column names that a spreadsheet would run as formulas: a header is a cell too."""
     return [name for name in names if re.match(FORMULA_START, name)]
 
 
 def count_formulas(batches: Iterable[Any], found: Counter[str]) -> Iterator[Any]:
-    """Yield the batches; count into `found` the texts, and names, that a spreadsheet would run."""
+    """Yield the batches; count in `found` the values and names that a spreadsheet would run."""
     for number, batch in enumerate(batches):
         if number == 0:
             found.update(formula_names(batch.schema.names))
@@ -48,7 +48,7 @@ def count_formulas(batches: Iterable[Any], found: Counter[str]) -> Iterator[Any]
 
 
 def formula_warning(found: Mapping[str, int], advice: str) -> str:
-    """What to say of texts in a CSV file, counted by their columns, that are formulas elsewhere."""
+    """A warning about formulas in a CSV file, counted by column."""
     columns = ", ".join(f"{name!r} ({count:,})" for name, count in sorted(found.items()))
     return (
         f"A spreadsheet would run text in these columns as formulas: {columns}. The text is not "
@@ -57,9 +57,9 @@ def formula_warning(found: Mapping[str, int], advice: str) -> str:
 
 
 def escape_formulas(table: pa.Table) -> pa.Table:
-    """With an apostrophe before each text that a spreadsheet would run, as OWASP advises.
+    """Put an apostrophe before each value and column name that a spreadsheet would run.
 
-    So it is before the name of a column.
+    OWASP advises this.
     """
     names = set(formula_names(table.column_names))
     table = table.rename_columns([f"'{one}" if one in names else one for one in table.column_names])
@@ -77,10 +77,10 @@ def _texts(column: Any) -> Any:
 
 
 def check_encoding(encoding: str) -> None:
-    """Refuse an encoding that Python does not know, or that is none of text.
+    """Refuse an encoding that Python does not support for text.
 
     Raises:
-        InputError: it is not known.
+        InputError: it is not supported.
     """
     try:
         codecs.lookup(encoding)
@@ -93,7 +93,7 @@ def check_encoding(encoding: str) -> None:
 
 
 class EncodedFile(io.RawIOBase):
-    """Takes UTF-8 and writes it on in another encoding."""
+    """Accepts UTF-8 and writes it in another encoding."""
 
     def __init__(self, target: IO[bytes], encoding: str) -> None:
         super().__init__()
@@ -104,19 +104,19 @@ class EncodedFile(io.RawIOBase):
         self._encode = codecs.getincrementalencoder(encoding)().encode
 
     def writable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def write(self, content: Any, /) -> int:
         """Write UTF-8, which may end within a character."""
-        # Arrow hands out a view of its own buffer.
+        # Arrow passes a view of its own buffer.
         content = bytes(content)
         try:
             self._target.write(self._encode(self._decode(content)))
         except UnicodeEncodeError as error:
             around = error.object[max(0, error.start - 20) : error.end + 20]
             raise InputError(
-                f"The text {around!r} contains {error.object[error.start]!r}, which {self._encoding} "
-                "cannot encode. Choose --encoding utf-8 (or utf-8-sig for Excel)."
+                f"The text {around!r} contains {error.object[error.start]!r}, which "
+                f"{self._encoding} cannot encode. Choose --encoding utf-8 (or utf-8-sig for Excel)."
             ) from error
         return len(content)

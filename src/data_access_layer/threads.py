@@ -1,4 +1,4 @@
-"""Threads beside the one that asks for rows; order and errors stay as without them."""
+"""Compute items in other threads; order and errors are the same as without threads."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import cast
 
 
 def prefetch[T](items: Iterable[T], depth: int = 2) -> Generator[T]:
-    """Yield `items`, of which a thread fetches up to `depth` ahead.
+    """Yield `items`, while a thread fetches up to `depth` of them ahead.
 
-    An error of the thread is raised at its place in the order. Who leaves early calls `close`,
-    which waits for the thread: the garbage collector might do so in the thread itself.
+    An error of the thread is raised at its place in the order. If you stop early, call `close`,
+    which waits for the thread: the garbage collector might run in the thread itself.
     """
     ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
     stopped = threading.Event()
@@ -34,7 +34,7 @@ def prefetch[T](items: Iterable[T], depth: int = 2) -> Generator[T]:
                 if stopped.is_set():
                     return
             put((None, StopIteration()))
-        except BaseException as error:  # handed over to the consumer, which raises it
+        except BaseException as error:  # the consumer raises it
             put((None, error))
         finally:
             if isinstance(items, Generator):
@@ -56,11 +56,11 @@ def prefetch[T](items: Iterable[T], depth: int = 2) -> Generator[T]:
 
 
 def map_in_threads[T, R](function: Callable[[T], R], items: Iterable[T], jobs: int) -> Generator[R]:
-    """Yield `function` of each item, in order, of which `jobs` threads compute one each.
+    """Yield `function` of each item, in order, computed by `jobs` threads.
 
-    An error of `function` is raised at its place in the order. At most `jobs` items are begun and
-    not yet asked for, so that memory does not grow where the consumer is slow: `Executor.map`
-    would begin all of them (its `buffersize` comes with Python 3.14), and joblib's generators do.
+    An error of `function` is raised at its place in the order. At most `jobs` items are computed
+    ahead, so that memory does not grow if the consumer is slow. `Executor.map` would submit all of
+    them (`buffersize` comes with Python 3.14), and so would joblib.
     """
     if jobs == 1:
         yield from map(function, items)

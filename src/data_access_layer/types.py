@@ -1,4 +1,4 @@
-"""Which types of columns each format of a file or table can hold."""
+"""Which column types each format supports, and conversions between types."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ type Holds = Callable[[pa.DataType], bool]
 
 
 def refuse_types(schema: pa.Schema, format: str) -> None:
-    """Refuse what a format cannot hold, each column by its name.
+    """Refuse columns whose type a format does not support.
 
     Raises:
-        InputError: a column's type is none that the format has.
+        InputError: the format does not support a column's type.
     """
     holds = _HOLDS.get(format, _accept_any)
     odd = [field for field in schema if not holds(_plain_type(field.type))]
@@ -33,27 +33,27 @@ def refuse_types(schema: pa.Schema, format: str) -> None:
 
 
 def _shown(kind: pa.DataType) -> str:
-    """The type in one line: the names inside a struct may have line breaks."""
+    """The type on one line: names inside a struct may have line breaks."""
     return repr(str(kind))[1:-1]
 
 
 def reason_of(error: pa.ArrowException) -> str:
-    """What Arrow says went wrong, as the end of a sentence; it may be in several parts."""
+    """Arrow's error message, as the end of a sentence."""
     return ". ".join(str(part).rstrip(".") for part in error.args)
 
 
 def refuse_names(names: Sequence[str], format: str) -> None:
-    """Refuse names of columns that a format cannot hold, or cannot tell apart.
+    """Refuse column names that a format does not support or cannot distinguish.
 
     Raises:
-        InputError: a column has no name, or one that differs from another by case alone.
+        InputError: a column has no name, or two names differ only in case.
     """
     if format not in _NAMED:
         return
-    said = f"The rows cannot be written as {format}: "
+    start = f"The rows cannot be written as {format}: "
     if "" in names:
         raise InputError(
-            f"{said}column {names.index('') + 1} has no name. Rename it, or leave it out: it may "
+            f"{start}column {names.index('') + 1} has no name. Rename it, or leave it out: it may "
             "be the index of a pandas frame."
         )
     seen: dict[str, str] = {}
@@ -61,18 +61,18 @@ def refuse_names(names: Sequence[str], format: str) -> None:
         other = seen.setdefault(name.lower(), name)
         if other != name and format in _CASELESS:
             raise InputError(
-                f"{said}the names of the columns {other!r} and {name!r} differ only in case. "
+                f"{start}the names of the columns {other!r} and {name!r} differ only in case. "
                 "Rename one, or leave it out."
             )
 
 
-# Formats whose columns have names, and those for which upper and lower case are the same.
+# Formats that require column names, and formats that ignore case.
 _NAMED = ("jsonl", "delta", "sql", "sqlite", "duckdb")
 _CASELESS = ("jsonl", "delta", "sqlite", "duckdb")
 
 
 def to_plain_types(table: pa.Table) -> pa.Table:
-    """The same values, in types that all of Arrow knows: no dictionaries, views, small decimals."""
+    """Convert to types that all of Arrow supports: no dictionaries, views or small decimals."""
     for index, field in enumerate(table.schema):
         target = _plain_type(field.type)
         if target != field.type:
@@ -81,7 +81,7 @@ def to_plain_types(table: pa.Table) -> pa.Table:
 
 
 def convert_types(rows: Any, target_of: Callable[[pa.DataType], pa.DataType], format: str) -> Any:
-    """A record batch or an Arrow table with each column in the type that `target_of` gives for it.
+    """Convert each column of a record batch or table to the type that `target_of` returns.
 
     Raises:
         InputError: a value does not fit without loss.
@@ -104,12 +104,12 @@ def convert_types(rows: Any, target_of: Callable[[pa.DataType], pa.DataType], fo
 
 
 def signed_type(kind: pa.DataType) -> pa.DataType:
-    """The type of whole numbers that every store can read back, for those of 64 bits."""
+    """The type with int64 for uint64, which not every store can read back."""
     return map_leaf_types(kind, lambda leaf: pa.int64() if pa.types.is_uint64(leaf) else leaf)
 
 
 def duckdb_type(kind: pa.DataType) -> pa.DataType:
-    """The type that DuckDB has for values of another: it has no numbers of 16 bits."""
+    """The type that DuckDB stores: it has no 16-bit floating-point numbers."""
     kind = map_leaf_types(
         _plain_type(kind), lambda leaf: pa.float32() if pa.types.is_float16(leaf) else leaf
     )
@@ -117,7 +117,7 @@ def duckdb_type(kind: pa.DataType) -> pa.DataType:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether values of a type are text, however they are stored."""
+    """Whether a type is text, in any representation."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(
@@ -126,15 +126,15 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
-    """A batch without rows, of any types: `empty_table` fails for a UUID inside a struct."""
+    """A batch without rows: unlike `empty_table`, it supports a UUID inside a struct."""
     return pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
 
 
 def select_columns(batch: Any, columns: Sequence[str] | None, name: str) -> Any:
-    """Of a record batch or an Arrow table `columns`, in that order; all where that is None.
+    """Select `columns` of a record batch or table, in that order; all if None.
 
     Raises:
-        InputError: a column is not there.
+        InputError: a column does not exist.
     """
     if columns is None:
         return batch
@@ -153,10 +153,10 @@ def _list_names(schema: pa.Schema) -> str:
 
 
 def cast_exactly(values: Any, target: pa.DataType) -> Any:
-    """Arrow's safe cast, with each decimal as the floating-point number that is nearest to it.
+    """Arrow's safe cast, but with each decimal as the nearest floating-point number.
 
-    Arrow's own conversion is off by one bit for one decimal of seven (0.47 becomes
-    0.47000000000000003); by way of the text it is right.
+    Arrow's own conversion is off by one bit for one decimal in seven (0.47 becomes
+    0.47000000000000003); a conversion by way of text is exact.
 
     Raises:
         pyarrow.ArrowInvalid: a value does not fit.
@@ -167,10 +167,10 @@ def cast_exactly(values: Any, target: pa.DataType) -> Any:
 
 
 def cast_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The columns in the types of `schema`, without loss.
+    """Cast the columns to the types of `schema` without loss.
 
-    Only those of another type: of a struct's columns without any value, Arrow's cast of a list of
-    structs to its own type loses rows.
+    Columns of the same type are not cast: Arrow's cast of a list of structs to its own type loses
+    rows if a field has no values.
     """
     for index, field in enumerate(schema):
         if table.schema.types[index] != field.type:
@@ -179,7 +179,7 @@ def cast_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def to_utc(table: pa.Table) -> pa.Table:
-    """The same moments, in UTC: offsets of old times are no whole minutes, and would be cut."""
+    """Convert timestamps to UTC: old offsets are not whole minutes, and would be truncated."""
     for index, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type) and field.type.tz not in (None, "UTC"):
             target = pa.timestamp(field.type.unit, "UTC")
@@ -188,7 +188,7 @@ def to_utc(table: pa.Table) -> pa.Table:
 
 
 def map_leaf_types(kind: pa.DataType, leaf: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
-    """The type with what `leaf` gives for it, or for each type inside its lists and structs."""
+    """Apply `leaf` to the type, or to each type inside its lists and structs."""
     if pa.types.is_list(kind):
         return pa.list_(map_leaf_types(kind.value_type, leaf))
     if pa.types.is_large_list(kind):
@@ -219,7 +219,7 @@ def _accept_any(kind: pa.DataType) -> bool:
 
 
 def _is_simple(kind: pa.DataType) -> bool:
-    """Numbers, texts, truth, and moments: what one cell or one database column holds."""
+    """Whether a cell or a database column can hold the type: numbers, text, booleans, times."""
     kind = _plain_type(kind)
     return bool(
         pa.types.is_integer(kind)

@@ -1,1 +1,1 @@
-"""Tables out: written beside, renamed when whole, each with its manifest."""
+"""Export tables: written to a temporary place, renamed when complete, each with its manifest."""

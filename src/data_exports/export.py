@@ -8,12 +8,12 @@ Examples:
   python -m data_exports.export --src s3://bucket/rows --dst "duckdb:///all.duckdb#company"
   cat rows.csv | python -m data_exports.export --src - --dst rows.jsonl
 
-What --src and --dst can be: docs/pages/places.md.
+docs/pages/places.md lists what --src and --dst can be.
 
-The destination is replaced as a whole, at the end; a run that is killed leaves it as it was, and
-the next one clears up. Exporting the same rows twice gives the same bytes. `data_exports.verify`
-holds a table against its manifest. Exits with 2 where the input or an option is wrong, 1 where it
-failed.
+The destination is replaced as a whole, at the end. A run that is killed leaves it unchanged; the
+next run cleans up. Exports are reproducible: the same rows give the same bytes.
+`data_exports.verify` compares a table with its manifest. Exits with 2 if the input or an option is
+wrong, and 1 if the export failed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def run(settings: ExportSettings, context: TaskContext) -> int:
-    """Export one table and show a summary."""
+    """Export one table and print a summary."""
     from data_exports.export_task import export
 
     export(settings, context)

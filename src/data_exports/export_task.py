@@ -1,4 +1,4 @@
-"""Exports: rows are read batch by batch, and written beside their destination meanwhile."""
+"""Export a table: read and write it batch by batch."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _ADVICE = "export .xlsx, or set --csv-formulas escape"
 
 
 def export(settings: ExportSettings, context: TaskContext) -> Manifest:
-    """Export one table, whole or not at all, and show a summary.
+    """Export one table, completely or not at all, and print a summary.
 
     Raises:
-        InputError: the table cannot be read, or the destination cannot be there or cannot hold it.
+        InputError: the table cannot be read, or the destination is wrong or cannot hold it.
         UserError: the disk is full, or a store failed.
     """
     started = time.monotonic()
@@ -46,7 +46,7 @@ def export(settings: ExportSettings, context: TaskContext) -> Manifest:
         encoding=settings.encoding,
         formulas=settings.csv_formulas,
     )
-    # In CSV, columns come out as the same texts whatever their type is.
+    # CSV columns keep their text, so their types do not matter.
     texts_as: TextsAs = "text" if destination.format == "csv" else "exact"
     source = open_source(settings.src, context, texts_as=texts_as)
     refuse_own_input(source, destination, option="--dst")
@@ -70,8 +70,8 @@ def export(settings: ExportSettings, context: TaskContext) -> Manifest:
 
 
 def _find_origin(source: TableFiles | StoreSource) -> Origin:
-    """As the manifests of the files say, if each has one and all name the same model version."""
-    # Of an object, the checksum would take as long as the export.
+    """The origin in the files' manifests, if all files have one and name the same model version."""
+    # The checksum of an object would take as long as the export.
     files = [file for file in paths_of([source]) if isinstance(file, Path)]
     manifests = [manifest for file in files if (manifest := _read_own_manifest(file))]
     made = {(m.model, m.model_version, m.git_commit) for m in manifests}

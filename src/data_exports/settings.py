@@ -17,7 +17,7 @@ class ExportSettings(Settings):
 
     src: str = Field(
         "",
-        description="The table to export: a file, a folder, a location, a stored table's name, or -.",
+        description="The table to export: a file, folder, location, stored table's name, or -.",
     )
     dst: str = Field(
         "",
@@ -26,14 +26,17 @@ class ExportSettings(Settings):
     format: Literal["parquet", "csv", "jsonl", "xlsx", "delta"] | None = Field(
         None, description="The format, if the ending of --dst does not name it."
     )
-    columns: str = Field("", description="The columns to export, separated by commas; default: all.")
+    columns: str = Field(
+        "", description="The columns to export, separated by commas; default: all."
+    )
     batch_rows: BatchRows = BATCH_ROWS
     encoding: str = Field(
-        "utf-8", description="The encoding of CSV. Excel recognizes utf-8-sig; JSON Lines are always UTF-8."
+        "utf-8",
+        description="The encoding of CSV. Excel recognizes utf-8-sig; JSON Lines are always UTF-8.",
     )
     csv_formulas: Literal["keep", "escape"] = Field(
         "keep",
-        description="CSV text that a spreadsheet would run as a formula: keep it, or put ' before it.",
+        description="CSV text that a spreadsheet would run: keep it, or put ' before it.",
     )
 
 
@@ -42,4 +45,6 @@ class VerifySettings(Settings):
 
     section: ClassVar[str] = "verify"
 
-    table: str = Field("", description="The table to verify: --dst of an export, or --output of a prediction.")
+    table: str = Field(
+        "", description="The table to verify: --dst of an export, or --output of a prediction."
+    )

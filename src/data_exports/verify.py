@@ -1,4 +1,4 @@
-"""Hold an exported table, or predictions, against the manifest: is it whole, and unchanged?
+"""Check that an exported table, or predictions, match their manifest.
 
 Examples:
   python -m data_exports.verify --table rows.csv
@@ -6,9 +6,9 @@ Examples:
   python -m data_exports.verify --table s3://bucket/rows.parquet
   python -m data_exports.verify --table "postgresql+psycopg://host/db#public.company"
 
-What --table can be: docs/pages/places.md.
+docs/pages/places.md lists what --table can be.
 
-Exits with 1 where the table is not what its manifest says.
+Exits with 1 if the table does not match its manifest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run(settings: VerifySettings, context: TaskContext) -> int:
-    """Verify one table and show its manifest."""
+    """Verify one table and print its manifest."""
     from data_exports.verify_task import verify_and_show
 
     verify_and_show(settings, context)

@@ -1,4 +1,4 @@
-"""Hold a table against its manifest."""
+"""Compare a table with its manifest."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from data_exports.settings import VerifySettings
 
 
 def verify(destination: Destination) -> Manifest:
-    """The manifest of the table that is there, which it keeps.
+    """The manifest of the table, which matches it.
 
     Raises:
         InputError: there is no table, or it has no manifest.
-        UserError: the table is not what its manifest says.
+        UserError: the table does not match its manifest.
     """
     manifest = destination.read_manifest()
     if manifest is None:
@@ -24,8 +24,8 @@ def verify(destination: Destination) -> Manifest:
     rows, checksum = destination.compute_checksum(manifest)
     if rows is not None and rows != manifest.rows:
         raise UserError(
-            f"{destination.location}: has {rows:,} rows, but its manifest states {manifest.rows:,}. "
-            "Export it again."
+            f"{destination.location}: has {rows:,} rows, but its manifest states "
+            f"{manifest.rows:,}. Export it again."
         )
     if checksum != manifest.sha256:
         raise UserError(
@@ -36,7 +36,7 @@ def verify(destination: Destination) -> Manifest:
 
 
 def verify_and_show(settings: VerifySettings, context: TaskContext) -> None:
-    """Verify one table and show its manifest."""
+    """Verify one table and print its manifest."""
     if not settings.table:
         raise InputError("--table is missing. Name the table to verify.")
     destination = open_destination(settings.table, context, option="--table")
@@ -44,7 +44,7 @@ def verify_and_show(settings: VerifySettings, context: TaskContext) -> None:
 
 
 def summarize(manifest: Manifest) -> list[tuple[str, str]]:
-    """What a person wants to know of a manifest."""
+    """The facts of a manifest, with labels to print."""
     model = f"{manifest.model} {manifest.model_version}".strip()
     return [
         ("rows", f"{manifest.rows:,}"),

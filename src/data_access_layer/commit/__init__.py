@@ -1,1 +1,1 @@
-"""Tables that appear whole or not at all, each with its manifest."""
+"""Write tables atomically, each with its manifest."""

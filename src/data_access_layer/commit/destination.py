@@ -1,4 +1,4 @@
-"""Where a table is written: whole or not at all, with its manifest, in any kind of store."""
+"""The destination of a table in any kind of store: written atomically, with its manifest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from data_access_layer.reader import RecordBatch
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What a manifest says about where its rows come from."""
+    """Where rows come from, for their manifest."""
 
     source: str = ""
     model: str = ""
@@ -23,13 +23,13 @@ class Origin:
     as_of: str = ""
 
     def make_manifest(self, **facts: Any) -> Manifest:
-        """The manifest of rows from here; `facts` are what it says of the rows themselves."""
+        """Make the manifest of rows of this origin; `facts` are its facts about the rows."""
         return Manifest(**vars(self), **facts)
 
 
 @runtime_checkable
 class Destination(Protocol):
-    """One table, and its manifest, that rows can replace."""
+    """A table with its manifest, which can be replaced."""
 
     @property
     def location(self) -> str:
@@ -37,10 +37,10 @@ class Destination(Protocol):
 
     @property
     def format(self) -> str:
-        """What the manifest calls its format."""
+        """The name of its format in the manifest."""
 
     def check(self, rows: int | None) -> None:
-        """Refuse early what could only fail after all the work; `rows` where they are known.
+        """Find problems before the work starts; `rows` is the number of rows, if known.
 
         Raises:
             InputError: the destination cannot hold the table.
@@ -48,7 +48,7 @@ class Destination(Protocol):
         """
 
     def replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
-        """Replace the table by these rows, and its manifest with it, or leave both as they were.
+        """Replace the table and its manifest, or leave both unchanged.
 
         Raises:
             InputError: the rows do not have the same columns, or a value does not fit.
@@ -56,11 +56,11 @@ class Destination(Protocol):
         """
 
     def read_manifest(self) -> Manifest | None:
-        """The manifest of the table that is there now.
+        """Read the manifest of the current table.
 
         Raises:
-            InputError: there is no table.
+            InputError: the table does not exist.
         """
 
     def compute_checksum(self, manifest: Manifest) -> tuple[int | None, str]:
-        """The rows, if counted, and the checksum of the table that is there now."""
+        """The number of rows, if counted, and the checksum of the current table."""

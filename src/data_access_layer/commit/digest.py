@@ -1,8 +1,8 @@
-"""A checksum of rows, wherever they lie: for tables that are not one file.
+"""A checksum of rows in any store, for tables that are not one file.
 
-Each row is rendered as JSON, which is the same whatever type a store gives a number or a text; the
-sum of the rows' SHA-256, modulo 2**256, does not depend on their order, which not every store
-keeps, and counts a row that is there twice as two.
+Each row is rendered as JSON, which does not depend on the store's types. The checksum is the sum of
+the rows' SHA-256 modulo 2**256. It does not depend on the order of the rows, which not every store
+keeps, and it counts duplicate rows.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class RowsDigest:
 
     @classmethod
     def from_batches(cls, batches: Iterable[RecordBatch]) -> Self:
-        """Of all these rows."""
+        """The digest of all rows."""
         digest = cls()
         for batch in batches:
             digest.add(batch)
         return digest
 
     def add(self, batch: RecordBatch) -> None:
-        """Count these rows in."""
+        """Add rows."""
         self._lines = self._lines or JsonLines(batch.schema, finite=False)
         lines = self._lines.render(pa.Table.from_batches([batch])).to_pylist()
         sha256 = hashlib.sha256

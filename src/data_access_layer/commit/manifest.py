@@ -1,12 +1,12 @@
-"""What a written table is: rows, columns, where they came from, which model made them.
+"""Manifests of written tables: rows, columns, source, and the model that made them.
 
-A table and its manifest are two files, so they are replaced one after the other. Killed in between,
-the manifest that fits the table has to be found all the same:
+A table and its manifest are two files, which are replaced one after the other. If a writer is
+killed in between, the manifest that matches the table must still be found:
 
-- On this machine the manifest is replaced first, and has the earlier table's in it as what it
-  `replaces`. Two writers take turns.
-- In an object store nothing makes writers take turns. So each announces its manifest under the
-  table's checksum, next to the table. Announcements that nobody needs are removed.
+- On this machine, the manifest is replaced first. It contains the earlier table's manifest, as the
+  one that it `replaces`. A lock makes writers wait for each other.
+- An object store has no lock. So each writer first announces its manifest: it writes the manifest
+  next to the table, under the table's checksum. Announcements are removed when they are obsolete.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from data_access_layer.files import (
 )
 
 REPLACES = "replaces"
-# No writer is at work for longer. Its announcement is one that a killed writer left.
+# The longest time that a write takes. Older announcements are from killed writers.
 LONGEST_WRITE = timedelta(days=1)
-# The table that keeps the manifests of the tables in its schema of a database.
+# The table with the manifests of the other tables in its database schema.
 MANIFESTS = "data_exports_manifests"
 _DEFAULTS = {
     **dict.fromkeys(
@@ -45,9 +45,9 @@ _DEFAULTS = {
 class Manifest:
     """Facts about one written table.
 
-    `sha256` is the file's own, or where `checksum` is `rows`, because the table is no single file,
-    that of its rows (see `data_access_layer.commit.digest`). It has no time of day: whoever exports
-    the same rows twice gets the same manifest.
+    `sha256` is the checksum of the file. If `checksum` is `rows`, because the table is not a single
+    file, it is the checksum of the rows (see `data_access_layer.commit.digest`). A manifest has no
+    timestamp, so that exports are reproducible.
     """
 
     rows: int
@@ -65,10 +65,10 @@ class Manifest:
 
     @classmethod
     def parse(cls, text: str, name: str) -> Self:
-        """Read what `write` wrote; keys that are not known are passed over.
+        """Parse a manifest; unknown keys are ignored.
 
         Raises:
-            InputError: it is no manifest.
+            InputError: the text is not a manifest.
         """
         return cls._from_content(_parse_json(text, name), name)
 
@@ -81,15 +81,15 @@ class Manifest:
             raise InputError(f"{name}: not a manifest ({error}).") from error
 
     def to_json(self) -> str:
-        """As JSON, a line each, without what is not known."""
+        """The manifest as JSON, one key per line, without unknown facts."""
         return _to_json(self._as_dict())
 
     def write(self, path: Path) -> None:
-        """Write as JSON."""
+        """Write the manifest as JSON."""
         path.write_text(self.to_json())
 
     def announce(self, path: Path, earlier: Manifest | None) -> None:
-        """Write as JSON, while the table that `earlier` describes still stands there."""
+        """Write the manifest as JSON before the table replaces the one that `earlier` describes."""
         path.write_text(_to_json({**self._as_dict(), REPLACES: earlier and earlier._as_dict()}))
 
     def _as_dict(self) -> dict[str, Any]:
@@ -98,10 +98,10 @@ class Manifest:
 
 
 def read_manifest(table: FilePath) -> Manifest | None:
-    """The manifest of the file that is at `table` now; None where it has none.
+    """Read the manifest of the current file at `table`; None if it has none.
 
     Raises:
-        InputError: what stands in the manifest's place is none.
+        InputError: the manifest's file is not a manifest.
     """
     if not isinstance(table, Path) and (manifest := _read_announced(table)):
         return manifest
@@ -113,7 +113,7 @@ def read_manifest(table: FilePath) -> Manifest | None:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
     content = _parse_json(text, str(path))
-    # Else an export was killed between the two renames, or is about to do the second.
+    # If not, an export was killed between the two renames, or is about to do the second.
     if REPLACES in content and not _has_checksum(table, content.get("sha256")):
         earlier = content[REPLACES]
         return None if earlier is None else Manifest._from_content(earlier, str(path))
@@ -122,7 +122,7 @@ def read_manifest(table: FilePath) -> Manifest | None:
 
 @contextmanager
 def announce_manifest(manifest: Manifest, table: RemoteFile, text: Path) -> Iterator[None]:
-    """Announce the manifest of an object while the body replaces it; `to_json` is a file to use."""
+    """Announce the manifest of an object while the body replaces it; `text` is a scratch file."""
     own = _announcement_name(table, manifest.sha256)
     manifest.write(text)
     table.with_name(own).replace_with(text)
@@ -133,7 +133,7 @@ def announce_manifest(manifest: Manifest, table: RemoteFile, text: Path) -> Iter
     for name in others:
         if written[name] < written[own] - LONGEST_WRITE:
             table.with_name(name).delete()
-    # Another writer may be at work: whose table is the last one, the checksum tells.
+    # If there is another writer, the checksum of the table decides which manifest is valid.
     if not others:
         table.with_name(own).delete()
 
@@ -166,7 +166,7 @@ def _has_checksum(table: FilePath, sha256: object) -> bool:
 
 
 def _to_json(content: Mapping[str, Any]) -> str:
-    # The columns in the order that the table has them.
+    # The columns keep the order of the table.
     return json.dumps(dict(sorted(content.items())), indent=2) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Files and objects that take their places at the end: a table with its manifest, a folder."""
+"""Stage files and objects: a table with its manifest, or a folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from data_access_layer.files import FilePath, RemoteFile, manifest_path
 
 @dataclass
 class StagedTable:
-    """Where the table is written, and what it then is; without a manifest nothing is replaced."""
+    """Where to write the table, and its manifest; without a manifest, nothing is replaced."""
 
     path: Path
     manifest: Manifest | None = None
@@ -25,13 +25,13 @@ class StagedTable:
 
 @contextmanager
 def stage_table(destination: FilePath, *, option: str = "--output") -> Iterator[StagedTable]:
-    """Yield where to write a table; it and its manifest take their places at the end.
+    """Yield where to write a table; at the end, it and its manifest replace the destination.
 
-    A file of this machine is written next to its destination; an object is written in a temporary
-    folder (TMPDIR), and sent at the end.
+    A local file is written next to its destination. An object is written to a temporary folder
+    (TMPDIR), and uploaded at the end.
 
-    Killed at any time, the earlier table or the new one is whole, and `read_manifest` finds its
-    manifest.
+    If the process is killed, either the earlier table or the new one is complete, and
+    `read_manifest` finds its manifest.
 
     Raises:
         InputError: as `stage_path`.
@@ -63,12 +63,12 @@ def stage_table(destination: FilePath, *, option: str = "--output") -> Iterator[
 
 @contextmanager
 def _stage_object(destination: RemoteFile) -> Iterator[StagedTable]:
-    """The same for an object. Of two writers at the same time, the last one to send wins."""
+    """The same for an object. Of two concurrent writers, the last upload wins."""
     with stage_upload(destination) as path:
         table = StagedTable(path)
         yield table
         if table.manifest is not None:
-            # Asked first: an error then names the table, and not what is next to it.
+            # Ask first, so that an error names the table and not the file next to it.
             destination.is_file()
             with announce_manifest(table.manifest, destination, path.with_name("manifest.json")):
                 destination.replace_with(table.path)
@@ -76,10 +76,10 @@ def _stage_object(destination: RemoteFile) -> Iterator[StagedTable]:
 
 @contextmanager
 def stage_output(destination: FilePath, *, option: str = "--output") -> Iterator[Path]:
-    """Yield where to write a file, or a folder of files; it takes its place at the end.
+    """Yield where to write a file or a folder of files; at the end, it replaces the destination.
 
-    In an object store, each file of a folder appears whole, one after another. Objects that an
-    earlier folder had there and this one has not are deleted last.
+    In an object store, the files of a folder are replaced one by one, each atomically. Objects of
+    the earlier folder that the new one does not have are deleted last.
 
     Raises:
         InputError: as `stage_path`.
@@ -104,10 +104,10 @@ def stage_output(destination: FilePath, *, option: str = "--output") -> Iterator
 
 
 def refuse_foreign_folder(folder: FilePath, marker: str, *, option: str = "--output") -> None:
-    """Refuse to replace a folder that the same task did not write, which has no file `marker`.
+    """Refuse to replace a folder that this task did not write: it has no file `marker`.
 
     Raises:
-        InputError: it is there, and has none.
+        InputError: the folder exists, and has no such file.
     """
     if isinstance(folder, Path):
         is_foreign = folder.exists() and not (folder / marker).is_file()
@@ -122,7 +122,7 @@ def refuse_foreign_folder(folder: FilePath, marker: str, *, option: str = "--out
 
 @contextmanager
 def stage_upload(destination: RemoteFile) -> Iterator[Path]:
-    """Yield a place of its own on this machine for what is to be sent.
+    """Yield a local temporary path for a file or folder to upload.
 
     Raises:
         UserError: the disk is full.
@@ -141,7 +141,7 @@ def stage_upload(destination: RemoteFile) -> Iterator[Path]:
 
 
 def _flush(path: Path) -> None:
-    """To the disk, so that a rename never gets there before what was renamed."""
+    """Flush to disk, so that a rename is never stored before the content."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,1 +1,1 @@
-"""File formats: how each is read and written, and which values it can hold."""
+"""Read and write file formats, and convert values to them."""

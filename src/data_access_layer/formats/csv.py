@@ -1,4 +1,4 @@
-"""Read CSV: whole records, text until a contract declares a type, and every wrong cell named."""
+"""Read CSV: columns are text unless a contract declares a type; wrong cells are reported."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BLOCK_BYTES = 4 << 20
 RECORD_BYTES = 64 << 20
 DELIMITER, OTHER_DELIMITERS = ",", ";\t|"
 SHOWN_ROWS = 5
-# Python's own limit would refuse a long text in the first rows.
+# Python's default limit would refuse long text in the first rows.
 csv.field_size_limit(RECORD_BYTES)
 _UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _NULL_TEXTS = pa.array(pa_csv.ConvertOptions().null_values)
@@ -33,9 +33,9 @@ _OFFSET = r"(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
 
 @dataclass(frozen=True)
 class WrongCells:
-    """Cells of one column that are not of the type that its contract declares.
+    """Cells of one column that do not have the type that the contract declares.
 
-    `rows` are positions in their batch, counted from 0; `texts` what the cells hold.
+    `rows` are positions in their batch, from 0; `texts` are the contents of the cells.
     """
 
     column: str
@@ -48,9 +48,8 @@ class WrongCells:
 class CsvFile:
     """A CSV file in UTF-8, or in UTF-16 with a byte order mark, separated by commas.
 
-    `declared` are columns whose type is known. An empty cell is a missing value. Of a column that
-    is not declared, a quoted empty cell is an empty text, and all other cells are the texts that
-    they are.
+    `declared` are columns with a declared type. An empty cell is a missing value. In a column that
+    is not declared, a quoted empty cell is an empty string, and all other cells are unchanged text.
     """
 
     open: Callable[[], Any]
@@ -69,7 +68,7 @@ class CsvFile:
 
     @cached_property
     def _header(self) -> tuple[tuple[str, ...], int]:
-        """The columns, and after how many bytes the rows begin."""
+        """The columns, and the offset of the first row."""
         with self._open_utf8() as stream:
             data, end = b"", 0
             while not end and (block := stream.read(BLOCK_BYTES)):
@@ -113,11 +112,11 @@ class CsvFile:
                 )
 
     def _split_row(self, record: bytes, delimiter: str) -> list[str]:
-        # Whoever reads the rows reports bytes that are not UTF-8.
+        # Invalid UTF-8 is reported when the rows are read.
         return self._split(record.decode(errors="replace").encode(), delimiter)
 
     def scan_texts(self, columns: Sequence[str], types: TextTypes) -> None:
-        """Narrow down which types the texts of some columns have; reads the whole file.
+        """Infer the types of text columns; reads the whole file.
 
         Raises:
             InputError: as `batches`.
@@ -128,11 +127,10 @@ class CsvFile:
     def batches(
         self, types: Mapping[str, pa.DataType], columns: Sequence[str] | None = None
     ) -> Iterator[tuple[pa.RecordBatch, Sequence[WrongCells]]]:
-        """Yield the rows in order, some megabytes at a time, and which cells are wrong.
+        """Yield the rows in order, some megabytes at a time, and the wrong cells.
 
-        At least one batch, which is empty where the file has no rows.
-        A wrong cell is missing in the rows. Columns that are neither declared nor in `types`, what
-        `scan_texts` found, are text.
+        There is at least one batch; it is empty if the file has no rows. A wrong cell is missing in
+        the rows. Columns that are neither declared nor in `types` (from `scan_texts`) are text.
 
         Raises:
             InputError: a row has more or fewer cells than the header, or is not in UTF-8.
@@ -218,7 +216,7 @@ class CsvFile:
     def _restore_empty_texts(
         self, table: pa.Table, data: bytes, names: Sequence[str]
     ) -> dict[str, pa.Array]:
-        """The columns; an empty text is a missing value where it was an empty cell."""
+        """The columns; an empty cell is a missing value, a quoted empty cell an empty string."""
         columns = {
             name: _one_chunk(column)
             for name, column in zip(table.column_names, table.columns, strict=True)
@@ -233,7 +231,7 @@ class CsvFile:
         return columns
 
     def _find_uneven_rows(self, data: bytes, names: Sequence[str]) -> list[pa_csv.InvalidRow]:
-        """With their numbers, which Arrow only knows where one thread parses."""
+        """Find them with their numbers, which Arrow only reports with a single thread."""
         found: list[pa_csv.InvalidRow] = []
         _read_csv(data, names, {names[0]: pa.string()}, found, use_threads=False)
         return found
@@ -248,7 +246,7 @@ class _Piece:
 
 @dataclass
 class _UnevenRows:
-    """Rows that have not as many cells as the header."""
+    """Rows that have more or fewer cells than the header."""
 
     expected: int
     count: int = 0
@@ -256,7 +254,7 @@ class _UnevenRows:
     rows: list[int] = field(default_factory=list)
 
     def add(self, found: Sequence[pa_csv.InvalidRow], first_row: int) -> None:
-        """Count some more, of a piece that begins with that row."""
+        """Add rows of a piece that begins with row `first_row`."""
         for each in found:
             self.example = self.example or each.actual_columns
             self.count += 1
@@ -273,7 +271,7 @@ class _UnevenRows:
 
 
 def in_rows(count: int, rows: Sequence[int]) -> str:
-    """How many rows, and the numbers of the first ones, for a message."""
+    """The number of rows and the first row numbers, for a message."""
     more = ", …" if count > len(rows) else ""
     return f"in {count:,} row{'s' if count > 1 else ''}: {', '.join(map(str, rows))}{more}"
 
@@ -287,7 +285,7 @@ def _read_csv(
     exact: bool = False,
     use_threads: bool = True,
 ) -> pa.Table:
-    """Parse whole records as one block; of the texts, only where `exact` some are missing."""
+    """Parse complete records as one block; with `exact`, empty cells of text are missing."""
 
     def skip(row: pa_csv.InvalidRow) -> str:
         uneven.append(row)
@@ -326,7 +324,7 @@ def _null_where(values: pa.Array, where: Any) -> pa.Array:
 
 
 def _convert(texts: pa.Array, kind: pa.DataType, column: str) -> tuple[pa.Array, list[WrongCells]]:
-    """Texts as that type, by Arrow's own rules for CSV; which are none, are missing."""
+    """Convert text by Arrow's rules for CSV; cells that cannot be converted are missing."""
     given = _null_where(texts, pc.is_in(pc.utf8_trim_whitespace(texts), value_set=_NULL_TEXTS))
     is_wrong = np.zeros(len(given), bool)
     is_wrong[_find_suspects(given, kind)] = True
@@ -356,7 +354,7 @@ def _parse_texts(texts: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _find_first_wrong(texts: pa.Array, kind: pa.DataType) -> int:
-    """The position of the first text that is not a value of the type; there is at least one."""
+    """The position of the first wrong cell; there must be one."""
     low, high = 0, len(texts)
     while high - low > 1:
         middle = (low + high) // 2
@@ -369,7 +367,7 @@ def _find_first_wrong(texts: pa.Array, kind: pa.DataType) -> int:
 
 
 def _find_suspects(texts: pa.Array, kind: pa.DataType) -> Any:
-    """The positions of texts that are surely none: many are found at once, rare ones one by one."""
+    """Positions that are certainly wrong; the search for the others finds them one by one."""
     given = texts.to_pandas().dropna().astype(str).str.strip()
     if pa.types.is_boolean(kind):
         return given.index[~given.isin(_BOOLEANS)]
@@ -387,7 +385,7 @@ def _find_suspects(texts: pa.Array, kind: pa.DataType) -> Any:
 
 
 def pandas_name(kind: pa.DataType) -> str:
-    """What pandas calls an Arrow type, for a message."""
+    """The pandas name of an Arrow type, for messages."""
     if pa.types.is_timestamp(kind):
         return f"datetime64[{kind.unit}{f', {kind.tz}' if kind.tz else ''}]"
     return str(np.dtype(kind.to_pandas_dtype()))

@@ -1,9 +1,9 @@
-"""Excel sheets, for people: XlsxWriter in constant memory, and the same bytes each time.
+"""Write Excel sheets with XlsxWriter: in constant memory, and reproducible.
 
-A cell that cannot hold a value exactly holds it as text: whole numbers beyond 2**53, decimals of
-more than 15 digits, infinite numbers, days before March 1900, moments finer than a millisecond.
-Texts are always texts, never formulas or links. Moments with a time zone are in UTC; Excel knows
-none. A missing value is an empty cell, and so is an empty text to most readers.
+A value that a cell cannot store exactly is written as text: whole numbers beyond 2**53, decimals of
+more than 15 digits, infinite numbers, days before March 1900, times finer than a millisecond. Text
+is always text, never a formula or a link. Timestamps with a time zone are in UTC: Excel has no time
+zones. A missing value is an empty cell; most readers treat an empty string the same.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ SHEET_COLUMNS = 16_384
 CELL_CHARACTERS = 32_767
 EXACT_INTEGERS = 2**53
 EXACT_DIGITS = 15
-# Excel's calendar has a 29 February 1900, which never was.
+# Excel's calendar has a 29 February 1900, which did not exist.
 FIRST_DAY = dt.date(1900, 3, 1)
-# Anything but now, or no two exports were the same.
+# Constant, so that exports are reproducible.
 CREATED = dt.datetime(2000, 1, 1)
 
 
 class ExcelWriter:
-    """Append tables of one schema to the one sheet of a new workbook."""
+    """Append tables of one schema to the sheet of a new workbook."""
 
     def __init__(self, sink: IO[bytes], schema: pa.Schema, *, scratch: Path | None) -> None:
         if len(schema) > SHEET_COLUMNS:
@@ -62,7 +62,7 @@ class ExcelWriter:
             for name, pattern in {
                 "date": "yyyy-mm-dd",
                 "time": "hh:mm:ss.000",
-                "moment": "yyyy-mm-dd hh:mm:ss.000",
+                "timestamp": "yyyy-mm-dd hh:mm:ss.000",
             }.items()
         }
         for column, kind in enumerate(schema.types):
@@ -71,14 +71,14 @@ class ExcelWriter:
         self._row = 1
 
     def write_table(self, table: pa.Table) -> None:
-        """Append one row a row."""
+        """Append the rows of a table."""
         refuse_rows(self._row - 1 + table.num_rows)
         table = to_plain_types(table)
         columns = [
             self._cells(name, column)
             for name, column in zip(table.column_names, table.columns, strict=True)
         ]
-        # Row by row, as constant memory demands.
+        # Row by row, as constant memory requires.
         for row, cells in enumerate(zip(*columns, strict=True), start=self._row):
             for column, (write, value, format) in enumerate(cells):
                 if value is not None:
@@ -94,12 +94,12 @@ class ExcelWriter:
         """Close without writing the workbook."""
         if self._book is not None:
             self._sheet.row_data_fh.close()
-            # Or it warns, when it is collected, that nobody closed it.
+            # Otherwise it warns that it was not closed.
             self._book.fileclosed = True
             self._book = None
 
     def _cells(self, name: str, column: pa.ChunkedArray) -> Iterable[tuple[Any, Any, Any]]:
-        """What is called for each value, with which value and format."""
+        """For each value, the function that writes it, its arguments and its format."""
         kind = column.type
         number, text = self._sheet.write_number, self._sheet.write_string
         if pa.types.is_boolean(kind):
@@ -116,7 +116,7 @@ class ExcelWriter:
         if pa.types.is_floating(kind):
             values = pc.if_else(pc.is_nan(column), None, column)
             if pa.types.is_float32(kind):
-                # The digits of the number itself, and not of its 64-bit neighbour.
+                # By way of text, to keep the shortest digits of the 32-bit number.
                 values = pc.cast(pc.cast(values, pa.string()), pa.float64())
             return _map_cells(
                 values,
@@ -149,22 +149,25 @@ class ExcelWriter:
             format, values = self._formats["time"], _to_microseconds(column, pa.time64("us"))
             exact = [value is not None and value.microsecond % 1000 == 0 for value in values]
         else:
-            format, values = self._formats["moment"], _to_microseconds(column, pa.timestamp("us"))
+            format, values = (
+                self._formats["timestamp"],
+                _to_microseconds(column, pa.timestamp("us")),
+            )
             exact = [
                 value is not None and value.microsecond % 1000 == 0 and value.date() >= FIRST_DAY
                 for value in values
             ]
         return [
-            (write, value, format) if fits else (text, said, None)
-            for value, fits, said in zip(values, exact, texts, strict=True)
+            (write, value, format) if fits else (text, iso, None)
+            for value, fits, iso in zip(values, exact, texts, strict=True)
         ]
 
 
 def refuse_rows(rows: int) -> None:
-    """Refuse more rows than a sheet holds: a table cut into sheets is no table any more.
+    """Refuse more rows than fit on one sheet.
 
     Raises:
-        InputError: they are too many.
+        InputError: there are too many rows.
     """
     if rows >= SHEET_ROWS:
         raise InputError(
@@ -185,7 +188,7 @@ def _exact_number(value: float) -> float | str:
 
 
 class _ExactFloat(float):
-    """A number with all its digits: XlsxWriter writes 16, and every second number has 17."""
+    """A number with all its digits: XlsxWriter writes 16, but half of all numbers need 17."""
 
     def __format__(self, spec: str) -> str:
         text = super().__format__(spec)
@@ -198,7 +201,7 @@ def _decimal_cell(number: Any, text: Any, value: Decimal) -> tuple[Any, Any, Any
 
 
 def _to_iso(column: pa.ChunkedArray) -> list[str | None]:
-    """As ISO 8601; with a time zone in UTC, and a Z at its end."""
+    """Format as ISO 8601; a timestamp with a time zone is in UTC and ends with Z."""
     kind = column.type
     if pa.types.is_timestamp(kind):
         texts = pc.strftime(column.cast(pa.timestamp(kind.unit)), "%Y-%m-%dT%H:%M:%S")
@@ -209,7 +212,7 @@ def _to_iso(column: pa.ChunkedArray) -> list[str | None]:
 
 
 def _to_microseconds(column: pa.ChunkedArray, kind: pa.DataType) -> list[Any]:
-    """As Python has it; None where that would lose something."""
+    """Convert to Python values; None if digits would be lost."""
     if getattr(column.type, "tz", None):
         column = column.cast(pa.timestamp(column.type.unit))
     cut = column.cast(kind, safe=False)

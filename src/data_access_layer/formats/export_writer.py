@@ -1,6 +1,6 @@
-"""Write a table in any format that an export may have.
+"""Write a table in any export format.
 
-Apart from `writer`, so that predictions carry neither DuckDB nor XlsxWriter along.
+Separate from `writer`, so that packages of `predict` need neither DuckDB nor XlsxWriter.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from data_access_layer.text import Formulas
 class ExportWriter(TableWriter):
     """A `TableWriter` of Parquet, CSV, JSON Lines or Excel.
 
-    `scratch` is a folder for what Excel needs beside the file.
+    `scratch` is a folder for Excel's temporary files.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class ExportWriter(TableWriter):
 
     @staticmethod
     def check(format: WrittenFormat, rows: int | None) -> None:
-        """Refuse so many rows, if the format cannot hold them."""
+        """Refuse more rows than the format supports."""
         if format == "xlsx" and rows is not None:
             refuse_rows(rows)
 
@@ -56,6 +56,6 @@ class ExportWriter(TableWriter):
         traceback: TracebackType | None,
     ) -> None:
         if error is not None and isinstance(self._writer, ExcelWriter):
-            # All its work is at the end, and would be for nothing.
+            # It would write the whole workbook only to be deleted.
             self._writer.discard()
         self.close()

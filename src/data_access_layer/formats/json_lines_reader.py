@@ -1,4 +1,4 @@
-"""Read JSON Lines: the types of the columns are decided by all lines, not by the first ones."""
+"""Read JSON Lines: column types are inferred from all lines, not only from the first ones."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ EXACT_INTEGERS = float(2**53)
 
 @dataclass(frozen=True)
 class JsonLinesFile:
-    """A file with one JSON object a line, in UTF-8; `declared` are columns whose type is known."""
+    """A UTF-8 file with one JSON object per line; `declared` are columns with a declared type."""
 
     open: Callable[[], Any]
     name: str
     declared: Mapping[str, pa.DataType]
 
     def schema(self) -> pa.Schema:
-        """The columns and their types, which fit all lines; reads the whole file.
+        """Infer the columns and their types from all lines; reads the whole file.
 
         Raises:
             InputError: a line is not a JSON object, or a column has values of several kinds.
@@ -61,7 +61,7 @@ class JsonLinesFile:
         return pa.schema([schema.field(name) for name in self._order_names(schema.names)])
 
     def _order_names(self, names: Sequence[str]) -> list[str]:
-        """As the first line has them: Arrow puts columns first whose first values are not null."""
+        """The order of the first line: Arrow puts columns first whose first value is not null."""
         first = next(line for data, row in self._read_pieces() for line in _split_lines(data, row))
         return sorted(names, key=[*self._parse_object(*first), *names].index)
 
@@ -83,7 +83,7 @@ class JsonLinesFile:
         return name not in self.declared and pa.types.is_temporal(kind)
 
     def _read_pieces(self) -> Iterator[tuple[bytes, int]]:
-        """Whole lines, with the number of their first row."""
+        """Blocks of complete lines, with the number of their first row."""
         row = 1
         try:
             with self.open() as stream:
@@ -98,7 +98,7 @@ class JsonLinesFile:
             ) from error
 
     def _parse(self, data: bytes, types: Mapping[str, pa.DataType], row: int) -> pa.Table:
-        # Where the first value is null, Arrow 25 crashes the process.
+        # Arrow 25 crashes the process if the first value is null.
         if data.removeprefix(BOM_UTF8).strip()[:1] not in (b"{", b""):
             self._parse_object(*next(_split_lines(data, row)))
         try:
@@ -108,15 +108,17 @@ class JsonLinesFile:
                 parse_options=pa_json.ParseOptions(explicit_schema=pa.schema(list(types.items()))),
             )
         except (pa.ArrowException, UnicodeDecodeError) as error:
-            said = str(error).splitlines()[0].rstrip(".")
-            said = re.sub(r"in row (\d+)", lambda found: f"in row {row + int(found[1]):,}", said)
+            reason = str(error).splitlines()[0].rstrip(".")
+            reason = re.sub(
+                r"in row (\d+)", lambda found: f"in row {row + int(found[1]):,}", reason
+            )
             raise InputError(
                 f"{self.name}: not a JSON Lines file with the same columns, of one type each, in "
-                f"all rows ({said})."
+                f"all rows ({reason})."
             ) from error
 
     def _check_lines(self, table: pa.Table, data: bytes, row: int) -> None:
-        """Refuse an object of several lines, and several objects in one: Arrow reads both."""
+        """Refuse objects that span lines, and several objects on one line: Arrow accepts both."""
         if table.num_rows == data.count(b"\n") + (not data.endswith(b"\n")):
             return
         lines = list(_split_lines(data, row))
@@ -141,10 +143,10 @@ class JsonLinesFile:
         try:
             return pa.unify_schemas(schemas, promote_options="permissive")
         except pa.ArrowException as error:
-            said = str(error).splitlines()[0].rstrip(".")
+            reason = str(error).splitlines()[0].rstrip(".")
             raise InputError(
                 f"{self.name}: not a JSON Lines file with the same columns, of one type each, in "
-                f"all rows ({said})."
+                f"all rows ({reason})."
             ) from error
 
     def _check_large_numbers(self, table: pa.Table, data: bytes, row: int) -> None:
@@ -168,7 +170,7 @@ class JsonLinesFile:
 
 
 def _split_lines(data: bytes, row: int) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not empty, with their numbers."""
+    """The non-empty lines, with their numbers."""
     return ((number, line) for number, line in enumerate(data.split(b"\n"), row) if line.strip())
 
 
@@ -177,7 +179,7 @@ def _with_types(schema: pa.Schema, types: Mapping[str, pa.DataType]) -> pa.Schem
 
 
 def _without_nulls(schema: pa.Schema) -> pa.Schema:
-    """With texts where lists and structs have no values: Arrow reads too few of these nulls."""
+    """Use string instead of null inside lists and structs: Arrow reads too few of these nulls."""
     texts = {
         field.name: map_leaf_types(
             field.type, lambda leaf: pa.string() if pa.types.is_null(leaf) else leaf

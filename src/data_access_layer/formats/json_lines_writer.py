@@ -1,8 +1,8 @@
-"""JSON Lines: one JSON object a row, in UTF-8; DuckDB renders them, twelve times as fast as Python.
+"""Write JSON Lines: one JSON object per row, in UTF-8. DuckDB is twelve times as fast as Python.
 
-Moments are ISO 8601: with a time zone in UTC with a `Z`, without one as they are. JSON has no NaN:
-it is null. Numbers are written in full: whole ones beyond 2**53 too, floating-point ones with the
-fewest digits that give the same number again.
+Timestamps are ISO 8601; those with a time zone are in UTC and end with `Z`. JSON has no NaN, so NaN
+is null. Whole numbers are exact, also beyond 2**53. Floating-point numbers have the fewest digits
+that give the same number again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class JsonLinesWriter:
         self._lines = JsonLines(schema)
 
     def write_table(self, table: pa.Table) -> None:
-        """Append one line a row."""
+        """Append one line per row."""
         for lines in self._lines.render(convert_types(table, signed_type, "jsonl")).chunks:
             text = pc.binary_join(pa.LargeListArray.from_arrays([0, len(lines)], lines), "\n")
             if len(lines):
@@ -46,9 +46,9 @@ class JsonLinesWriter:
 
 
 class JsonLines:
-    """Renders the rows of tables of one schema; infinite numbers are refused where JSON has to be.
+    """Renders rows of one schema as JSON; with `finite`, infinite numbers are refused.
 
-    Binary values, which JSON has none of, are hexadecimal.
+    Binary values are hexadecimal.
     """
 
     def __init__(self, schema: pa.Schema, *, finite: bool = True) -> None:
@@ -62,13 +62,13 @@ class JsonLines:
             for name, kind in zip(schema.names, schema.types, strict=True)
         )
         self._query = f"SELECT to_json(struct_pack({fields}))::VARCHAR FROM {_ROWS}"
-        # One thread: the lines come in the order of the rows, and ours are not the only threads.
+        # One thread keeps the order of the rows; the caller has other threads.
         self._duckdb = duckdb.connect(
             config={"threads": 1, "temp_directory": make_private_folder()}
         )
 
     def render(self, table: pa.Table) -> pa.ChunkedArray:
-        """Of each row its JSON object as text."""
+        """The JSON object of each row."""
         table = to_plain_types(table)
         for name, column in zip(table.column_names, table.columns, strict=True):
             if self._finite and _has_infinite(column):
@@ -96,10 +96,10 @@ def _has_infinite(values: pa.ChunkedArray) -> bool:
 
 
 def _query_type(kind: pa.DataType) -> pa.DataType:
-    """The type that DuckDB gets: a timestamp in UTC, whose zone it then need not know.
+    """The type to pass to DuckDB: timestamps in UTC without a time zone.
 
-    It has no numbers of 16 bits, and takes seconds and milliseconds for nanoseconds, which end in
-    the year 2262.
+    DuckDB has no 16-bit floating-point numbers, and reads seconds and milliseconds as nanoseconds,
+    which end in the year 2262.
     """
     if pa.types.is_float16(kind):
         return pa.float64()
@@ -113,16 +113,16 @@ def _quoted(name: str) -> str:
 
 
 def _json_expression(value: str, kind: pa.DataType, depth: int = 0, *, finite: bool = True) -> str:
-    """The SQL expression that makes what JSON has of a value."""
+    """The SQL expression that converts a value for JSON."""
     if pa.types.is_float64(kind) or pa.types.is_float16(kind):
         condition = "isfinite" if finite else "NOT isnan"
         return f"CASE WHEN {condition}({value}) THEN {value} END"
     if pa.types.is_float32(kind):
-        # As text first: the digits of the number itself, and not of its 64-bit neighbour.
+        # By way of text, to keep the shortest digits of the 32-bit number.
         condition = "isfinite" if finite else "NOT isnan"
         return f"CASE WHEN {condition}({value}) THEN {value}::VARCHAR::DOUBLE END"
     if pa.types.is_decimal(kind):
-        # The widest, which DuckDB writes digit by digit; others become floating-point numbers.
+        # DuckDB writes only the widest decimals exactly, others as floating-point numbers.
         return f"{value}::DECIMAL(38, {kind.scale})"
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return f"hex({value})"

@@ -1,4 +1,4 @@
-"""Read Parquet as others write it, or say which column and row cannot be read."""
+"""Read Parquet files of any writer; errors name the column and row."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INT96 = "INT96"
 
 @dataclass(frozen=True)
 class ParquetFile:
-    """A Parquet file; checksums of its pages are verified where it has some."""
+    """A Parquet file; page checksums are verified if it has them."""
 
     open: Callable[[], Any]
     name: str
@@ -33,9 +33,9 @@ class ParquetFile:
                 file = stack.enter_context(
                     pq.ParquetFile(
                         source,
-                        # With a buffer, Arrow would hold all that was read until the last batch.
+                        # With a buffer, Arrow would keep all data in memory until the last batch.
                         pre_buffer=False,
-                        # In nanoseconds, 9999-12-31 would come out as a day in 1816.
+                        # In nanoseconds, 9999-12-31 would become a day in 1816.
                         coerce_int96_timestamp_unit=unit,
                         page_checksum_verification=True,
                     )
@@ -50,10 +50,10 @@ class ParquetFile:
             yield file
 
     def row_count(self) -> int:
-        """The rows, as the file's footer counts them.
+        """The number of rows in the file's footer.
 
         Raises:
-            InputError: the file is not whole, or not Parquet.
+            InputError: the file is incomplete, or not Parquet.
         """
         with self._open_parquet() as file:
             return int(file.metadata.num_rows)
@@ -62,7 +62,7 @@ class ParquetFile:
         """The columns with their types.
 
         Raises:
-            InputError: the file is not whole, or not Parquet, or has a column twice.
+            InputError: the file is incomplete, not Parquet, or has a column twice.
         """
         with self._open_parquet() as file:
             return self._check_names(file.schema_arrow)
@@ -78,11 +78,11 @@ class ParquetFile:
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order, at most `batch_rows` at a time, of `columns` only.
 
-        At least one batch, which is empty where the file has no rows.
+        There is at least one batch; it is empty if the file has no rows.
 
         Raises:
-            InputError: the file is not whole, or not Parquet; a text is not in UTF-8; a timestamp
-                has more digits than microseconds where the file has it as INT96.
+            InputError: the file is incomplete or not Parquet, text is not in UTF-8, or an INT96
+                timestamp has nanoseconds.
         """
         with self._open_parquet() as file:
             empty = select_columns(
@@ -97,16 +97,16 @@ class ParquetFile:
                 yield batch
             if row != file.metadata.num_rows:
                 raise InputError(
-                    f"{self.name}: the footer counts {file.metadata.num_rows:,} rows, but the file has "
-                    f"{row:,}. Write it again."
+                    f"{self.name}: the footer counts {file.metadata.num_rows:,} rows, but the file "
+                    f"has {row:,}. Write it again."
                 )
 
     def _read(
         self, file: pq.ParquetFile, batch_rows: int, columns: list[str]
     ) -> Iterator[pa.RecordBatch]:
-        ancient = [name for name in columns if _is_int96(file, name)]
+        int96 = [name for name in columns if _is_int96(file, name)]
         batches = file.iter_batches(batch_size=batch_rows, columns=columns)
-        nanoseconds = self._read_nanoseconds(batch_rows, ancient) if ancient else iter(())
+        nanoseconds = self._read_nanoseconds(batch_rows, int96) if int96 else iter(())
         row = 1
         while (batch := self._read_next(batches)) is not None:
             if (same := self._read_next(nanoseconds)) is not None:
@@ -159,8 +159,9 @@ class ParquetFile:
                         f"{column.type} ({reason}). Write the column with another type."
                     ) from error
                 raise InputError(
-                    f"{self.name}: column {name!r}: the text{_describe_row(column, first_row)} is not in "
-                    "UTF-8. Write the column as binary, or in UTF-8."
+                    f"{self.name}: column {name!r}: the text"
+                    f"{_describe_row(column, first_row)} is not in UTF-8. "
+                    "Write the column as binary, or in UTF-8."
                 ) from error
 
     def _translate_error(self, error: Exception) -> InputError:
@@ -179,7 +180,8 @@ class ParquetFile:
                 f"{self.name}: the store failed while the file was read ({reason}). Run it again."
             )
         return InputError(
-            f"{self.name}: not a complete Parquet file ({reason}). Was it cut off while it was copied?"
+            f"{self.name}: not a complete Parquet file ({reason}). "
+            "Was it cut off while it was copied?"
         )
 
 
@@ -195,7 +197,7 @@ def _is_int96(file: pq.ParquetFile, name: str) -> bool:
     )
 
 
-# What Arrow takes from a file as it is, and a reader would stumble on.
+# Types whose values Arrow does not check, and that could fail later.
 _UNLIKE_TEXT = (pa.types.is_decimal, pa.types.is_time)
 _CHECKED = (is_text, *_UNLIKE_TEXT)
 
@@ -209,7 +211,7 @@ def _contains_type(kind: pa.DataType, tests: Sequence[Callable[[pa.DataType], bo
 
 
 def _describe_row(column: pa.Array, first_row: int) -> str:
-    """The row of the first text that is not in UTF-8; nothing where the column is nested."""
+    """The row of the first value that is not in UTF-8; empty if the column is nested."""
     kind = column.type
     if pa.types.is_nested(kind) or pa.types.is_string_view(kind):
         return ""

@@ -1,9 +1,9 @@
-"""Cut a stream of CSV into pieces of whole records.
+"""Cut a CSV stream into pieces of complete records.
 
-Arrow cuts a CSV file into blocks itself, either at any line break, which breaks records that have
-line breaks inside quotes, or with `newlines_in_values`, which loses the line feed of a quoted CRLF
-at the border of two blocks (https://github.com/apache/arrow/issues/51368). So the stream is cut
-here, and Arrow parses each piece as one block.
+Arrow can cut a CSV file into blocks at any line break, which breaks records with line breaks inside
+quotes. With `newlines_in_values`, it loses the line feed of a quoted CRLF at the border of two
+blocks (https://github.com/apache/arrow/issues/51368). So this module cuts the stream, and Arrow
+parses each piece as one block.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 QUOTE = ord('"')
-# What a quote can open a field after, and what can follow the quote that closes it.
+# The characters before a quote that opens a field, and after a quote that closes it.
 _AROUND_FIELDS = np.frombuffer(b',\r\n"', np.uint8)
 # One field and what ends it, as Arrow reads them: a quote opens a field only at its start. The
 # possessive `*+` never backtracks, so a field whose end has not been read yet matches nothing.
@@ -26,14 +26,14 @@ _FIELD = re.compile(
 
 
 class Stream(Protocol):
-    """What bytes are read from."""
+    """A stream of bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """At most so many bytes; none at the end."""
+        """Read at most `size` bytes; none at the end."""
 
 
 class LongRecordError(ValueError):
-    """A record is longer than `limit` bytes; mostly a quote that nothing closes."""
+    """A record is longer than `limit` bytes; usually, a quote is not closed."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"a record is longer than {limit:,} bytes")
@@ -41,7 +41,7 @@ class LongRecordError(ValueError):
 
 
 def whole_records(stream: Stream, block_bytes: int, limit: int) -> Iterator[bytes]:
-    """Yield the stream in pieces of whole records, about `block_bytes` each.
+    """Yield the stream in pieces of complete records, about `block_bytes` each.
 
     Raises:
         LongRecordError: a record is longer than `limit` bytes.
@@ -50,7 +50,7 @@ def whole_records(stream: Stream, block_bytes: int, limit: int) -> Iterator[byte
 
 
 def whole_lines(stream: Stream, block_bytes: int, limit: int) -> Iterator[bytes]:
-    """Yield the stream in pieces of whole lines, about `block_bytes` each.
+    """Yield the stream in pieces of complete lines, about `block_bytes` each.
 
     Raises:
         LongRecordError: a line is longer than `limit` bytes.
@@ -75,8 +75,8 @@ def _cut(
 
 
 def records_end(data: bytes) -> int:
-    """Where the last whole record of `data`, which begins with a record, ends; 0 for none."""
-    # A line feed that is yet to come belongs to a carriage return at the end.
+    """The end of the last complete record of `data`, which begins with a record; 0 for none."""
+    # A carriage return at the end may be followed by a line feed.
     end = len(data) - data.endswith(b"\r")
     if b'"' not in data:
         return data.rfind(b"\n", 0, end) + 1
@@ -94,7 +94,7 @@ def records_end(data: bytes) -> int:
 
 
 def first_record(data: bytes) -> tuple[bytes, int]:
-    """The first record that is not an empty line, and where it ends; 0 where it does not."""
+    """The first record that is not an empty line, and its end; 0 if it is incomplete."""
     start = position = 0
     while field := _FIELD.match(data, position):
         position = field.end()
@@ -117,7 +117,7 @@ def _are_paired(array: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp]) -> b
 
 
 def _scan_end(data: bytes) -> int:
-    """Field by field: for data in which quotes are ordinary characters, too."""
+    """The same field by field, for data in which quotes can also be ordinary characters."""
     position = end = 0
     while field := _FIELD.match(data, position):
         position = field.end()

@@ -1,4 +1,4 @@
-"""Columns and values of databases: which SQL type holds which Arrow type, and the way back."""
+"""Convert types and values between Arrow and SQL databases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from data_access_layer.column_types import TIMESTAMP, TIMESTAMP_UTC
 from data_access_layer.types import convert_types, signed_type, to_plain_types, to_utc
 
-# What is read from a column of each type; the first that fits counts.
+# The Arrow type of each SQL type; the first match counts.
 _READ: Mapping[type[sa.types.TypeEngine[Any]], pa.DataType] = {
     sa.Boolean: pa.bool_(),
     sa.Integer: pa.int64(),
@@ -27,7 +27,7 @@ _READ: Mapping[type[sa.types.TypeEngine[Any]], pa.DataType] = {
 
 
 def arrow_type(kind: sa.types.TypeEngine[Any]) -> pa.DataType | str:
-    """The Arrow type that a column is read as; the database's name of a type that is not read."""
+    """The Arrow type of a column; the database's type name if it is not supported."""
     if isinstance(kind, sa.DateTime):
         return TIMESTAMP_UTC if kind.timezone else TIMESTAMP
     for known, read in _READ.items():
@@ -47,7 +47,7 @@ def sql_type(kind: pa.DataType, *, sqlite: bool = False) -> sa.types.TypeEngine[
     if pa.types.is_floating(kind):
         return sa.Double() if kind.bit_width == 64 else sa.REAL()
     if pa.types.is_decimal(kind):
-        # SQLite has no decimals: its numbers would not be the same.
+        # SQLite has no decimals; its numbers would not be exact.
         return sa.Text() if sqlite else sa.Numeric(kind.precision, kind.scale)
     if pa.types.is_date(kind):
         return sa.Date()
@@ -61,7 +61,7 @@ def sql_type(kind: pa.DataType, *, sqlite: bool = False) -> sa.types.TypeEngine[
 
 
 def to_driver_types(batch: pa.RecordBatch) -> pa.Table:
-    """The rows in types that the drivers support: signed numbers, timestamps in UTC microseconds.
+    """Convert to types that drivers support: signed numbers, timestamps in UTC microseconds.
 
     Raises:
         InputError: a value does not fit without loss.
@@ -95,7 +95,7 @@ def python_values(column: pa.ChunkedArray) -> list[Any]:
 
 
 def to_copy_format(table: pa.Table) -> pa.Table:
-    r"""The rows as COPY reads them from CSV: bytes as PostgreSQL's `\x…`."""
+    r"""Convert bytes to PostgreSQL's `\x…`, for COPY from CSV."""
     for index, field in enumerate(table.schema):
         if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
             texts = [

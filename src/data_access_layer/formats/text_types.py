@@ -1,8 +1,8 @@
-"""Which type the texts of a column have: one only if each value gives the same text again.
+"""Infer the types of text columns, only if each value converts back to the same text.
 
-A CSV file has no types. `01234`, `+31612345678` or a number of 20 digits are texts: as numbers they
-would come out differently. A type is taken only if every value of the column, as text, is what that
-value is written as.
+A CSV file has no types. `01234`, `+31612345678` or a number of 20 digits are text: as numbers, they
+would be written differently. A column gets a type only if every value, converted to the type and
+back, is the same text.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# What the texts of a column become: texts; the type that each of them comes back from as the same
-# text; or also a number where each of them can be read as one, such as 1.10 or 2e5.
+# How to convert a text column: keep text; use a type that converts back to the same text; or also
+# use numbers if each value can be read as a number, such as 1.10 or 2e5.
 type TextsAs = Literal["text", "exact", "numbers"]
 type Fits = Callable[[pa.Array], bool]
 
 
 @dataclass
 class TextTypes:
-    """Narrows down, batch by batch, the types that the texts of some columns can have."""
+    """Infers the types of text columns, batch by batch."""
 
     texts_as: TextsAs = "exact"
     _left: dict[str, list[_Candidate]] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
     def add(self, texts: Mapping[str, pa.Array]) -> None:
-        """Look at some more values; missing ones fit any type."""
+        """Add values; missing values fit any type."""
         for name, values in texts.items():
             left = self._left.setdefault(name, list(_CANDIDATES[self.texts_as]))
             if not left or values.null_count == len(values):
@@ -39,7 +39,7 @@ class TextTypes:
             self._left[name] = [each for each in left if each.fits(present)]
 
     def types(self) -> dict[str, pa.DataType]:
-        """The type of each column; text where no other fits, or where no value was seen."""
+        """The type of each column; text if no other type fits, or if all values are missing."""
         return {
             name: left[0].type if left and name in self._seen else pa.string()
             for name, left in self._left.items()
@@ -64,7 +64,7 @@ def _all(matches: Any) -> bool:
 
 
 def _has_form(pattern: str, kind: pa.DataType) -> Fits:
-    """Texts of one form that stands for one value each."""
+    """Text with a form in which each value is unique."""
 
     def fits(values: pa.Array) -> bool:
         return (
@@ -81,7 +81,7 @@ def _is_one_of(*texts: str) -> Fits:
 
 
 def _are_floats(*, point: bool) -> Fits:
-    """Floating-point numbers; a whole one is written as 5.0 where `point`, else as 5."""
+    """Floating-point numbers; with `point`, whole numbers are written as 5.0, else as 5."""
 
     def fits(values: pa.Array) -> bool:
         numbers = _cast(values, pa.float64())
@@ -97,7 +97,7 @@ def _are_floats(*, point: bool) -> Fits:
 
 
 def _are_numbers(values: pa.Array) -> bool:
-    """Numbers in any form but that of an identifier: no leading zero or plus, and not too long."""
+    """Numbers in any form except that of identifiers: no leading zero or plus, and not too long."""
     numbers = _cast(values, pa.float64())
     if numbers is None or not _all(pc.is_finite(numbers)):
         return False

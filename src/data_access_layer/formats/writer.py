@@ -1,6 +1,6 @@
 """Write a file batch by batch as Parquet or CSV; `export_writer` has further formats.
 
-That a table appears whole or not at all is for `data_access_layer.commit` to see to.
+`data_access_layer.commit` makes writes atomic.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from data_access_layer.types import (
     to_utc,
 )
 
-# Small enough that a reader's filters skip some, large enough to compress.
+# Small enough for readers to skip row groups, large enough to compress.
 ROW_GROUP_ROWS = BATCH_ROWS // 2
 
 
 class TableWriter:
     """Write rows of one schema to a path or an open binary file, in the order they come.
 
-    `encoding` and `formulas` are CSV's: its bytes, and whether texts that a spreadsheet would run
-    are kept or escaped.
+    `encoding` and `formulas` are for CSV; `formulas` keeps or escapes text that a spreadsheet would
+    run.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class TableWriter:
 
     @property
     def columns(self) -> dict[str, str]:
-        """The columns written, by their Arrow type."""
+        """The Arrow types of the written columns, by name."""
         schema = self._schema or pa.schema([])
         if self._is_escaped:
             schema = escape_formulas(schema.empty_table()).schema
@@ -72,8 +72,8 @@ class TableWriter:
         """Append the rows of `frame`; the first frame sets the schema.
 
         Raises:
-            InputError: the columns of `frame` are not those of the first one, or the format does
-                not know the type of one.
+            InputError: the columns of `frame` differ from those of the first frame, or the format
+                does not support a column's type.
         """
         try:
             _check_columns(map(str, frame), self._schema)
@@ -112,7 +112,7 @@ class TableWriter:
         return f"The rows cannot be written as {self.format}: {reason_of(error)}."
 
     def _open(self, schema: pa.Schema) -> Any:
-        # Opened here, because Arrow leaves its own file open where a writer cannot be closed.
+        # Opened here: Arrow does not close its own file if closing the writer fails.
         if isinstance(self._target, str):
             path = Path(self._target)
             is_plain = is_utf8(path)
@@ -134,12 +134,12 @@ class TableWriter:
                 f"Expected an ending for Parquet or CSV, got one for {self.format}. Write one of "
                 "them, and export it: ./pants run src/data_exports:export -- --help"
             )
-        # A dictionary of floating-point numbers is as large as the numbers, and slow to make.
+        # A dictionary of floating-point numbers is as large as the numbers, and slow.
         dictionary = [field.name for field in schema if not pa.types.is_floating(field.type)]
         return pq.ParquetWriter(sink, schema, use_dictionary=dictionary)
 
     def close(self) -> None:
-        """Write what a format needs at its end."""
+        """Write the end of the file, and close it."""
         try:
             if self._writer is not None:
                 self._writer.close()
@@ -160,10 +160,10 @@ class TableWriter:
 
 
 def as_batches(frames: Iterable[pd.DataFrame]) -> Iterator[RecordBatch]:
-    """The rows of frames as Arrow has them; the first frame sets the schema.
+    """Convert frames to Arrow batches; the first frame sets the schema.
 
     Raises:
-        InputError: the columns of a frame are not those of the first one, or of another type.
+        InputError: a frame has other columns or types than the first one.
     """
     schema: pa.Schema | None = None
     for frame in frames:
@@ -177,7 +177,7 @@ def as_batches(frames: Iterable[pd.DataFrame]) -> Iterator[RecordBatch]:
 
 
 def _check_columns(given: Iterable[str], schema: pa.Schema | None) -> None:
-    """Refuse other columns than those of the first rows, whose schema it is."""
+    """Refuse columns that differ from those of the schema."""
     odd = set() if schema is None else {*given} ^ {*schema.names}
     if odd:
         raise InputError(
@@ -187,7 +187,7 @@ def _check_columns(given: Iterable[str], schema: pa.Schema | None) -> None:
 
 
 def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """As the first table had it; of text stored in other ways, say, but never with a loss."""
+    """Cast to the schema of the first table, between similar types and without loss."""
     columns = []
     for name, target in zip(schema.names, schema.types, strict=True):
         given = table[name]

@@ -1,1 +1,1 @@
-"""Which rows and columns of a table are read: filters, points in time, and their SQL."""
+"""Queries: columns, filters and points in time, and their SQL."""

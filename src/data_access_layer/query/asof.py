@@ -28,8 +28,8 @@ _NULLABLE: dict[str, Any] = {
     **{f"uint{bits}": f"UInt{bits}" for bits in (8, 16, 32, 64)},
 }
 _ROW_COLUMNS = ("event", "arrived", "position")
-# A row counts from `known` on. It can win only if no later event was known by then, and if it is the
-# last row of its `known`. Rows of one event are in the order of (arrived, position), as `known` is.
+# A row counts from `known` on. It can win only if no later event was known by then, and if it is
+# the last row of its `known`. Rows of one event are ordered by (arrived, position), as `known` is.
 _TIMELINE = """
     SELECT {keys}, known, event, position
     FROM (
@@ -165,7 +165,7 @@ def _to_arrow(values: pd.Series[Any]) -> pa.Array:
 
 
 def _to_integers(timestamps: pa.Array, unit: str) -> pa.Array:
-    """Whole units since 1970 in UTC, without rounding: a rounded timestamp could leak the future."""
+    """Whole units since 1970 in UTC; never rounded, which could leak the future."""
     try:
         return timestamps.cast(pa.timestamp(unit, timestamps.type.tz)).cast(pa.int64())
     except pa.ArrowInvalid as error:

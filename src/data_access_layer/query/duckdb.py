@@ -9,12 +9,12 @@ from data_access_layer.query.filters import Condition, Query
 
 
 def quoted(name: str) -> str:
-    """A name as SQL has it, whatever is in it."""
+    """Quote a name for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def select_statement(query: Query, source: str) -> tuple[str, list[Any]]:
-    """DuckDB's statement for `query`, and the values that it is run with."""
+    """DuckDB's statement for `query`, and its parameters."""
     values: list[Any] = []
     order = ""
     if query.as_of:

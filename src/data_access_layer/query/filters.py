@@ -1,4 +1,4 @@
-"""Which columns and rows of a table are asked for, checked against the table before it is read."""
+"""Queries: the columns and rows to read, checked against the table before it is read."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ type Filters = Sequence[Filter] | Sequence[Sequence[Filter]]
 
 @dataclass(frozen=True)
 class AsOf:
-    """What was known of each key at a moment: the latest row that is not later.
+    """A point in time: of each key, read the latest row that was known then.
 
-    Rows without a timestamp are never known. Of rows with the same keys and timestamp the one that
-    became available last wins, then the one with the greatest values in `tie_breakers`, then in
-    the other columns that are read, in the order of their names; a missing value is the smallest.
-    The rows come sorted by their keys, missing keys last.
+    Rows without a timestamp are never known. Of rows with the same keys and timestamp, the row that
+    became available last wins, then the row with the greatest values in `tie_breakers`, then in the
+    other columns that are read, in the order of their names. A missing value is the smallest. The
+    rows are sorted by their keys, missing keys last.
 
     Attributes:
-        keys: the columns that name an entity; one row of each is kept.
-        timestamp: the column with the time that a row is about.
-        moment: the time to look from; without a time zone it is UTC.
-        available: the column with the time at which a row came to be known, if there is one; a row
-            that came later than `time` is not seen.
-        tie_breakers: columns that decide between rows that all of these leave equal.
+        keys: the columns that identify an entity; each entity gives one row.
+        timestamp: the column with the time of the row's event.
+        time: the point in time; without a time zone, it is UTC.
+        available: the column with the time at which a row became known, if there is one; rows that
+            became known after `time` are ignored.
+        tie_breakers: columns that decide between rows that are otherwise equal.
     """
 
     keys: tuple[str, ...]
@@ -56,13 +56,13 @@ class AsOf:
 
     @property
     def time_columns(self) -> tuple[str, ...]:
-        """The columns that may not be later than the moment."""
+        """The columns that must not be after `time`."""
         return (self.timestamp, *([self.available] if self.available else []))
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One comparison of a column, its value being what the column's type holds."""
+    """A comparison of a column with a value of its type."""
 
     column: str
     operator: str
@@ -71,7 +71,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked of one table; every column exists and every value fits its column.
+    """A query to one table; every column exists, and every value fits its column.
 
     `any_of` holds alternatives, each a tuple of conditions that must all hold.
     """
@@ -83,12 +83,12 @@ class Query:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What is read, in that order."""
+        """The columns to read, in that order."""
         return tuple(self.schema.names)
 
     @property
     def ties(self) -> tuple[str, ...]:
-        """What decides between rows of the same keys, greatest first."""
+        """The columns that decide between rows of the same keys, greatest first."""
         assert self.as_of
         first = (*self.as_of.time_columns, *self.as_of.tie_breakers)
         decided = {*first, *self.as_of.keys}
@@ -103,7 +103,7 @@ def make_query(
     filters: Filters | None = None,
     as_of: AsOf | None = None,
 ) -> Query:
-    """Check a question to a table of which the columns are `known`.
+    """Make a query to a table with the columns `known`, and check it.
 
     Raises:
         InputError: a column does not exist, an operator is unknown, or a value does not fit.
@@ -138,7 +138,7 @@ def _check_columns(columns: Iterable[str], known: Columns, name: str) -> None:
 
 
 def _normalize_groups(filters: Filters | None, name: str) -> list[list[Filter]]:
-    """Alternatives of conditions, from a flat list too."""
+    """The filters as alternatives of conditions; a flat list is one alternative."""
     if not filters:
         return []
     if isinstance(filters, str) or not isinstance(filters, Collection):
@@ -185,7 +185,7 @@ def _make_condition(entry: Filter, known: Columns, name: str) -> Condition:
 
 
 def _check_value(value: Any, kind: pa.DataType | str, where: str) -> Any:
-    """The value as the stores are to get it."""
+    """Convert the value to the column's type for the stores."""
     if isinstance(value, np.generic) and not isinstance(value, np.datetime64):
         value = value.item()
     if value is None or value is pd.NaT or value is pd.NA or value != value:
@@ -217,14 +217,14 @@ _VALUES: tuple[tuple[Any, Any, str], ...] = (
 
 
 def _to_utc(value: Any, kind: pa.DataType | str) -> datetime:
-    """The time in UTC, with its zone where the column has one; without a zone it is UTC."""
+    """Convert to UTC, with a time zone if the column has one; without a time zone, it is UTC."""
     time: datetime = pd.Timestamp(value).to_pydatetime(warn=False)
     time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     return time if kind == TIMESTAMP_UTC else time.replace(tzinfo=None)
 
 
 def _time_limits(as_of: AsOf | None, known: Columns, name: str) -> dict[str, datetime]:
-    """What each column of times is compared with."""
+    """The upper limit of each timestamp column."""
     if as_of is None:
         return {}
     _check_columns((*as_of.keys, *as_of.time_columns, *as_of.tie_breakers), known, name)

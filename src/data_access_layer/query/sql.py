@@ -14,7 +14,7 @@ _RANK = "rank_in_key_"
 
 
 def select_statement(query: Query, table: sa.Table, dialect: str) -> sa.Select[Any]:
-    """The statement for `query`: all of it is the database's work."""
+    """The statement for `query`; the database does all the work."""
     if query.as_of is None:
         columns = [_select_expression(table.c[name]) for name in query.columns]
         return sa.select(*columns).where(*_where(query, table.c, dialect))
@@ -42,7 +42,7 @@ def _used_columns(query: Query) -> list[str]:
 
 
 def _select_expression(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """Decimals as floating-point numbers, and what is nearly text as text, by the database."""
+    """Let the database convert decimals to floating-point numbers, and UUIDs and enums to text."""
     kind = column.type
     if isinstance(kind, sa.Numeric) and not isinstance(kind, sa.Float):
         return sa.cast(column, sa.Double).label(None)
@@ -52,7 +52,7 @@ def _select_expression(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 
 def _binary_order(column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
-    """Text in the order of its characters' numbers, as in all other stores."""
+    """Order text by code point, as all other stores do."""
     text = _select_expression(column)
     return sa.collate(text, "C") if dialect == "postgresql" and _is_text(column) else text
 
@@ -64,7 +64,7 @@ def _is_text(column: sa.ColumnElement[Any]) -> bool:
 def _order(
     column: sa.ColumnElement[Any], dialect: str, direction: int
 ) -> list[sa.ColumnElement[Any]]:
-    """The column as an order, missing values last; not all databases know `nulls last`."""
+    """Order by the column, missing values last; not all databases support `nulls last`."""
     value = _binary_order(column, dialect)
     missing = sa.case((column.is_(None), 1), else_=0)
     return [missing, value.asc() if direction > 0 else value.desc()]
@@ -105,5 +105,5 @@ def _compare(
 
 
 def _literal(value: Any) -> sa.ColumnElement[Any]:
-    """Of its own type: of a column's type, 10.5 would be rounded where that is of whole numbers."""
+    """A literal of the value's own type: as an integer column's type, 10.5 would be rounded."""
     return sa.literal(value, sql_type(pa.scalar(value).type))

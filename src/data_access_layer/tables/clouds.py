@@ -1,6 +1,6 @@
 """The object stores of the clouds, as Arrow opens them: S3, Google Cloud Storage, Azure.
 
-Each is part of pyarrow, which every package holds. Credentials come from the settings, else from
+All are part of pyarrow, which every package contains. Credentials come from the settings, or from
 where the cloud's own tools find them.
 """
 
@@ -27,9 +27,9 @@ from data_access_layer.settings import StoreSettings
 CHUNK_BYTES = 8 << 20
 # The most that Azure copies in one step ("Copy Blob From URL").
 AZURE_COPY_BYTES = 256 << 20
-# Where an object waits in Azure before it takes its place. Readers skip what begins with a dot.
+# The folder of unfinished uploads in Azure. Readers skip names that begin with a dot.
 STAGING = ".uploading"
-# An upload that began earlier was killed.
+# Older uploads are from killed runs.
 LONGEST_UPLOAD = timedelta(days=1)
 _TRANSIENT = re.compile(
     "NETWORK_CONNECTION|SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|THROTTLING|REQUEST_TIMEOUT|"
@@ -53,10 +53,10 @@ class Cloud:
     """One kind of object store.
 
     Attributes:
-        filesystem: what opens a location.
-        publish: makes a file of this machine the object of a key, whole or not at all.
-        bucket: what the cloud calls a bucket.
-        credentials: what a person sets where access is denied.
+        filesystem: opens the filesystem of a location.
+        publish: uploads a local file to a key, completely or not at all.
+        bucket: the cloud's word for a bucket.
+        credentials: how to set credentials, for the error "access denied".
     """
 
     filesystem: Callable[[str, StoreSettings], Any]
@@ -70,10 +70,10 @@ class TooLargeError(Exception):
 
 
 def cloud_of(location: str) -> Cloud:
-    """The store that a location's scheme names.
+    """The store of a location's scheme.
 
     Raises:
-        InputError: it is none of these stores.
+        InputError: the scheme is not one of these stores.
     """
     scheme = location.partition("://")[0].lower()
     if scheme not in CLOUDS:
@@ -84,30 +84,30 @@ def cloud_of(location: str) -> Cloud:
 
 
 def key_of(location: str) -> str:
-    """The bucket and the key, as Arrow's filesystems take them."""
+    """The bucket and the key, in the format of Arrow's filesystems."""
     authority, slash, key = location.partition("://")[2].partition("/")
     return f"{authority.partition('@')[0]}{slash}{key}".rstrip("/")
 
 
 def is_access_denied(message: str) -> bool:
-    """Whether an error says that access is denied."""
+    """Whether an error message means that access is denied."""
     return bool(_REFUSED.search(message))
 
 
 def is_missing_bucket(message: str) -> bool:
-    """Whether an error says that there is no such bucket."""
+    """Whether an error message means that the bucket does not exist."""
     return bool(_NO_BUCKET.search(message))
 
 
 def is_transient(message: str) -> bool:
-    """Whether an error may pass."""
+    """Whether an error message means that a retry may succeed."""
     return bool(_TRANSIENT.search(message))
 
 
 def _send(filesystem: Any, file: Path, key: str) -> None:
-    """Send a file in one call, which no exception of Python's can interrupt.
+    """Upload a file in one call, which no Python exception can interrupt.
 
-    Arrow publishes half an object where an exception passes through an open upload.
+    Arrow publishes a partial object if an exception interrupts an open upload.
     """
     from pyarrow import fs
 
@@ -122,13 +122,13 @@ def _send(filesystem: Any, file: Path, key: str) -> None:
 
 
 def _send_and_rename(filesystem: Any, file: Path, key: str) -> None:
-    """Send a file under another name, and let it take its place at the end.
+    """Upload a file under another name, and rename it at the end.
 
-    Arrow empties an object in Azure before it sends the first byte of the next one.
+    Arrow empties an object in Azure before it sends the first byte of the new one.
     """
     folder = f"{key.rpartition('/')[0]}/{STAGING}"
     _remove_leftovers(filesystem, folder)
-    # A folder for each: to remove one leaves nothing, to remove an object leaves an empty folder.
+    # Each upload has its own folder: to delete only an object would leave an empty folder.
     work = f"{folder}/{uuid4().hex}"
     staged = f"{work}/object"
     try:
@@ -143,7 +143,7 @@ def _send_and_rename(filesystem: Any, file: Path, key: str) -> None:
 
 
 def _copy(filesystem: Any, staged: str, key: str, size: int) -> None:
-    """Let a staged object take its place in an account that cannot rename."""
+    """Copy a staged object to its key, in an account that cannot rename."""
     if size > AZURE_COPY_BYTES:
         raise TooLargeError(
             f"its size is {size / (1 << 20):,.0f} MiB, and Azure replaces more than "
@@ -154,7 +154,7 @@ def _copy(filesystem: Any, staged: str, key: str, size: int) -> None:
 
 
 def _remove_leftovers(filesystem: Any, folder: str) -> None:
-    """Remove what killed runs left."""
+    """Remove the uploads of killed runs."""
     from pyarrow import fs
 
     selector = fs.FileSelector(folder, allow_not_found=True, recursive=True)
@@ -176,7 +176,7 @@ def _s3(location: str, settings: StoreSettings) -> Any:
 
 @lru_cache
 def _s3_client(endpoint: str, key: SecretStr | None, secret: SecretStr | None, timeout: int) -> Any:
-    """The client of a server: one for all of its objects."""
+    """The client of a server, shared by all of its objects."""
     from pyarrow import fs
 
     options = _server_options(endpoint)
@@ -187,7 +187,7 @@ def _s3_client(endpoint: str, key: SecretStr | None, secret: SecretStr | None, t
         **options,
         connect_timeout=timeout,
         request_timeout=timeout,
-        # The tries are counted and shown by `with_retries`.
+        # `with_retries` counts and reports retries.
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
     )
 
@@ -198,7 +198,7 @@ def _gcs(location: str, settings: StoreSettings) -> Any:
 
 @lru_cache
 def _gcs_client(endpoint: str, timeout: int) -> Any:
-    """The client of a server; one without TLS, such as an emulator, is sent no credentials."""
+    """The client of a server; without TLS, as with an emulator, it sends no credentials."""
     from pyarrow import fs
 
     options = _server_options(endpoint)
@@ -216,13 +216,13 @@ def _azure(location: str, settings: StoreSettings) -> Any:
             f"{location}: names no storage account. Write abfs://container@ACCOUNT.{AZURE_HOST}/…, "
             "or set DATASCIENCE_STORES_AZURE_ACCOUNT."
         )
-    # The key is that of one account: another one's name must not be sent with it.
+    # The key belongs to one account, so it must not be sent for another one.
     key = settings.azure_key if account == (settings.azure_account or account) else None
     return _azure_client(settings.azure_endpoint_url or "", account, key)
 
 
 def _account_of(location: str) -> str:
-    """The account in `abfs://container@account.dfs.core.windows.net/name`, or nothing."""
+    """The account in `abfs://container@account.dfs.core.windows.net/name`, or an empty string."""
     _, _, host = location.partition("://")[2].partition("/")[0].partition("@")
     account, dot, domain = host.partition(".")
     if dot and domain != AZURE_HOST:

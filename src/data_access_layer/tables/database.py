@@ -1,12 +1,10 @@
-"""Tables of databases that SQLAlchemy supports: read from all, replaced in PostgreSQL and SQLite.
+"""Read tables of databases that SQLAlchemy supports, and replace them in PostgreSQL and SQLite.
 
-The rows are loaded into a table next to the old one, which takes its name at the end, in one
-transaction with the manifest. Readers see the old rows until then. A run that is killed leaves
-nothing: the database rolls it back. That takes a database whose transactions include tables, which
-MySQL's and Oracle's do not.
+The rows are loaded into a new table, which is renamed at the end, in one transaction with the
+manifest. Until then, readers see the old rows. If a run is killed, the database rolls back. This
+requires transactions that include CREATE and DROP TABLE, unlike those of MySQL and Oracle.
 
-What depends on the old table is lost with it: indexes and grants. A view on it makes the write
-fail.
+Indexes and grants of the old table are lost. The write fails if there is a view on the table.
 """
 
 from __future__ import annotations
@@ -54,16 +52,16 @@ from data_access_layer.tables.stored_table import MakeQuery, TransactionalTable
 from data_access_layer.types import refuse_names, refuse_types
 
 TRANSACTIONAL = ("postgresql", "sqlite")
-# Of PostgreSQL, which would cut longer ones, and so take one table for another.
+# PostgreSQL truncates longer names, and could so replace another table.
 NAME_BYTES = 63
 SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
-# That the driver holds at a time.
+# Rows that the driver keeps in memory.
 BUFFERED_ROWS = 10_000
 _MODULUS = 1 << 256
 
-# The class of an SQLSTATE, or all of it: connections, a server that stops, locks, no room for us.
+# SQLSTATE codes of connections, server shutdown, locks, and too many clients.
 _TRANSIENT_STATES = re.compile(r"08...|57P0[123]|40001|40P01|53300|55P03")
-# Where a server did not even let us in, drivers say why in words alone.
+# If no connection was made, drivers have no code, only a message.
 _TRANSIENT_WORDS = re.compile(
     "connection refused|is the server running|timeout expired|timed out|closed the connection|"
     "starting up|shutting down|in recovery|too many clients|connection slots|"
@@ -78,7 +76,7 @@ _REFUSED_WORDS = re.compile(
 
 
 class DatabaseTable(TransactionalTable):
-    """A table, or to read from a view, of a database."""
+    """A table of a database, or a view to read from."""
 
     format = "sql"
 
@@ -108,7 +106,7 @@ class DatabaseTable(TransactionalTable):
             table = self._reflect_table(opened)
             query = query_for(_columns_of(table))
             statement = select_statement(query, table, opened.dialect.name)
-            # A cursor of the server: rows come as they are asked for.
+            # A server-side cursor, so that rows are fetched in batches.
             empty = True
             with opened.execution_options(yield_per=batch_rows).execute(statement) as result:
                 for rows in result.partitions():
@@ -173,7 +171,7 @@ class DatabaseTable(TransactionalTable):
     def _transaction(self) -> Iterator[Connection]:
         with self._engine.connect() as opened:
             if self._dialect == "sqlite":
-                # Python's driver begins one by itself only before a change of rows.
+                # Python's driver only begins a transaction before it changes rows.
                 opened.exec_driver_sql("BEGIN IMMEDIATE")
             yield opened
             opened.commit()
@@ -181,7 +179,7 @@ class DatabaseTable(TransactionalTable):
     def _load_rows(
         self, opened: Connection, batches: Iterator[RecordBatch]
     ) -> tuple[dict[str, str], sa.Table]:
-        """A new table with the rows, and its columns by their Arrow type."""
+        """Load the rows into a new table; return the Arrow types of its columns, and the table."""
         first, table = None, None
         for batch in batches:
             if first is None or table is None:
@@ -212,7 +210,7 @@ class DatabaseTable(TransactionalTable):
     def _create_schema(self, opened: Connection) -> None:
         name = self._at.schema
         if name and not sa.inspect(opened).has_schema(name):
-            # PostgreSQL's `if not exists` fails where two make the same schema at once.
+            # PostgreSQL's `if not exists` fails if two transactions create the schema.
             _acquire_lock(opened, self._at.url)
             opened.execute(sa.schema.CreateSchema(name, if_not_exists=True))
 
@@ -226,7 +224,7 @@ class DatabaseTable(TransactionalTable):
         )
 
     def _write_manifest(self, opened: Connection, manifest: Manifest) -> None:
-        # PostgreSQL's `if not exists` fails where two make the same table at once.
+        # PostgreSQL's `if not exists` fails if two transactions create the table.
         _acquire_lock(opened, f"{self._at.url}#{self._at.schema}.{MANIFESTS}")
         kept = self._manifest_table()
         kept.create(opened, checkfirst=True)
@@ -272,7 +270,7 @@ class DatabaseTable(TransactionalTable):
             if url.get_driver_name() == "psycopg":
                 arguments["options"] = "-c timezone=UTC"
         try:
-            # What a person filters by is not for error messages either.
+            # Filter values must not appear in error messages either.
             return sa.create_engine(
                 url, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments
             )
@@ -321,9 +319,9 @@ class DatabaseTable(TransactionalTable):
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Say in our words what went wrong, and what of it may pass.
+        """Translate errors of the driver to user errors and transient errors.
 
-        Never chained: what a driver raises may hold what it connected with.
+        Never chained: a driver's error may contain credentials.
         """
         problem: Exception
         try:
@@ -334,24 +332,24 @@ class DatabaseTable(TransactionalTable):
         except psycopg.Error as error:
             problem = self._translate_error(error)
         except SQLAlchemyError as error:
-            said = self._settings.mask_secrets(str(error).splitlines()[0].rstrip("."))
-            problem = UserError(f"{self.location}: the database cannot be used ({said}).")
+            reason = self._settings.mask_secrets(str(error).splitlines()[0].rstrip("."))
+            problem = UserError(f"{self.location}: the database cannot be used ({reason}).")
         raise problem from None
 
     def _translate_error(self, error: BaseException) -> Exception:
-        said = str(error)
+        message = str(error)
         reason = (
-            self._settings.mask_secrets(said.splitlines()[0].rstrip("."))
-            if said
+            self._settings.mask_secrets(message.splitlines()[0].rstrip("."))
+            if message
             else type(error).__name__
         )
         state = getattr(error, "sqlstate", None) or ""
-        if _REFUSED_WORDS.search(said) or state.startswith("28"):
+        if _REFUSED_WORDS.search(message) or state.startswith("28"):
             return UserError(
                 f"{self.location}: access denied ({reason}). Set [stores] "
                 "database_user and DATASCIENCE_STORES_DATABASE_PASSWORD."
             )
-        if _TRANSIENT_STATES.fullmatch(state) or (not state and _TRANSIENT_WORDS.search(said)):
+        if _TRANSIENT_STATES.fullmatch(state) or (not state and _TRANSIENT_WORDS.search(message)):
             return TransientError(reason)
         return UserError(f"{self.location}: the database failed ({reason}).")
 
@@ -361,7 +359,7 @@ def _columns_of(table: sa.Table) -> Columns:
 
 
 def _acquire_lock(opened: Connection, what: str) -> None:
-    """Wait until no other transaction that takes turns over `what` is under way."""
+    """Wait for an exclusive lock named `what`, and hold it until the transaction ends."""
     if opened.dialect.name == "postgresql":
         lock = sa.func.pg_advisory_xact_lock(sa.func.hashtext(what))
         opened.execute(sa.select(lock))
@@ -382,7 +380,7 @@ def _insert(opened: Connection, table: sa.Table, rows: pa.Table) -> None:
 
 
 def _copy(opened: Connection, table: sa.Table, rows: pa.Table) -> None:
-    """Load by PostgreSQL's COPY; Arrow's CSV tells a missing text from an empty one."""
+    """Load with PostgreSQL's COPY; Arrow's CSV distinguishes missing and empty text."""
     text = io.BytesIO()
     pa_csv.write_csv(to_copy_format(rows), text, pa_csv.WriteOptions(include_header=False))
     name = opened.dialect.identifier_preparer.format_table(table)
@@ -393,7 +391,7 @@ def _copy(opened: Connection, table: sa.Table, rows: pa.Table) -> None:
 
 
 def _checksum_rows(opened: Connection, table: sa.Table) -> tuple[int, str]:
-    """Rows, and the sum of their SHA-256 modulo 2**256: databases keep no order."""
+    """The number of rows, and the sum of their SHA-256 modulo 2**256: rows have no order."""
     known = sa.Table(table.name, sa.MetaData(schema=table.schema), autoload_with=opened)
     streamed = {"stream_results": True, "max_row_buffer": BUFFERED_ROWS}
     result = opened.execute(sa.select(*known.columns), execution_options=streamed)
@@ -405,7 +403,7 @@ def _checksum_rows(opened: Connection, table: sa.Table) -> tuple[int, str]:
     total = _hash(ascii(known.columns.keys()))
     count = 0
     for row in result:
-        # As Python writes it, which is fast, and the same whatever driver reads it.
+        # Python's `ascii` is fast, and the same for every driver.
         total += _hash(ascii(_in_utc(row, zoned) if zoned else tuple(row)))
         count += 1
     return count, f"{total % _MODULUS:064x}"

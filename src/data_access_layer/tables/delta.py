@@ -1,9 +1,9 @@
-"""Delta Lake tables, in a folder on this machine or in an object store, over the deltalake library.
+"""Delta Lake tables, in a local folder or an object store, with the deltalake library.
 
-The manifest is in the commit itself. Rows that are there already are not written again: there is no
-new version. A killed write leaves no version, but perhaps files that no version names. The next
-write to a folder on this machine removes them. In an object store it does not: they could be those
-of another writer that is at work.
+The manifest is in the commit itself. If the table already has the same rows, there is no new
+version. A killed write leaves no version, but it may leave files that no version refers to. The
+next write to a local folder removes them. In an object store it does not: they could belong to
+another writer.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ from data_access_layer.types import (
 )
 
 METADATA_KEY = "manifest"
-# In the folder where a write works: its rows, and which files there were before it.
+# In the workspace of a write: its rows, and the list of the table's files before it.
 _ROWS = "rows.parquet"
 _KNOWN = "known.json"
 
 
 class DeltaFolder:
-    """The newest version of a table, to read and to replace.
+    """The newest version of a table, as a source and a destination.
 
     It is a `data_access_layer.commit.destination.Destination`.
     """
@@ -79,7 +79,7 @@ class DeltaFolder:
         return None if isinstance(self.path, Path) else _s3_options(self.path.settings)
 
     def exists(self) -> bool:
-        """Whether there is a Delta table.
+        """Whether the Delta table exists.
 
         Raises:
             UserError: the store denies access, or does not answer.
@@ -88,10 +88,10 @@ class DeltaFolder:
             return DeltaTable.is_deltatable(self.location, storage_options=self._storage_options)
 
     def row_count(self) -> int:
-        """The rows that the table's log counts.
+        """The number of rows in the table's log.
 
         Raises:
-            InputError: the table is not whole.
+            InputError: the table is incomplete.
         """
         with self._translate_errors("is not a complete Delta table"):
             return int(self._open_table().count())
@@ -99,10 +99,10 @@ class DeltaFolder:
     def batches(
         self, columns: Sequence[str] | None = None, *, batch_rows: int = BATCH_ROWS
     ) -> Iterator[RecordBatch]:
-        """The rows of the newest version, of `columns` only; at least one batch.
+        """Yield the rows of the newest version, only of `columns`; at least one batch.
 
         Raises:
-            InputError: the table is not whole, or a column is not there.
+            InputError: the table is incomplete, or a column does not exist.
         """
         with self._translate_errors("is not a complete Delta table"):
             dataset = self._open_table().to_pyarrow_dataset()
@@ -120,7 +120,7 @@ class DeltaFolder:
     # As a destination
 
     def check(self, rows: int | None) -> None:
-        """Refuse early what could only fail after all the work."""
+        """Find problems before the work starts."""
         if isinstance(self.path, Path):
             if self.path.exists() and not self.path.is_dir():
                 raise InputError(f"{self.path}: is a file; a Delta table is a folder.")
@@ -135,7 +135,7 @@ class DeltaFolder:
             )
 
     def replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
-        """Commit these rows as the next version, or none where they are there already."""
+        """Commit these rows as the next version, unless the table already has them."""
         with ExitStack() as stack:
             work = stack.enter_context(self._make_workspace())
             manifest = self._spool(batches, work / _ROWS, origin)
@@ -151,7 +151,7 @@ class DeltaFolder:
             with tempfile.TemporaryDirectory(prefix="table-") as folder:
                 yield Path(folder)
             return
-        # First: `stage_path` removes what a killed run left, with the list that this needs.
+        # First: `stage_path` would remove the list that `_recover` needs.
         self._recover(self.path)
         with stage_path(self.path, option=self._option) as work:
             work.mkdir()
@@ -161,7 +161,7 @@ class DeltaFolder:
                 shutil.rmtree(work, ignore_errors=True)
 
     def _spool(self, batches: Iterator[RecordBatch], file: Path, origin: Origin) -> Manifest:
-        """Keep the rows: the manifest, which is part of their commit, has to be known before it."""
+        """Write the rows to a file, and make the manifest, which is part of the commit."""
         digest = RowsDigest()
         with TableWriter(str(file), format="parquet") as writer:
             for batch in batches:
@@ -177,7 +177,7 @@ class DeltaFolder:
         )
 
     def _is_current(self, manifest: Manifest) -> bool:
-        """Whether the table is what the manifest says, in its manifest and in fact."""
+        """Whether the table has this manifest, and matches it."""
         return (
             self.exists()
             and self.read_manifest() == manifest
@@ -197,7 +197,7 @@ class DeltaFolder:
             raise
 
     def _write(self, rows: Path, manifest: Manifest) -> None:
-        # As in `formats.parquet`: nothing is held back.
+        # As in `formats.parquet`, for constant memory.
         file = pq.ParquetFile(rows, pre_buffer=False)
         reader = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())
         try:
@@ -238,7 +238,7 @@ class DeltaFolder:
             return
         with lock_folder(path.parent):
             for work in find_leftovers(path):
-                # Without the list the killed run had not begun to commit.
+                # Without the list, the killed run had not started its commit.
                 known = _read_names(work / _KNOWN)
                 if known is not None and path.exists():
                     _remove_orphans(path, known)
@@ -258,7 +258,7 @@ class DeltaFolder:
         raise problem from None
 
     def _reason(self, error: Exception) -> str:
-        """The first and the last line of what may be many, of one error behind another."""
+        """The first and the last line of the message, which may list nested errors."""
         lines = [_plain_text(line) for line in str(error).splitlines()]
         lines = [line for line in lines if line] or [type(error).__name__]
         reason = ": ".join(dict.fromkeys([lines[0], lines[-1]]))
@@ -266,12 +266,12 @@ class DeltaFolder:
 
 
 def _plain_text(line: str) -> str:
-    """Without colours and arrows."""
+    """Remove colours and arrows."""
     return re.sub(r"\x1b\[[0-9;]*m|↳", "", line).strip().rstrip(".")
 
 
 def _s3_options(settings: StoreSettings) -> dict[str, str]:
-    """The settings in deltalake's words; what is not set, it takes from the environment."""
+    """The settings as deltalake's options; deltalake reads others from the environment."""
     options = {
         # Of two writers of one version, S3 refuses the second.
         "aws_conditional_put": "etag",
@@ -283,7 +283,7 @@ def _s3_options(settings: StoreSettings) -> dict[str, str]:
     if settings.s3_endpoint_url:
         options["aws_endpoint_url"] = settings.s3_endpoint_url
         options["aws_allow_http"] = str(settings.s3_endpoint_url.startswith("http://")).lower()
-        # Servers other than AWS have no regions, but the library wants one.
+        # Other servers have no regions, but the library requires one.
         options["aws_region"] = os.environ.get("AWS_REGION", "us-east-1")
     if settings.s3_key and settings.s3_secret:
         options["aws_access_key_id"] = settings.s3_key.get_secret_value()
@@ -292,10 +292,10 @@ def _s3_options(settings: StoreSettings) -> dict[str, str]:
 
 
 def _to_delta(batch: RecordBatch) -> RecordBatch:
-    """The same values, in the types that Delta has: signed numbers, timestamps in microseconds.
+    """Convert to the types of Delta: signed numbers, timestamps in microseconds.
 
     Raises:
-        InputError: a value does not fit without loss, or a column's type is none of Delta's.
+        InputError: a value does not fit without loss, or Delta does not support a column's type.
     """
     refuse_types(batch.schema, "delta")
     refuse_names(batch.schema.names, "delta")
@@ -325,12 +325,12 @@ def _read_names(file: Path) -> list[str] | None:
 
 
 def _list_files(folder: Path) -> list[str]:
-    """The names of all files of a table, its log's too."""
+    """The names of all files of a table, including its log."""
     return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
 
 
 def _remove_orphans(folder: Path, known: Sequence[str]) -> None:
-    """Remove what a killed commit left: files not `known` before it, which no version names."""
+    """Remove files of a killed commit: not `known` before it, and not in any version."""
     log = folder / DELTA_LOG
     kept = {*known, *_read_added_files(log)}
     for name in _list_files(folder):

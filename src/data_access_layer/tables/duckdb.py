@@ -1,4 +1,4 @@
-"""Tables of DuckDB files, and what DuckDB selects from other sources."""
+"""Tables of DuckDB files, and queries by DuckDB to other sources."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from data_access_layer.locations import TableLocation
 
 _ROWS = "rows_to_write"
-# A table in a file that another process writes just now.
+# DuckDB's error for a file that another process writes.
 _LOCKED = "Could not set lock on file"
 
 
@@ -39,7 +39,7 @@ _LOCKED = "Could not set lock on file"
 def connect(
     database: str = ":memory:", *, read_only: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB that looks for nothing on the network and leaves nothing in the current folder."""
+    """Connect to DuckDB, without downloads of extensions or files in the current folder."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
@@ -55,7 +55,7 @@ def connect(
 
 @dataclass(frozen=True)
 class Selectable:
-    """What rows are selected from: a table function or a table of a connection."""
+    """A source of rows: a table function or a table of a connection."""
 
     connection: duckdb.DuckDBPyConnection
     source: str
@@ -66,17 +66,17 @@ class Selectable:
     def from_source(
         cls, opened: duckdb.DuckDBPyConnection, source: str, parameters: Sequence[Any] = ()
     ) -> Self:
-        """With the columns that DuckDB finds there."""
+        """Make one with the columns that DuckDB finds in `source`."""
         relation = opened.sql(f"select * from {source} limit 0", params=list(parameters))
         return cls(opened, source, plain_columns(relation.to_arrow_table().schema), parameters)
 
 
 class DuckDBSource(StoredTable):
-    """What DuckDB can select from."""
+    """A table that DuckDB can select from."""
 
     @abstractmethod
     def _open_source(self) -> AbstractContextManager[Selectable]:
-        """What to select from."""
+        """Open the source to select from."""
 
     def _columns(self) -> Columns:
         with self._open_source() as found:
@@ -103,7 +103,7 @@ class DuckDBSource(StoredTable):
 
 @contextmanager
 def translate_errors(location: str) -> Iterator[None]:
-    """Say in our words what DuckDB says about a table that it reads."""
+    """Translate DuckDB's errors about a table that it reads."""
     try:
         yield
     except duckdb.Error as error:
@@ -116,7 +116,7 @@ def translate_errors(location: str) -> Iterator[None]:
 
 
 class DuckDBTable(DuckDBSource, TransactionalTable):
-    """A table of a DuckDB file; DuckDB itself rolls back what a killed writer did."""
+    """A table of a DuckDB file; DuckDB rolls back the writes of killed processes."""
 
     format = "duckdb"
 
@@ -201,7 +201,7 @@ class DuckDBTable(DuckDBSource, TransactionalTable):
     def _transaction(
         self, schema: pa.Schema, batches: Iterator[RecordBatch]
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A transaction that made these rows the table; it ends with the body."""
+        """Replace the table with these rows, in a transaction that ends with the body."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         failed: list[Exception] = []
         rows = pa.RecordBatchReader.from_batches(schema, record_errors(batches, failed))
@@ -247,7 +247,7 @@ class DuckDBTable(DuckDBSource, TransactionalTable):
 
 @contextmanager
 def reraise_first(failed: Sequence[Exception]) -> Iterator[None]:
-    """Raise the error that `record_errors` kept, instead of what DuckDB made of it."""
+    """Raise the error that `record_errors` recorded, instead of DuckDB's."""
     try:
         yield
     except Exception:
@@ -259,7 +259,7 @@ def reraise_first(failed: Sequence[Exception]) -> Iterator[None]:
 def record_errors(
     batches: Iterator[pa.RecordBatch], failed: list[Exception]
 ) -> Iterator[pa.RecordBatch]:
-    """Keep the error of what gives the rows: DuckDB would make a text of it."""
+    """Record an error of `batches`: DuckDB would convert it to a string."""
     try:
         yield from batches
     except Exception as error:

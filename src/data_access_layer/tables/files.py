@@ -1,4 +1,4 @@
-"""Tables that are files: one, or all files of a folder as one table."""
+"""Tables in files: a single file, or all files of a folder as one table."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def open_files(
     `dtypes` are the types that a contract declares.
 
     Raises:
-        InputError: nothing is there, it cannot be read, or the folder holds something else, too.
+        InputError: the location does not exist or cannot be read, or the folder is not a table.
         UserError: an object's store denies access, or does not answer.
     """
     found = list_table_files(location) if isinstance(location, Path) else location.files()
@@ -72,7 +72,7 @@ def open_files(
 
 
 def paths_of(tables: Iterable[object]) -> list[FilePath]:
-    """The files and objects that some tables are."""
+    """The paths of the files and objects of some tables."""
     files: list[FilePath] = []
     for table in tables:
         if isinstance(table, TableFiles):
@@ -87,12 +87,12 @@ class TableFile:
     """One file of a table, read in batches.
 
     Attributes:
-        dtypes: the columns that the reader's contract declares, by their pandas dtype. They get
-            that type, if no value changes by it. All other columns have the type of the file.
-        texts_as: which type a column of a CSV file gets that is not declared, see `TextsAs`. Where
-            it is not `text`, the file is read once more to find out.
-        partition: the columns that the file's folders `name=value` stand for, with their types.
-        unified: of columns that no contract declares, the types that fit all files of a folder.
+        dtypes: the pandas dtypes of the columns that a contract declares. A column gets its type if
+            no value changes. All other columns have the type of the file.
+        texts_as: how to infer the type of undeclared columns of a CSV file, see `TextsAs`. Unless
+            it is `text`, the file is read twice.
+        partition: the columns of the file's folders `name=value`, with their types.
+        unified: the types of undeclared columns that fit all files of a folder.
     """
 
     path: FilePath
@@ -103,7 +103,7 @@ class TableFile:
     unified: Mapping[str, pa.DataType] = field(default_factory=dict)
 
     def row_count(self) -> int | None:
-        """Rows in the file where its format says so without reading it, else None."""
+        """The number of rows, if the format stores it; else None."""
         if format_of(self.path) != "parquet" or self.size() == 0:
             return None
         return self._parquet.row_count()
@@ -112,7 +112,7 @@ class TableFile:
         """How many bytes the file has.
 
         Raises:
-            InputError: it is not there.
+            InputError: it does not exist.
         """
         return size_of(self.path, self.name)
 
@@ -121,12 +121,12 @@ class TableFile:
     ) -> Iterator[Batch]:
         """Yield the rows in order, at most `batch_rows` at a time.
 
-        Cells that are not of their declared type raise an error that names the first rows of each
-        column. Where `wrong_cells` is `keep`, they are missing in the frame, and in `wrong`.
+        Cells that do not have their declared type raise an error that names the first rows of each
+        column. If `wrong_cells` is `keep`, they are missing in the frame, and listed in `wrong`.
 
         Raises:
-            InputError: the file is empty, cut off, or not what its ending says, or a cell is not of
-                its declared type.
+            InputError: the file is empty, truncated, or not in the format of its ending, or a cell
+                does not have its declared type.
         """
         empty = True
         for batch in self.batches_if_any(batch_rows, wrong_cells=wrong_cells):
@@ -138,7 +138,7 @@ class TableFile:
     def batches_if_any(
         self, batch_rows: int = BATCH_ROWS, *, wrong_cells: WrongCellsMode = "raise"
     ) -> Iterator[Batch]:
-        """As `batches`; none where the file has no rows."""
+        """As `batches`, but no batch if the file has no rows."""
         first_row = 1
         for rows, wrong in self._read_rows(batch_rows, wrong_cells=wrong_cells):
             if rows.num_rows:
@@ -148,21 +148,21 @@ class TableFile:
     def record_batches(
         self, batch_rows: int = BATCH_ROWS, *, columns: Sequence[str] | None = None
     ) -> Iterator[RecordBatch]:
-        """Yield the rows as Arrow has them, or of them `columns` in that order; at least one batch.
+        """Yield Arrow batches, with `columns` in that order; at least one batch.
 
         A table without rows is one empty batch.
 
         Raises:
-            InputError: as `batches`; or a column is not there.
+            InputError: as `batches`; or a column does not exist.
         """
         for rows, _ in self._read_rows(batch_rows, columns):
             yield rows
 
     def columns(self) -> dict[str, pa.DataType | None]:
-        """The columns with their types; None for a text column of a CSV file without a type yet.
+        """The columns with their types; None for a CSV column whose type is not inferred yet.
 
         Raises:
-            InputError: the file is empty or cut off, or not what its ending says.
+            InputError: the file is empty, truncated, or not in the format of its ending.
         """
         declared = declared_types(self.dtypes)
         columns = {**self._read_columns(declared), **self._partition_types()}
@@ -173,10 +173,10 @@ class TableFile:
         }
 
     def read_schema(self) -> pa.Schema:
-        """The schema of a Parquet file, as the file has it.
+        """Read the schema of a Parquet file.
 
         Raises:
-            InputError: it is not whole.
+            InputError: the file is incomplete.
         """
         self._check_not_empty()
         return self._parquet.schema()
@@ -196,7 +196,7 @@ class TableFile:
         return {name: kind for name, (_, kind) in self.partition.items()}
 
     def scan_texts(self, columns: Sequence[str], types: TextTypes) -> None:
-        """Narrow down which types the texts of a CSV file have; reads it once.
+        """Infer the types of text columns of a CSV file; reads it once.
 
         Raises:
             InputError: as `batches`.
@@ -210,7 +210,7 @@ class TableFile:
         *,
         wrong_cells: WrongCellsMode = "raise",
     ) -> Iterator[Rows]:
-        """The rows in their types; at least one batch. Wrong cells are counted to the end."""
+        """Yield the rows; at least one batch. Wrong cells are counted to the end of the file."""
         problems = WrongCellReport(self.name)
         first_row = 1
         try:
@@ -221,11 +221,11 @@ class TableFile:
                     yield rows, wrong
                 first_row += rows.num_rows
         except InputError:
-            # What is wrong further down is for the next run to report.
+            # The next run reports errors further down.
             if not problems:
                 raise
         except OSError as error:
-            # Of an object, its store says what is wrong.
+            # An object's errors already name the store's reason.
             if not isinstance(self.path, Path):
                 raise
             raise InputError(f"{self.name}: cannot be read: {error}.") from error
@@ -274,11 +274,11 @@ class TableFile:
     def _add_partition(
         self, batch: pa.RecordBatch, columns: Sequence[str] | None
     ) -> pa.RecordBatch:
-        """With the columns that the file's folders stand for."""
+        """Add the columns of the file's folders `name=value`."""
         for name, (value, kind) in self.partition.items():
             if name in batch.schema.names:
                 raise InputError(
-                    f"{self.name}: column {name!r} is both in the file and in the name of its folder."
+                    f"{self.name}: column {name!r} is both in the file and in its folder's name."
                 )
             one = pa.array([value], pa.string()).cast(kind)
             batch = batch.append_column(name, one.take(pa.array([0] * batch.num_rows, pa.int64())))
@@ -307,15 +307,15 @@ class TableFile:
 class TableFiles:
     """Files that are read one after another, as one table.
 
-    Each has the same columns, in any order. Where a column that no contract declares has several
-    types, it gets the one that holds the values of all files.
+    All have the same columns, in any order. If an undeclared column has several types, it gets a
+    type that holds the values of all files.
     """
 
     files: Sequence[TableFile]
     name: str
 
     def row_count(self) -> int | None:
-        """The rows of all files, where their formats tell."""
+        """The number of rows of all files, if their formats store it."""
         return total_rows(self.files)
 
     def batches(
@@ -324,8 +324,8 @@ class TableFiles:
         """Yield the rows in order, at most `batch_rows` at a time.
 
         Raises:
-            InputError: a file cannot be read, its columns are not those of the first one, or no
-                file has a row.
+            InputError: a file cannot be read, its columns differ from those of the first one, or
+                no file has rows.
         """
         if len(self.files) == 1:
             yield from self.files[0].batches(batch_rows, wrong_cells=wrong_cells)
@@ -345,10 +345,10 @@ class TableFiles:
     def record_batches(
         self, batch_rows: int = BATCH_ROWS, *, columns: Sequence[str] | None = None
     ) -> Iterator[RecordBatch]:
-        """Yield the rows as Arrow has them, or of them `columns` in that order; at least one batch.
+        """Yield Arrow batches, with `columns` in that order; at least one batch.
 
         Raises:
-            InputError: as `batches`; or a column is not there.
+            InputError: as `batches`; or a column does not exist.
         """
         if len(self.files) == 1:
             yield from self.files[0].record_batches(batch_rows, columns=columns)
@@ -359,10 +359,10 @@ class TableFiles:
     def unify(
         self, batch_rows: int = BATCH_ROWS, *, columns: Sequence[str] | None = None
     ) -> tuple[pa.Schema, Iterator[RecordBatch]]:
-        """The columns with types that fit all files, and the rows in these types.
+        """The columns with types that fit all files, and the rows with these types.
 
         Raises:
-            InputError: as `batches`; or a column is not there.
+            InputError: as `batches`; or a column does not exist.
         """
         schema, files = self._unify_files()
         names = schema.names if columns is None else columns
@@ -370,7 +370,7 @@ class TableFiles:
         return schema, chain.from_iterable(batches)
 
     def is_uniform_parquet(self) -> bool:
-        """Whether all are Parquet files with the same columns of the same types in one order."""
+        """Whether all are Parquet files with the same schema."""
         if any(format_of(file.path) != "parquet" or file.partition for file in self.files):
             return False
         schemas = (file.read_schema() for file in self.files)
@@ -381,7 +381,7 @@ class TableFiles:
         """The files, with types that fit all of them; each may lack columns.
 
         Raises:
-            InputError: a file cannot be read, or a column has types that no other type holds.
+            InputError: a file cannot be read, or no type holds all values of a column.
         """
         return self._unify_types([file.columns() for file in self.files])
 
@@ -391,7 +391,7 @@ class TableFiles:
         declared = declared_types(self.files[0].dtypes)
         first = found[0]
         for file, columns in zip(self.files, found, strict=True):
-            # A contract's own columns are for whoever checks the contract.
+            # The check of the contract reports its own columns.
             if odd := sorted(({*first} ^ {*columns}) - declared.keys()):
                 has, lacks = (file, self.files[0]) if odd[0] in columns else (self.files[0], file)
                 raise InputError(
@@ -406,7 +406,7 @@ class TableFiles:
         declared = declared_types(self.files[0].dtypes)
         texts_as = self.files[0].texts_as
         if texts_as == "text" and any(format_of(file.path) != "csv" for file in self.files):
-            # Other files have types, which text would not fit.
+            # Other formats have types, which text would not match.
             texts_as = "exact"
         texts = TextTypes(texts_as)
         for file, columns in zip(self.files, found, strict=True):
@@ -418,7 +418,7 @@ class TableFiles:
         for file, columns in zip(self.files, found, strict=True):
             for name in columns.keys() - declared.keys():
                 known = columns[name]
-                # A struct without fields is false.
+                # Not `or`: a struct without fields is false.
                 kind = text_types[name] if known is None else known
                 types[name] = self._unify_type(file, name, kind, types.get(name, kind))
         return [replace(file, unified=types) for file in self.files]
@@ -426,7 +426,7 @@ class TableFiles:
     def _unify_type(
         self, file: TableFile, name: str, kind: pa.DataType, before: pa.DataType
     ) -> pa.DataType:
-        """The type that holds values of both types."""
+        """The type that holds the values of both types."""
         schemas = [pa.schema([(name, _decoded(each))]) for each in (before, kind)]
         try:
             return pa.unify_schemas(schemas, promote_options="permissive").types[0]
@@ -442,7 +442,7 @@ def _decoded(kind: pa.DataType) -> pa.DataType:
 
 
 def _within(wrong: Sequence[WrongCells], start: int, count: int) -> Sequence[WrongCells]:
-    """Of wrong cells those in a part of their batch."""
+    """The wrong cells within a slice of their batch."""
     found = []
     for cells in wrong:
         chosen = [

@@ -1,4 +1,4 @@
-"""Files in object stores: in S3, Google Cloud Storage or Azure."""
+"""Files in object stores: S3, Google Cloud Storage or Azure."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from data_access_layer.tables.clouds import (
     key_of,
 )
 
-# What a client may take beyond the time limit, to say itself what is wrong.
+# Extra time beyond the limit, so that a client can report its own error.
 _GRACE_SECONDS = 2
-# Bytes in a second: an upload that is slower has stopped.
+# Bytes per second; a slower upload has stopped.
 _SLOWEST = 50_000
 
 
 @dataclass(frozen=True)
 class ListedObject:
-    """An object, as its store lists it."""
+    """An object in a listing of its store."""
 
     file: ObjectFile
     size: int
@@ -45,16 +45,16 @@ class ListedObject:
 
 @dataclass(frozen=True)
 class ObjectFile:
-    """One object, read like a file, or what is below a prefix.
+    """An object, or the objects below a prefix.
 
-    Another process opens it with its own settings.
+    When it is sent to another process, that process uses its own settings.
     """
 
     location: str
     settings: StoreSettings = field(repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        # What travels to another process holds no credentials.
+        # No credentials are sent to another process.
         return {"location": self.location}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -82,12 +82,12 @@ class ObjectFile:
         return replace(self, location=f"{self.location.rpartition('/')[0]}/{name}")
 
     def child(self, name: str) -> Self:
-        """The object of that name below it as a prefix."""
+        """The object of that name, with this location as its prefix."""
         return replace(self, location=f"{self.location.rstrip('/')}/{name}")
 
     @property
     def key(self) -> str:
-        """Bucket and key, as `filesystem` takes them."""
+        """Bucket and key, in the format of `filesystem`."""
         return key_of(self.location)
 
     @property
@@ -101,7 +101,7 @@ class ObjectFile:
 
         Raises:
             InputError: the location names no object store.
-            UserError: the settings are not those of a store.
+            UserError: the settings are wrong.
         """
         with self._translate_errors():
             return cloud_of(self.location).filesystem(self.location, self.settings)
@@ -110,7 +110,7 @@ class ObjectFile:
         """How many bytes it has.
 
         Raises:
-            InputError: it is not there.
+            InputError: it does not exist.
             UserError: the store denies access, or does not answer.
         """
         info = self._fetch_info(self.key)
@@ -119,16 +119,16 @@ class ObjectFile:
         return int(info.size)
 
     def open(self) -> Any:
-        """A file for reading.
+        """Open it for reading.
 
         Raises:
-            InputError: it is not there.
+            InputError: it does not exist.
             UserError: the store denies access, or does not answer.
         """
         return self._retry(lambda: self.filesystem.open_input_file(self.key), sent=0)
 
     def is_file(self) -> bool:
-        """Whether it is there.
+        """Whether it exists.
 
         Raises:
             UserError: the store denies access, or does not answer.
@@ -136,10 +136,10 @@ class ObjectFile:
         return bool(self._fetch_info(self.key).is_file)
 
     def read_text(self) -> str:
-        """What it holds, in UTF-8.
+        """Read it as UTF-8.
 
         Raises:
-            FileNotFoundError: it is not there.
+            FileNotFoundError: it does not exist.
         """
         if not self.is_file():
             raise FileNotFoundError(self.location)
@@ -147,7 +147,7 @@ class ObjectFile:
             return str(file.read(), "utf-8")
 
     def replace_with(self, file: Path) -> None:
-        """Make a file of this machine take its place: whole, or it stays as it was.
+        """Replace it with a local file, completely or not at all.
 
         Raises:
             UserError: the store denies access, or does not answer.
@@ -159,57 +159,57 @@ class ObjectFile:
             raise UserError(f"{self.location}: cannot be written: {error}") from error
 
     def delete(self) -> None:
-        """Remove it, if it is there.
+        """Delete it, if it exists.
 
         Raises:
             UserError: the store denies access, or does not answer.
         """
 
         def attempt() -> None:
-            # An earlier attempt that got no answer may have removed it.
+            # An earlier attempt without an answer may have deleted it.
             with suppress(FileNotFoundError):
                 self.filesystem.delete_file(self.key)
 
         self._retry(attempt, sent=0)
 
     def check_bucket(self) -> None:
-        """Refuse a bucket that is not there, as far as the store lets us ask.
+        """Refuse a bucket that does not exist, if the store permits the check.
 
         Raises:
-            InputError: there is none.
+            InputError: the bucket does not exist.
         """
         try:
             info = self._fetch_info(self.bucket)
         except UserError:
-            # Who may write objects may not always look at their bucket.
+            # Permission to write objects does not always include their bucket.
             return
         if info.type.name == "NotFound":
             raise self._missing_bucket()
 
     def has_folder(self, name: str) -> bool:
-        """Whether there are objects below that name below it as a prefix."""
+        """Whether there are objects in the subfolder `name`."""
         return bool(self.child(name).list_objects(recursive=False))
 
     def list_entries(self) -> dict[str, datetime]:
-        """When each object below it as a prefix was written, by names that `child` takes.
+        """When each object below this prefix was written, by names for `child`.
 
         Raises:
-            InputError: there is no such bucket.
+            InputError: the bucket does not exist.
             UserError: the store denies access, or does not answer.
         """
         start = len(self.location.rstrip("/")) + 1
         return {each.file.location[start:]: each.modified for each in self.list_objects()}
 
     def list_siblings(self) -> dict[str, datetime]:
-        """When each object in the same folder was written, by names that `with_name` takes."""
+        """When each object in the same folder was written, by names for `with_name`."""
         folder = replace(self, location=self.location.rpartition("/")[0])
         return {each.file.name: each.modified for each in folder.list_objects(recursive=False)}
 
     def list_objects(self, *, recursive: bool = True) -> list[ListedObject]:
-        """All objects below this prefix, by their locations, or those directly below it.
+        """All objects below this prefix, or only those directly below it, sorted by location.
 
         Raises:
-            InputError: there is no such bucket.
+            InputError: the bucket does not exist.
             UserError: the store denies access, or does not answer.
         """
         from pyarrow import fs
@@ -232,10 +232,10 @@ class ObjectFile:
         return sorted(found, key=lambda each: each.file.location)
 
     def files(self) -> list[FoundFile]:
-        """The object itself, or all table files below a prefix, as `list_table_files` lists a folder's.
+        """The object itself, or all table files below the prefix, as `list_table_files`.
 
         Raises:
-            InputError: there is none.
+            InputError: there is no object.
         """
         if self.is_file():
             return [FoundFile(self)]
@@ -252,7 +252,7 @@ class ObjectFile:
         return self._retry(lambda: self.filesystem.get_file_info(key), sent=0)
 
     def _retry[T](self, attempt: Callable[[], T], *, sent: int | None = None) -> T:
-        """Try again what may pass; `sent` are the bytes of an attempt whose time is limited."""
+        """Retry transient errors; `sent` is the upload size of an attempt with a time limit."""
 
         def explained() -> T:
             with self._translate_errors():
@@ -264,9 +264,9 @@ class ObjectFile:
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Say in our words what went wrong, and what of it may pass.
+        """Translate errors of the client to user errors and transient errors.
 
-        Never chained: what a client raises may hold what it connected with.
+        Never chained: a client's error may contain credentials.
         """
         problem: Exception
         try:
@@ -277,20 +277,20 @@ class ObjectFile:
         raise problem from None
 
     def translate_error(self, error: Exception) -> Exception:
-        """What went wrong, in our words; a `TransientError` where it may pass."""
-        whole = self.settings.mask_secrets(str(error).splitlines()[0].rstrip("."))
-        # Google's client repeats itself there.
-        said = whole.partition(" error_info=")[0]
+        """A user error for an error of the client, or a `TransientError`."""
+        message = self.settings.mask_secrets(str(error).splitlines()[0].rstrip("."))
+        # Google's client repeats the message there.
+        reason = message.partition(" error_info=")[0]
         cloud = cloud_of(self.location)
-        if is_missing_bucket(said):
+        if is_missing_bucket(reason):
             return self._missing_bucket()
-        if is_access_denied(said):
-            return UserError(f"{self.location}: access denied ({said}). {cloud.credentials}")
+        if is_access_denied(reason):
+            return UserError(f"{self.location}: access denied ({reason}). {cloud.credentials}")
         if isinstance(error, FileNotFoundError):
             return InputError(f"{self.location}: cannot be read: there is no such object.")
-        if is_transient(said):
-            return TransientError(said)
-        return UserError(f"{self.location}: the store failed ({said}).")
+        if is_transient(reason):
+            return TransientError(reason)
+        return UserError(f"{self.location}: the store failed ({reason}).")
 
     def _missing_bucket(self) -> InputError:
         cloud = cloud_of(self.location)
@@ -298,9 +298,9 @@ class ObjectFile:
 
 
 def _call_with_timeout[T](attempt: Callable[[], T], seconds: int) -> T:
-    """What `attempt` returns, or an error when a store takes longer to answer.
+    """Call `attempt`, with a time limit.
 
-    Google's and Azure's clients wait for minutes or for ever.
+    Google's and Azure's clients wait for minutes, or forever.
     """
     outcome: Future[T] = Future()
 
@@ -318,7 +318,7 @@ def _call_with_timeout[T](attempt: Callable[[], T], seconds: int) -> T:
 
 
 def _group_by_folder(locations: Iterable[str], root: str) -> dict[str, FolderListing]:
-    """What is directly in each folder. Arrow lists no folders in Google's store."""
+    """The entries of each folder. Arrow lists no folders in Google Cloud Storage."""
     folders: dict[str, dict[str, bool]] = defaultdict(dict)
     for location in locations:
         inner, is_folder = location, False

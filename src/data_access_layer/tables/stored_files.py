@@ -1,4 +1,4 @@
-"""Stored tables that are files or objects: DuckDB selects the columns and rows asked for."""
+"""Stored tables in files or objects; DuckDB selects the columns and rows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PYTHON_ERROR = re.compile(r"^[\w.]*(?:Error|Invalid): (.+)$", re.MULTILINE)
 
 
 class FilesTable(DuckDBSource):
-    """A file or an object, or a folder of them; `dtypes` are the types that are declared."""
+    """A file or an object, or a folder of them; `dtypes` are the declared types."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class FilesTable(DuckDBSource):
                     opened, "read_parquet(?)", [self._register_files(opened, table)]
                 )
             return
-        # DuckDB would guess the types of a text file, and take those of the first Parquet file.
+        # DuckDB would guess the types of text files, and use those of the first Parquet file.
         failed: list[Exception] = []
         given, rows = table.unify()
         schema = plain_schema(plain_columns(given), name=self.location)
@@ -86,9 +86,9 @@ class FilesTable(DuckDBSource):
             yield Selectable(opened, _ROWS, plain_columns(schema))
 
     def _register_files(self, opened: duckdb.DuckDBPyConnection, table: TableFiles) -> list[str]:
-        """What DuckDB opens the files by."""
+        """The file names for DuckDB; registers the filesystem of objects."""
         if isinstance(self._path, Path):
-            # A pattern's characters in a file's name are those characters.
+            # Escape pattern characters in file names.
             return [str(file.path).translate(_LITERAL) for file in table.files]
         opened.register_filesystem(_ArrowObjects(self._path.filesystem))
         objects = [file.path for file in table.files if isinstance(file.path, ObjectFile)]
@@ -96,7 +96,7 @@ class FilesTable(DuckDBSource):
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Say in our words what went wrong; of an object, as its store does."""
+        """Translate errors; for an object, with its store's reason."""
         try:
             with translate_errors(self.location):
                 yield
@@ -115,7 +115,7 @@ class FilesTable(DuckDBSource):
 
 
 class _ArrowObjects(ArrowFSWrapper):  # type: ignore[misc]  # fsspec has no types
-    """Arrow's filesystem for DuckDB, which takes a pattern's characters as they are."""
+    """Arrow's filesystem for DuckDB, with pattern characters as literals."""
 
     protocol = "arrow"
 

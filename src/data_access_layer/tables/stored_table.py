@@ -1,4 +1,4 @@
-"""A table in a store: the one interface to all of them."""
+"""The common interface of tables in all stores."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ from data_access_layer.retries import TransientError, with_retries
 from data_access_layer.settings import BATCH_ROWS, StoreSettings
 from data_access_layer.types import reason_of
 
-# Checks what is asked for against a table's columns.
+# Makes a query to a table with these columns.
 type MakeQuery = Callable[[Columns], Query]
 type Rows = pd.DataFrame | pa.Table | Iterable[pa.RecordBatch] | Iterable[pd.DataFrame]
 
 
 class StoredTable(ABC):
-    """A table that lies in some store; what is read from it is the same from all stores.
+    """A table in a store; all stores return the same rows for the same query.
 
-    Columns, filters and `as_of` are the store's work: what is not asked for does not come here.
+    The store applies columns, filters and `as_of`, so that only the result is transferred.
     `filters` are conditions `(column, operator, value)` that must all hold, or a list of such
-    lists of which one must; the operators are ==, !=, <, <=, >, >=, in, not in, and is and is not
-    with None. A missing value fits no comparison but `is None`, not even `!=`. `as_of` comes
+    lists of which one must hold. The operators are ==, !=, <, <=, >, >=, in, not in, and is and
+    is not with None. A missing value matches only `is None`, not even `!=`. `as_of` is applied
     first: a filter never makes an outdated row the latest one.
 
-    A file's rows come in their order there; rows of a database in whichever it likes, unless
-    `as_of` sorts them. The types are those of `data_access_layer.column_types`.
+    Rows of a file keep their order; rows of a database have no order, unless `as_of` sorts them.
+    The types are those of `data_access_layer.column_types`.
     """
 
     def __init__(self, name: str, location: str, settings: StoreSettings) -> None:
@@ -57,22 +57,22 @@ class StoredTable(ABC):
         return f"{type(self).__name__}({self.name!r}, {self.location!r})"
 
     def exists(self) -> bool:
-        """Whether the table is there."""
+        """Whether the table exists."""
         return self._retry(self._exists)
 
     def schema(self) -> pa.Schema:
         """The columns and their types.
 
         Raises:
-            InputError: the table is not there, or a column's type is none that tables have.
+            InputError: the table does not exist, or a column's type is not supported.
         """
         return plain_schema(self._retry(self._columns), name=self.location)
 
     def row_count(self) -> int:
-        """How many rows there are, as the store knows or counts them.
+        """The number of rows, from the store's metadata or counted.
 
         Raises:
-            InputError: the table is not there.
+            InputError: the table does not exist.
         """
         return self._retry(self._row_count)
 
@@ -82,7 +82,7 @@ class StoredTable(ABC):
         filters: Filters | None = None,
         as_of: AsOf | None = None,
     ) -> pd.DataFrame:
-        """The rows that are asked for, all at once.
+        """Read the selected rows, all at once.
 
         Raises:
             InputError: the table, a column or an operator does not exist, or a value does not fit.
@@ -100,10 +100,10 @@ class StoredTable(ABC):
         as_of: AsOf | None = None,
         batch_rows: int = BATCH_ROWS,
     ) -> Iterator[pa.RecordBatch]:
-        """The same in batches of at most so many rows, all of one schema, in constant memory.
+        """Yield the selected rows in batches of one schema, in constant memory.
 
-        There is at least one; it is empty where no row is as asked for. Nothing is read before the
-        first is asked for. A fault up to then is tried again, a later one would double rows.
+        There is at least one batch; it is empty if no row matches. Transient failures before the
+        first batch are retried; a later retry would duplicate rows.
 
         Raises:
             InputError: the table, a column or an operator does not exist, or a value does not fit.
@@ -136,11 +136,11 @@ class StoredTable(ABC):
     ) -> None:
         """Replace the table by `rows`, in the types of `data_access_layer.column_types`.
 
-        Batches are written as they come, in constant memory; the first one sets the schema. What is
-        in memory already is written again after a transient fault, batches are not.
+        Batches are written one by one, in constant memory; the first one sets the schema. After a
+        transient failure, a table in memory is written again, but batches are not.
 
         Raises:
-            InputError: the rows do not fit together, or a column's type is none that tables have.
+            InputError: the batches have different columns, or a column's type is not supported.
             UserError: the store could not be written; the earlier table is untouched.
         """
         if mode != "replace":
@@ -151,7 +151,7 @@ class StoredTable(ABC):
             self.replace(plain_batches(rows, name=self.location), origin)
 
     def replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
-        """Replace the table by these rows, and its manifest with it, or leave both as they were.
+        """Replace the table and its manifest, or leave both unchanged.
 
         Raises:
             InputError: the rows do not have the same columns, or a value does not fit.
@@ -175,7 +175,7 @@ class StoredTable(ABC):
         chosen = columns if columns is None or isinstance(columns, str) else tuple(columns)
         return partial(make_query, name=self.location, columns=chosen, filters=filters, as_of=as_of)
 
-    # What each kind of store does, once. A fault that may pass is a `TransientError`.
+    # One attempt each, implemented by each kind of store; raises `TransientError` to be retried.
 
     @abstractmethod
     def _exists(self) -> bool: ...
@@ -202,20 +202,20 @@ class TransactionalTable(StoredTable):
     format: ClassVar[str]
 
     def check(self, rows: int | None) -> None:
-        """Refuse early what could only fail after all the work."""
+        """Find problems before the work starts."""
         self._retry(self._check)
 
     def read_manifest(self) -> Manifest | None:
-        """The manifest of the table that is there now."""
+        """Read the manifest of the current table."""
         text = self._retry(self._read_manifest)
         return None if text is None else Manifest.parse(text, self.location)
 
     def compute_checksum(self, manifest: Manifest) -> tuple[int | None, str]:
-        """The rows and the checksum of the table that is there now."""
+        """The number of rows and the checksum of the current table."""
         return self._retry(self._compute_checksum)
 
     def _check(self) -> None:
-        """Nothing is known that could fail late."""
+        """By default, there is nothing to check."""
 
     @abstractmethod
     def _read_manifest(self) -> str | None: ...
@@ -226,10 +226,10 @@ class TransactionalTable(StoredTable):
 
 @contextmanager
 def _drop_error_context() -> Iterator[None]:
-    """Let go of what an error of ours came from, unless that was named as its cause.
+    """Remove the context of a user error, unless it is the explicit cause.
 
-    An error of psycopg holds the password of its connection; whoever logs an error with all its
-    attributes must not find it behind ours.
+    An error of psycopg contains the password of its connection, which a log of the whole chain
+    would show.
     """
     try:
         yield
@@ -240,10 +240,10 @@ def _drop_error_context() -> Iterator[None]:
 
 
 def plain_batches(parts: Iterable[Any], *, name: str) -> Iterator[RecordBatch]:
-    """Frames, tables or batches as batches of one schema, which is the first one's.
+    """Convert frames, tables or batches to batches with the schema of the first one.
 
     Raises:
-        InputError: there is none, they have not the same columns, or a value does not fit.
+        InputError: there are none, they have different columns, or a value does not fit.
     """
     schema: pa.Schema | None = None
     for batch in (batch for part in parts for batch in _to_batches(part, name)):

@@ -1,4 +1,4 @@
-"""A file, or an object, as a destination; its manifest is next to it."""
+"""A file or an object as a destination, with its manifest next to it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from data_access_layer.reader import RecordBatch
 from data_access_layer.tables.objects import ObjectFile
 from data_access_layer.text import Formulas, check_encoding
 
-# What a package always writes; other formats need a library.
+# Formats that every package can write; others require a library.
 OWN_FORMATS = ("parquet", "csv")
 
 
 @dataclass(frozen=True)
 class FileDestination:
-    """One file, or object, and its manifest next to it."""
+    """A file or object, with its manifest next to it."""
 
     path: FilePath
     format: WrittenFormat
@@ -37,11 +37,11 @@ class FileDestination:
 
     @property
     def location(self) -> str:
-        """What a message calls it."""
+        """Its name in messages."""
         return str(self.path)
 
     def check(self, rows: int | None) -> None:
-        """Refuse early what could only fail after all the work."""
+        """Find problems before the work starts."""
         if isinstance(self.path, Path):
             if self.path.is_dir():
                 raise InputError(
@@ -49,7 +49,7 @@ class FileDestination:
                     "ends in .delta."
                 )
         elif isinstance(self.path, ObjectFile):
-            # Asked now: what is wrong with the store would be found only after all the work.
+            # Ask now, to report problems of the store before the work starts.
             self.path.is_file()
             self.path.check_bucket()
         check_encoding(self.encoding)
@@ -61,7 +61,7 @@ class FileDestination:
             self._exports.ExportWriter.check(self.format, rows)
 
     def replace(self, batches: Iterator[RecordBatch], origin: Origin) -> Manifest:
-        """Replace the file and its manifest, or leave both as they were."""
+        """Replace the file and its manifest, or leave both unchanged."""
         with ExitStack() as stack:
             table = stack.enter_context(stage_table(self.path, option=self.option))
             scratch = None
@@ -86,20 +86,20 @@ class FileDestination:
         return import_optional(EXPORTS, place=self.location)
 
     def read_manifest(self) -> Manifest | None:
-        """The manifest of the file that is there now."""
+        """Read the manifest of the current file."""
         if not self.path.is_file():
             raise InputError(f"{self.path}: there is no such file.")
         return read_manifest(self.path)
 
     def compute_checksum(self, manifest: Manifest) -> tuple[int | None, str]:
-        """The file's checksum; a file with that checksum has the rows."""
+        """The file's checksum; it implies the rows, which are not counted."""
         return None, file_sha256(self.path)
 
 
 def write_file(
     path: Path, writer: TableWriter, batches: Iterator[RecordBatch], origin: Origin
 ) -> Manifest:
-    """Write the rows by a writer to `path`, and return the file's manifest.
+    """Write the rows to `path`, and return the file's manifest.
 
     Raises:
         InputError: the rows do not have the same columns, or the format cannot hold a value.
@@ -119,7 +119,7 @@ def write_file(
 
 @contextmanager
 def _make_scratch_folder(destination: Path, option: str) -> Iterator[Path]:
-    """A folder beside the destination, which the next run removes where this one is killed."""
+    """Make a folder next to the destination; if this run is killed, the next one removes it."""
     with stage_path(destination.with_name(f"{destination.name}.scratch"), option=option) as folder:
         folder.mkdir()
         try:
