@@ -1,6 +1,6 @@
 """Files that somebody sends: CSV, JSON Lines and Parquet, broken or made to break a reader.
 
-Whatever their bytes are, what comes is rows or an `InputError`.
+Any bytes give rows or an `InputError`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Texts that a person or a file gives: formulas, filters, locations, settings.
 
-Whatever they are, what comes is a value or an `InputError`, whose message a person can read.
+Any text gives a value or an `InputError` with a readable message.
 """
 
 from __future__ import annotations
@@ -89,12 +89,12 @@ PLACES = st.lists(
 def test_any_location_is_understood_or_refused_and_its_password_is_not_repeated(
     place: str,
 ) -> None:
-    said = ""
+    message = ""
     try:
         parse_location(place)
     except InputError as error:
-        said = str(error)
-    assert "user:password@" not in said
+        message = str(error)
+    assert "user:password@" not in message
 
 
 IN_TOML = [

@@ -1,4 +1,4 @@
-"""What is shown of texts that somebody else wrote: no secret of a URI, no control character."""
+"""Text that somebody else wrote is printed without secrets of URIs and control characters."""
 
 from __future__ import annotations
 

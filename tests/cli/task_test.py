@@ -1,4 +1,4 @@
-"""How a task ends: its exit code, and what it says."""
+"""How a task ends: its exit code, and its message."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_the_environment_is_an_argument_else_a_variable(monkeypatch: pytest.Monk
 
 
 def test_each_layer_goes_over_the_one_before(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
-    # The lower a key stands in the file, the fewer layers there are above it.
+    # The later a key is in the file, the fewer layers override it.
     file.write_text(
         "[predict]\nshare = 0.2\nbatch_rows = 2\ninput = 'file'\ntrain_if_missing = true\n"
         "[train]\nfolds = 'of another section'\n"
@@ -123,7 +123,7 @@ def test_settings_are_frozen() -> None:
             "FILE, [predict]: batch_rows: Input should be greater than 0, got 0.",
         ),
         (
-            "[predict]\nbatch_rows = 0\nshare = 'two wrong, the first is told'",
+            "[predict]\nbatch_rows = 0\nshare = 'two wrong, the first is reported'",
             "batch_rows",
             "FILE, [predict]: batch_rows: Input should be greater than 0, got 0.",
         ),
@@ -195,7 +195,7 @@ def test_a_wrong_variable_is_named(
         (["--batch_rows", "3"], "unknown option '--batch_rows'; did you mean '--batch-rows'?"),
         (["--batch", "3"], "unknown option '--batch'; did you mean '--batch-rows'?"),
         (["--zzz"], "unknown option '--zzz'; known options: --batch-rows, --config, "),
-        (["rows.csv"], "a value has no option in front of it. See `predict --help`."),
+        (["rows.csv"], "a value has no option before it. See `predict --help`."),
         (["--input"], "argument --input: expected one argument. See `predict --help`."),
         (["--environment", "test"], "argument --environment: invalid choice: 'test'"),
     ],

@@ -71,14 +71,14 @@ def naive(
     tolerance: pd.Timedelta | None,
     keys: Sequence[str],
 ) -> list[Any]:
-    """Every row beside every entity, as the documentation puts it."""
+    """Compare every row with every entity, as the docstring defines the join."""
     found = []
     for _, entity in asked.iterrows():
         best, winner = None, None
         for position, (_, row) in enumerate(known.iterrows()):
             arrived = row[available or "event"]
             same = all(pd.notna(entity[key]) and entity[key] == row[key] for key in keys)
-            # A comparison with what is missing is false.
+            # A comparison with a missing value is false.
             if same and row["event"] <= entity["at"] and arrived <= entity["at"]:
                 rank = (row["event"], arrived, position)
                 if best is None or rank > best:

@@ -22,14 +22,14 @@ from data_access_layer.formats.writer import TableWriter
 
 
 def content(path: Path) -> object:
-    """All that lies at a path, hidden files too."""
+    """The content of a path, including hidden files."""
     if path.is_dir():
         return {entry.name: content(entry) for entry in path.iterdir()}
     return path.read_text()
 
 
 def names(folder: Path, process: int) -> set[str]:
-    """What lies in a folder; what a process was writing without the part that nobody can guess."""
+    """The names in a folder, without the random part of staging paths."""
     staging = rf"\.writing-{process}-[0-9a-f]{{12}}$"
     return {re.sub(staging, ".writing-PID", path.name) for path in folder.iterdir()}
 
@@ -394,7 +394,7 @@ def test_the_name_of_what_is_written_cannot_be_guessed(tmp_path: Path, folder: b
     seen = set()
     for _ in range(3):
         with stage_path(tmp_path / "out") as staging:
-            # What somebody would plant who knows the number of the process.
+            # An attacker who knows the process ID could create these.
             (tmp_path / f".out.writing-{os.getpid()}").symlink_to(victim)
             fill(staging, "rows", folder=folder)
             seen.add(staging.name)

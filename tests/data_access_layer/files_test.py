@@ -90,7 +90,9 @@ def test_a_delta_table_is_no_folder_of_files(tmp_path: Path) -> None:
 
 def test_a_folder_without_tables_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.md").touch()
-    with pytest.raises(InputError, match=re.escape(f"{tmp_path}: the folder contains no file that")):
+    with pytest.raises(
+        InputError, match=re.escape(f"{tmp_path}: the folder contains no file that")
+    ):
         list_table_files(tmp_path)
 
 

@@ -195,7 +195,7 @@ def test_numbers_of_parquet_get_the_type_of_the_contract_where_no_value_changes(
         (pa.array([True, False]), "int64"),
         (pa.array(["1", "2"]), "float64"),
         (pa.array([1, 2]), "str"),
-        # Which timestamps these are, nobody knows.
+        # The time zone of these timestamps is unknown.
         (pa.array([0], pa.timestamp("us")), "datetime64[us, UTC]"),
     ],
 )
@@ -369,7 +369,7 @@ def test_what_was_read_of_parquet_is_let_go(tmp_path: Path) -> None:
     before, most = pa.total_allocated_bytes(), 0
     for _ in TableFile(file, {"x": "float64"}, "large").batches(rows):
         most = max(most, pa.total_allocated_bytes() - before)
-    # A third of the file, which is a dozen batches; what is read at a time is one of them.
+    # A third of the file, which has a dozen batches; one is read at a time.
     assert most < file.stat().st_size / 3
 
 

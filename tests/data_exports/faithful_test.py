@@ -1,4 +1,4 @@
-"""What comes back from an export is what went in, or the export was refused."""
+"""An export returns the same values when it is read again, or it is refused."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_what_comes_back_is_equal_or_was_refused(
 
 
 def remove(name: str) -> None:
-    """Remove what an earlier example left."""
+    """Remove the output of an earlier example."""
     for path in Path.cwd().glob(f"{name}.*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -106,10 +106,13 @@ def test_a_column_without_a_name_or_told_apart_by_case_alone_is_refused(
 ) -> None:
     Path("index.csv").write_text(",a\n0,1\n")
     Path("case.csv").write_text("a,A\n0,1\n")
-    for source, said in (("index", "column 1 has no name"), ("case", "'a' and 'A' differ by case")):
+    for source, message in (
+        ("index", "column 1 has no name"),
+        ("case", "'a' and 'A' differ only in case"),
+    ):
         result = call(export.main, "--src", f"{source}.csv", "--dst", f"o.{ending}")
         assert result.code == 2
-        assert said in result.err
+        assert message in result.err
         assert not Path(f"o.{ending}").exists()
 
 

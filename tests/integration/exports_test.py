@@ -113,7 +113,7 @@ class Place:
             self.path.parent.mkdir()
 
     def manifest(self) -> Manifest:
-        """The table is whole and what its manifest says: its checksum is computed again."""
+        """Check that the table is complete and matches its manifest, with a new checksum."""
         return verify(open_destination(self.place, TaskContext(), option="--table"))
 
     def names(self) -> list[str]:

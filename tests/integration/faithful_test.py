@@ -1,4 +1,4 @@
-"""What comes back from a database server is what went in, or the export was refused."""
+"""A database server returns the same values as were exported, or the export was refused."""
 
 from __future__ import annotations
 
@@ -71,4 +71,4 @@ def test_a_column_that_each_table_of_postgresql_has_is_refused(place: str, call:
     pq.write_table(pa.table({"xmin": [1]}), "rows.parquet")
     result = call(export.main, "--src", "rows.parquet", "--dst", place)
     assert (result.code, result.err.count("\n")) == (2, 1), result.err
-    assert "has a column 'xmin' of its own" in result.err
+    assert "reserves the column name 'xmin'" in result.err

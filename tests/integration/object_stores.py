@@ -40,7 +40,7 @@ class _Server:
 
     @property
     def filesystem(self) -> Any:
-        """A client of its own."""
+        """A separate client."""
         raise NotImplementedError
 
     def _command(self) -> tuple[list[str], dict[str, str]]:

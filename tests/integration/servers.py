@@ -18,10 +18,10 @@ from typing import Any, Self
 
 import pytest
 
-from support.requirements import missing
+from support.requirements import fail_missing
 from support.tasks import IMPORT_PATH
 
-# Debian keeps the servers of all versions beside one another, none of them in PATH.
+# Debian installs the servers of all versions next to each other, none of them in PATH.
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 USER = "analyst"
 SECONDS_TO_START = 60
@@ -44,7 +44,7 @@ class PostgreSQL:
 
     def __init__(self, password: str) -> None:
         if not BINARIES:
-            missing("PostgreSQL")
+            fail_missing("PostgreSQL")
         self._binaries = BINARIES[-1].parent
         self._folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
         self._password = password
@@ -121,7 +121,7 @@ class PostgreSQL:
         return self._log.read_text()
 
     def stop(self, how: int = signal.SIGINT) -> None:
-        """Ask it to leave at once; SIGQUIT is as a crash is to those who are connected."""
+        """Stop it immediately; to its clients, SIGQUIT is like a crash."""
         if self._process is not None:
             self._process.send_signal(how)
             self._process.wait(timeout=30)
@@ -161,7 +161,7 @@ class S3:
 
     @property
     def filesystem(self) -> Any:
-        """A client of its own."""
+        """A separate client."""
         from pyarrow import fs
 
         return fs.S3FileSystem(
@@ -196,7 +196,7 @@ class S3:
 
     @cached_property
     def client(self) -> Any:
-        """Not the product's: what it sees, others see."""
+        """A client that is not the product's."""
         import boto3
 
         return boto3.client(
@@ -222,7 +222,7 @@ class S3:
         self.client.delete_object(Bucket=self._buckets[0], Key=key)
 
     def names(self, prefix: str = "") -> list[str]:
-        """Of all objects below a prefix, seen from there, but for those that stand for a folder."""
+        """The names of all objects below a prefix, relative to it, without folder markers."""
         found = self.client.list_objects_v2(Bucket=self._buckets[0], Prefix=prefix)
         keys = (entry["Key"] for entry in found.get("Contents", ()))
         return sorted(key.removeprefix(prefix) for key in keys if not key.endswith("/"))
@@ -237,7 +237,7 @@ class S3:
 
 
 class S3Process(S3):
-    """The same in a process of its own: deltalake holds Python's lock while it waits for it."""
+    """The same in a separate process: deltalake holds Python's lock while it waits."""
 
     def start(self) -> None:
         self._server = subprocess.Popen(

@@ -50,7 +50,7 @@ def locate(
 ) -> Callable[[str], tuple[str, dict[str, Any]]]:
     """Where a store keeps the table, and the settings that open it: all that differs."""
 
-    # The servers are those of all tests.
+    # All tests share the servers.
     name = re.sub(r"\W", "_", tmp_path.name)
 
     def locate(store: str) -> tuple[str, dict[str, Any]]:
@@ -166,15 +166,15 @@ def test_a_read_gives_the_same_frame_from_every_store(table: StoredTable) -> Non
         assert list(table.read(**query)) == columns
 
 
-def as_of(moment: datetime, **options: Any) -> AsOf:
-    return AsOf(("company_id",), "event_timestamp", moment, **options)
+def as_of(time: datetime, **options: Any) -> AsOf:
+    return AsOf(("company_id",), "event_timestamp", time, **options)
 
 
 MARCH, JULY = datetime(2024, 3, 15, tzinfo=UTC), datetime(2024, 7, 1)
 AS_OF: dict[str, tuple[dict[str, Any], list[int]]] = {
     # Of the two rows of company 2 the one that is greater in the first column that is read, ...
     "latest": ({"as_of": as_of(MARCH)}, [1, 3, 5]),
-    # ... where a text, if an empty one, is greater than none.
+    # ... where an empty string is greater than a missing value.
     "latest of fewer columns": ({"as_of": as_of(MARCH), "columns": ["year", "country"]}, [1, 2, 5]),
     "earlier": ({"as_of": as_of(datetime(2024, 1, 1, tzinfo=UTC))}, [0, 3]),
     "not arrived": ({"as_of": as_of(MARCH, available="arrived_at")}, [0, 3, 5]),
@@ -388,7 +388,7 @@ def test_two_writers_take_turns(locate: Callable[[str], tuple[str, dict[str, Any
     frame = table.read()
     assert len(frame) == 100
     assert frame["x"].nunique() == 1
-    # Nothing half-written is left beside it.
+    # No partial output is left next to it.
     missing = open_location(f"{location}_", StoreSettings(**options))
     with pytest.raises(InputError, match="Existing tables: ") as raised:
         missing.read()

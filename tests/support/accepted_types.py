@@ -1,4 +1,4 @@
-"""The table in docs/pages/places.md of what each format and store accepts, and what it holds."""
+"""The table in docs/pages/places.md of the types that each format and store supports."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ CELLS = {"bool": "boolean", "int": "number", "float": "number", "str": "text", "
 
 
 def name_of(kind: pa.DataType) -> str:
-    """As the table calls the type of what comes back."""
+    """The table's name for a type that is read back."""
     for is_kind, name in (
         (pa.types.is_decimal, "decimal"),
         (pa.types.is_dictionary, "dictionary"),
@@ -105,7 +105,7 @@ def written(row: str) -> pa.Table:
 
 
 def outcome(row: str, ending: str, place: str, call: CallTask) -> str:
-    """What the table should say: the type that comes back, if it does, with the same value."""
+    """The expected cell of the table: the type that is read back, if the value is the same."""
     table = written(row)
     pq.write_table(table, "rows.parquet")
     result = call(export.main, "--src", "rows.parquet", "--dst", place)

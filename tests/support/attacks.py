@@ -6,7 +6,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-# If set: the number of examples of each test, drawn anew at each run.
+# If set: the number of examples of each test, new ones in each run.
 VARIABLE = "ATTACK_EXAMPLES"
 
 

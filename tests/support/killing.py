@@ -1,4 +1,4 @@
-"""Exports that are killed: at a moment, or just before or after one of their steps.
+"""Exports that are killed: after some time, or just before or after one of their steps.
 
 `ZYGOTE` is a program that has imported all that an export needs, and forks a process for each; so
 hundreds can be killed in the time that a few would take to start.
@@ -108,10 +108,10 @@ class Exports:
         kill_at: int | None = None,
         steps: str | None = None,
     ) -> tuple[int, float]:
-        """Exit code (or minus the signal) and seconds of one export.
+        """Run one export; return its exit code (or minus the signal) and its seconds.
 
-        It is killed `after` these seconds, or at its step of the number `kill_at`; `steps` names a
-        file for the names of all steps.
+        It is killed `after` these seconds, or at step number `kill_at`; `steps` is a file to write
+        the names of all steps to.
         """
         task = {"argv": argv, "after": after, "kill_at": kill_at, "steps": steps}
         self.to.write(json.dumps(task) + "\n")
@@ -122,7 +122,7 @@ class Exports:
 
 @contextmanager
 def exports(env: dict[str, str] | None = None) -> Iterator[Exports]:
-    """A program that exports; ended afterwards."""
+    """Start a program that runs exports, and end it afterwards."""
     with subprocess.Popen(
         [sys.executable, "-c", ZYGOTE],
         env={"PYTHONPATH": IMPORT_PATH, **(env or {})},

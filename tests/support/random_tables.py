@@ -1,4 +1,4 @@
-"""Random tables of all types that Parquet holds, and whether what comes back is the same."""
+"""Random tables of all Parquet types, and comparisons of the tables that are read back."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def same(before: Any, after: Any, kind: pa.DataType, *, zones: bool = True) -> b
     if before is None or after is None:
         return False
     if kind in (pa.float16(), pa.float32()) and not isinstance(after, str):
-        # Written with as many digits as tell it from other numbers of its own precision.
+        # Written with the digits that distinguish it from other numbers of its precision.
         number: Any = np.float16 if kind == pa.float16() else np.float32
         return bool(number(before) == number(after))
     if isinstance(before, Decimal) and not isinstance(after, str):
@@ -248,7 +248,7 @@ def _clock(value: Any) -> str | None:
 
 
 def texts_of(value: Any, kind: pa.DataType) -> set[str]:
-    """The texts that a value may have been written as."""
+    """The strings that a value may have been written as."""
     found = {str(value), str(plain(value)), repr(value)}
     if not isinstance(value, str):
         for typed in {kind, pa.scalar(0.0).type} if isinstance(value, float) else {kind}:
@@ -265,7 +265,7 @@ def texts_of(value: Any, kind: pa.DataType) -> set[str]:
 
 
 def check_refused(result: Result, place: str) -> None:
-    """Check that an export was refused with one message, for what a person can change."""
+    """Check that an export was refused with one message that the user can act on."""
     assert result.code == 2, result.err
     assert result.err.startswith(("The rows cannot be written as ", f"{place}: ")), result.err
     assert result.err.count("\n") == 1, result.err
@@ -276,9 +276,9 @@ UNREADABLE = ("which is not supported", "a value does not fit into timestamp[us]
 
 
 def export_back(place: str, call: CallTask) -> pa.Table | None:
-    """As our own reader has it; none where it says that it does not read such columns."""
+    """The table from our own reader; None if it does not support the columns."""
     back = call(export.main, "--src", place, "--dst", "back.parquet")
-    if back.code and any(said in back.err for said in UNREADABLE):
+    if back.code and any(message in back.err for message in UNREADABLE):
         return None
     assert back.code == 0, back.err
     return pq.read_table("back.parquet")

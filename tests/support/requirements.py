@@ -27,17 +27,17 @@ PACKAGES = {
 }
 
 
-def missing(what: str) -> NoReturn:
+def fail_missing(program: str) -> NoReturn:
     """Skip a test for which something of `PACKAGES` is not installed; in CI, fail it."""
-    message = f"{what} is not installed (package {PACKAGES[what]}).{INSTALL}"
+    message = f"{program} is not installed (package {PACKAGES[program]}).{INSTALL}"
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
 
 
-def need_program(what: str, *names: str) -> str:
+def need_program(program: str, *names: str) -> str:
     """The path of the first of these programs, by default of that name, or `missing`."""
-    for name in names or (what,):
+    for name in names or (program,):
         if program := shutil.which(name):
             return program
-    missing(what)
+    fail_missing(program)
