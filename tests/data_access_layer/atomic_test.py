@@ -240,8 +240,8 @@ except UserError as error:
 
     with child(program, tmp_path / "out", before=limit) as process:
         assert process.communicate()[0] == (
-            f"{tmp_path}/out: not enough space to write it (File too large). Free some space or choose "
-            "another --output; the earlier output is untouched.\n"
+            f"{tmp_path}/out: not enough space to write it (File too large). Free some space or "
+            "choose another --output; the earlier output is untouched.\n"
         )
     assert content(tmp_path) == {"out": "earlier"}
 

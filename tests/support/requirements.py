@@ -1,7 +1,7 @@
 """What tests need of the machine, and `.ci/run install_servers` installs.
 
 What no command can install (another user, a file system, an index of packages) is a plain
-`pytest.skip` where it is found missing.
+`pytest.skip` if it is missing.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def fail_missing(program: str) -> NoReturn:
 
 
 def need_program(program: str, *names: str) -> str:
-    """The path of the first of these programs, by default of that name, or `missing`."""
+    """The path of the first of `names` (default: `program`) that is installed; else fail."""
     for name in names or (program,):
-        if program := shutil.which(name):
-            return program
+        if path := shutil.which(name):
+            return path
     fail_missing(program)
