@@ -514,7 +514,7 @@ def test_rows_before_an_error_further_down_are_still_yielded(
         list(batches)
 
 
-def test_a_parquet_file_that_is_not_whole_is_told(parquet: Path) -> None:
+def test_a_parquet_file_that_is_incomplete_is_reported(parquet: Path) -> None:
     pq.write_table(pa.table({"size": np.random.default_rng(0).random(10_000)}), parquet)
     whole = parquet.read_bytes()
     cut = whole[: len(whole) // 2]
@@ -548,7 +548,7 @@ def test_a_folder_is_no_csv_file(csv: Path) -> None:
     assert error(csv) == "t: cannot be read: Is a directory."
 
 
-def test_an_unknown_ending_is_told(tmp_path: Path) -> None:
+def test_an_unknown_ending_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "rows.txt"
     path.write_text("size\n1\n")
     assert error(path).startswith(f"{path}: cannot tell the format from the ending '.txt'; ")
@@ -585,7 +585,7 @@ def test_json_lines_are_read_as_their_contract_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{", '{"a": 1}\n{"a": "x"}\n', "a,b\n1,2\n", '{"a":1}\n[1]\n'])
-def test_what_are_no_json_lines_is_told(tmp_path: Path, content: str) -> None:
+def test_invalid_json_lines_is_reported(tmp_path: Path, content: str) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text(content)
     with pytest.raises(InputError, match=r"^t: not a JSON Lines file"):

@@ -96,7 +96,7 @@ def test_a_column_that_changes_its_type_is_named(
         write(tmp_path / "t", pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [later]}), format=format)
 
 
-def test_a_type_that_csv_does_not_know_is_told(tmp_path: Path) -> None:
+def test_a_type_that_csv_does_not_support_is_reported(tmp_path: Path) -> None:
     lists = pd.DataFrame({"a": [[1], [2]]})
     message = (
         "The rows cannot be written as csv: it cannot hold the column 'a' (list<item: int64>). "

@@ -92,6 +92,20 @@ def asof_join(
     _check_columns(rows, [*keys, *row_times, *columns], "rows")
     if not keys:
         raise InputError("A point-in-time join needs at least one key.")
+    winners = _find_winners(entities, rows, keys, entity_timestamp, row_times, tolerance)
+    taken = {name: _take(rows[name], winners) for name in dict.fromkeys(columns)}
+    return pd.DataFrame(taken, index=entities.index, columns=list(taken))
+
+
+def _find_winners(
+    entities: pd.DataFrame,
+    rows: pd.DataFrame,
+    keys: Sequence[str],
+    entity_timestamp: str,
+    row_times: Sequence[str],
+    tolerance: pd.Timedelta | None,
+) -> NDArray[np.int64]:
+    """The position of each entity's row; -1 without a match."""
     timestamps = [_timestamps(entities, entity_timestamp, "entities")]
     timestamps += [_timestamps(rows, name, "rows") for name in row_times]
     unit = min((values.type.unit for values in timestamps), key=_NANOSECONDS.__getitem__)
@@ -106,8 +120,7 @@ def asof_join(
     )
     winners = np.full(len(entities), -1)
     winners[entity] = row
-    taken = {name: _take(rows[name], winners) for name in dict.fromkeys(columns)}
-    return pd.DataFrame(taken, index=entities.index, columns=list(taken))
+    return winners
 
 
 def _find_matches(

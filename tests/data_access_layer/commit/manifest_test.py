@@ -93,7 +93,7 @@ def test_where_the_earlier_table_had_no_manifest_there_is_none_until_the_rename(
     assert read_manifest(table) is None
 
 
-def test_keys_of_later_versions_are_passed_over_and_what_is_none_is_told() -> None:
+def test_keys_of_later_versions_are_passed_over_and_what_is_none_is_reported() -> None:
     manifest = dataclasses.replace(manifest_for(b"x"), checksum="rows")
     content = {**json.loads(manifest.to_json()), "later": 1}
     assert Manifest.parse(json.dumps(content), "m") == manifest
