@@ -296,7 +296,8 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path, folder: b
 def test_neither_replaces_a_file_a_folder_nor_a_folder_a_file(tmp_path: Path, folder: bool) -> None:
     write(tmp_path / "out", "earlier", folder=folder)
     kind = "a folder" if folder else "a file"
-    with pytest.raises(InputError, match=re.escape(f"{tmp_path}/out: is {kind}, and would be ")):
+    message = re.escape(f"{tmp_path}/out: is {kind}, but the output is ")
+    with pytest.raises(InputError, match=message):
         write(tmp_path / "out", "next", folder=not folder)
     assert content(tmp_path) == {"out": filled("earlier", folder=folder)}
 
@@ -425,7 +426,7 @@ def test_what_belongs_to_others_is_left_alone(tmp_path: Path, stranger: int) -> 
         pass
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in planted}
     write(tmp_path / "out", "first", folder=True)
-    with pytest.raises(InputError, match=r"cannot be replaced while .*\.out\.replaced is there"):
+    with pytest.raises(InputError, match=r"cannot be replaced while .*\.out\.replaced exists"):
         write(tmp_path / "out", "second", folder=True)
     assert content(tmp_path / "out") == filled("first", folder=True)
     shutil.rmtree(planted[0])

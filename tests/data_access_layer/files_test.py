@@ -60,7 +60,9 @@ def test_a_folder_stands_for_its_tables_by_name_and_other_files_are_named(
         (tmp_path / name).touch()
     found = [file.path.name for file in list_table_files(tmp_path)]
     assert found == ["a.parquet", "b.csv", "c.PQ", "d.csv.gz"]
-    assert capsys.readouterr().err.startswith(f"{tmp_path}/notes.md: not read; its ending is none")
+    assert capsys.readouterr().err.startswith(
+        f"{tmp_path}/notes.md: skipped; its ending is not one"
+    )
 
 
 def test_folders_that_name_a_column_and_its_value_are_read_too(tmp_path: Path) -> None:

@@ -270,7 +270,7 @@ def test_nanoseconds_of_int96_are_not_cut(parquet: Path) -> None:
     exact = pa.array([1_000, 1_001], pa.timestamp("ns"))
     pq.write_table(pa.table({"at": exact}), parquet, use_deprecated_int96_timestamps=True)
     assert error(parquet) == (
-        "t: column 'at': the timestamp in row 2 has nanoseconds, and its type INT96 is read in "
+        "t: column 'at': the timestamp in row 2 has nanoseconds, but its type INT96 is read in "
         "microseconds. Write the file with TIMESTAMP(NANOS)."
     )
 

@@ -201,7 +201,7 @@ def test_azure_refuses_what_it_could_not_replace_whole(
     file = of("abfs", "large/o.bin")
     put(file, b"earlier", tmp_path)
     monkeypatch.setattr(clouds, "AZURE_COPY_BYTES", 1 << 20)
-    with pytest.raises(UserError, match="cannot be written: it has 2 MiB, and Azure replaces"):
+    with pytest.raises(UserError, match="cannot be written: its size is 2 MiB, and Azure replaces"):
         put(file, bytes(2 << 20), tmp_path)
     assert file.read_text() == "earlier"
     assert [each.file for each in of("abfs", "large").list_objects()] == [file]
