@@ -160,8 +160,8 @@ def _split_table(
 ) -> None:
     total = table.row_count()
     with TableWriter(str(folder / GOOD_ROWS), format="parquet") as good_rows:
-        tables: Sequence[TableFile | StoreTable] = (
-            table.fitted() if isinstance(table, TableFiles) else [table]
+        tables: Sequence[TableFile | StoreSource] = (
+            table.unify_types() if isinstance(table, TableFiles) else [table]
         )
         for number, one in enumerate(tables):
             quarantine = folder / QUARANTINE / f"{number:04d}-{_name_of(one)}.parquet"
@@ -181,12 +181,12 @@ def _split_table(
         raise InputError(f"{table.name}: has no rows.")
 
 
-def _name_of(table: TableFile | StoreTable) -> str:
+def _name_of(table: TableFile | StoreSource) -> str:
     return stem_of(table.path) if isinstance(table, TableFile) else "table"
 
 
-def _read_batches(table: TableFile | StoreTable, batch_rows: int) -> Iterator[tuple[int, Batch]]:
-    read = table.some_batches if isinstance(table, TableFile) else table.batches
+def _read_batches(table: TableFile | StoreSource, batch_rows: int) -> Iterator[tuple[int, Batch]]:
+    read = table.batches_if_any if isinstance(table, TableFile) else table.batches
     for batch in read(batch_rows, wrong_cells="keep"):
         yield len(batch.frame), batch
 

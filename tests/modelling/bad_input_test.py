@@ -201,7 +201,9 @@ def test_damage_in_the_middle_of_a_parquet_file_is_told_in_one_line(call: CallTa
 def test_a_path_that_cannot_be_read_is_told(call: CallTask) -> None:
     assert refused(call, "none.csv") == "none.csv: cannot be read: No such file or directory.\n"
     Path("bare").mkdir()
-    assert refused(call, "bare").startswith("bare: the folder contains no file that ends in .parquet")
+    assert refused(call, "bare").startswith(
+        "bare: the folder contains no file that ends in .parquet"
+    )
     flowers().to_parquet("closed.parquet")
     Path("closed.parquet").chmod(0)
     if os.access("closed.parquet", os.R_OK):

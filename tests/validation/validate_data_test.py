@@ -122,7 +122,10 @@ def test_values_and_names_of_columns_are_text_in_the_report(call: CallTask) -> N
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (("--contract", "flower", "--input", "f.csv"), "No contract 'flower'. Set --contract to one of "),
+        (
+            ("--contract", "flower", "--input", "f.csv"),
+            "No contract 'flower'. Set --contract to one of ",
+        ),
         (("--input", "f.csv"), "--contract is missing"),
         (CONTRACT, "--input is missing"),
         ((*CONTRACT, "--input", "gone.csv"), "gone.csv: cannot be read"),
