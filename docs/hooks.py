@@ -1,11 +1,9 @@
-"""What the pages show of the repository, as mkdocs' hooks: graphs, references, notebooks, checks.
+"""mkdocs hooks: import graphs, references and notebooks in the pages, and checks of the pages.
 
-A page says where: `<!-- graph: src/config -->` becomes a picture of who imports whom, and
-`<!-- api: src/config -->` the reference of each module in that folder; and
-`<!-- readme: ./pants run src/models/iris:train -->` what the README has in the block, or paragraph,
-that starts so. A test types what the README tells to type.
-
-`<!-- each: src/models/*/dag.toml -->` shows nothing: the page has to name each such file's folder.
+In a page, `<!-- graph: src/config -->` becomes a picture of who imports whom, and
+`<!-- api: src/config -->` the reference of each module in that folder.
+`<!-- each: src/models/*/dag.toml -->` shows nothing: it checks that the page names the folder of
+each such file.
 """
 
 from __future__ import annotations
@@ -27,32 +25,32 @@ from mkdocs.utils import get_relative_url
 
 from tools.graphs.import_graph import as_svg, import_graph
 
-# Written by Pants' rules, or by serve.py: addresses, dependencies and sources of every target.
+# A JSON file with the addresses, dependencies and sources of all targets. Pants' rule for the site
+# or serve.py writes it.
 TARGETS = "DOCS_TARGETS"
-# A folder with notebooks as they are after they ran, each at its path in the repository.
+# A folder with the executed notebooks, each at its path in the repository.
 EXECUTED = "DOCS_EXECUTED"
 NOTEBOOKS = ("notebooks/**/*.ipynb", "src/models/*/notebooks/*.ipynb")
 SECTION = "Notebooks"
 GRAPH = re.compile(r"<!-- graph: (?P<folder>\S+)(?P<options>( --[a-z-]+)*) -->")
 API = re.compile(r"^<!-- api: (?P<folder>\S+) -->$", re.MULTILINE)
-README = re.compile(r"^<!-- readme: (?P<start>.+) -->$", re.MULTILINE)
 EACH = re.compile(r"^<!-- each: (\S+) -->$", re.MULTILINE)
-BLOCK = re.compile(r"^```\w*\n(?:.*?)^```$|^(?:\S[^\n]*\n)+", re.MULTILINE | re.DOTALL)
 ADDRESS = re.compile(
     r"(?<![\w./-])((?:[\w.-]+/)*[\w.-]+:[\w.-]+|(?:[\w.-]+/)*[\w.-]+::?)(?![\w/:])"
 )
 PATH = re.compile(
     r"`((?:src|tests|docs|docker|notebooks|benchmarks|3rdparty|pants-plugins)/[\w./-]*)`"
 )
-# The model that a page starts.
-STARTED = re.compile(r"src/tools:new-model -- (\w+)")
+# A model that a command of the page creates.
+CREATED = re.compile(r"src/tools:new-model -- (\w+)")
 VARIABLE = re.compile(r"\b[A-Z_]+=\S+")
 MESSAGE = re.compile(r"^### `(.+)`$", re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]*\./pants [^`\n]*)`")
-FENCE = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
-# What nbconvert writes into a notebook's page as a list, indented, would be shown as code.
+# A test also types the `bash` blocks of some pages: tests/integration/readme_test.py.
+FENCE = re.compile(r"^```(?:bash|shell)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# nbconvert writes styles as an indented list, which Markdown would show as code.
 STYLE = re.compile(r"^ +<style>\n\s*\['.*?</style>", re.MULTILINE | re.DOTALL)
-# Whose messages a page may explain.
+# A page may explain messages of these files.
 CODE = (
     ".pants.bootstrap",
     "src/**/*.py",
@@ -66,9 +64,9 @@ log = logging.getLogger("mkdocs.hooks")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the notebooks into the navigation; snippets start at the root, wherever mkdocs does."""
+    """Add the notebooks to the navigation, and resolve snippets from the repository's root."""
     config.mdx_configs["pymdownx.snippets"]["base_path"] = [str(_root(config))]
-    # Those among the pages have their places in mkdocs.yml.
+    # mkdocs.yml lists the notebooks that are among the pages.
     found = [uri for uri, path in _notebooks(config) if not path.is_relative_to(config.docs_dir)]
     if found and config.nav is not None:
         config.nav.append({SECTION: found})
@@ -78,24 +76,27 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 # Before mkdocs-jupyter makes pages of notebooks.
 @event_priority(100)
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the notebooks that lie elsewhere; take those that ran for those that did not."""
+    """Add the notebooks of the repository, as executed as far as they were executed."""
     for uri, path in _notebooks(config):
         if page := files.get_file_from_path(uri):
             files.remove(page)
-        files.append(File.generated(config, uri, abs_src_path=str(_after_it_ran(path, config))))
+        files.append(File.generated(config, uri, abs_src_path=str(_executed(path, config))))
     return files
 
 
-# Before mkdocstrings reads the page, and after mkdocs-jupyter has written a notebook's.
+# Before mkdocstrings reads the page, and after mkdocs-jupyter has converted a notebook.
 @event_priority(50)
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Show parts of the README, name modules for the reference, check what the page names."""
+    """Check the page, and list the modules of each reference."""
     targets = _targets()
     markdown = STYLE.sub("", markdown)
-    markdown = README.sub(lambda found: _of_readme(found["start"], page, config), markdown)
     root = _root(config)
-    found = (problems(markdown, targets, root), unsaid(markdown, root), unnamed(markdown, root))
-    for problem in itertools.chain(*found):
+    problems = itertools.chain(
+        unknown_names(markdown, targets, root),
+        stale_messages(markdown, root),
+        missing_names(markdown, root),
+    )
+    for problem in problems:
         log.warning("%s: %s", page.file.src_uri, problem)
     return API.sub(lambda found: _references(found["folder"], targets), markdown)
 
@@ -105,15 +106,15 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
     return GRAPH.sub(lambda found: _picture(found, page, files), html)
 
 
-# After mkdocs-jupyter, which would load MathJax from another host into each page with a notebook.
+# After mkdocs-jupyter, which adds MathJax from another host to each page with a notebook.
 @event_priority(-100)
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    """Leave out what would ask another host."""
+    """Remove what would request a file of another host."""
     return MATHJAX.sub("", output)
 
 
-def problems(markdown: str, targets: list[Mapping[str, Any]], root: Path) -> Iterator[str]:
-    """Which addresses and paths a page names that are not there."""
+def unknown_names(markdown: str, targets: list[Mapping[str, Any]], root: Path) -> Iterator[str]:
+    """The addresses and paths in a page that do not exist."""
     addresses = {target["address"] for target in targets}
     sources = {source for target in targets for source in target.get("sources") or ()}
     folders = {str(parent) for source in sources for parent in PurePosixPath(source).parents}
@@ -123,10 +124,10 @@ def problems(markdown: str, targets: list[Mapping[str, Any]], root: Path) -> Ite
         for line in block.splitlines()
         if "./pants " in line
     )
-    started = {f"src/models/{name}" for name in STARTED.findall(markdown)}
+    created = {f"src/models/{name}" for name in CREATED.findall(markdown)}
     for address in ADDRESS.findall(commands):
         folder = address.rstrip(":")
-        if folder.partition(":")[0] in started:
+        if folder.partition(":")[0] in created:
             continue
         if address not in addresses and not (address.endswith(":") and folder in folders):
             yield f"there is no target {address}"
@@ -136,15 +137,15 @@ def problems(markdown: str, targets: list[Mapping[str, Any]], root: Path) -> Ite
             yield f"there is no file or folder {path}"
 
 
-def unsaid(markdown: str, root: Path) -> Iterator[str]:
-    """Which messages a page explains that no code gives."""
+def stale_messages(markdown: str, root: Path) -> Iterator[str]:
+    """The messages that a page explains and the code does not contain."""
     if messages := MESSAGE.findall(markdown):
         code = "\n".join(path.read_text() for glob in CODE for path in root.glob(glob))
-        yield from (f"no code says {text!r}" for text in messages if text not in code)
+        yield from (f"no code contains {text!r}" for text in messages if text not in code)
 
 
-def unnamed(markdown: str, root: Path) -> Iterator[str]:
-    """Which folders a page leaves out that says it names each."""
+def missing_names(markdown: str, root: Path) -> Iterator[str]:
+    """The folders that a page must name, by its `each` comment, and does not."""
     for glob in EACH.findall(markdown):
         names = sorted(path.parent.name for path in root.glob(glob))
         if not names:
@@ -164,7 +165,7 @@ def _root(config: MkDocsConfig) -> Path:
 
 
 def _notebooks(config: MkDocsConfig) -> Iterator[tuple[str, Path]]:
-    """Each notebook, with its place in the site."""
+    """Each notebook, with its path in the site."""
     root, pages = _root(config), Path(config.docs_dir)
     for path in sorted(pages.glob("**/*.ipynb")):
         yield path.relative_to(pages).as_posix(), path
@@ -172,18 +173,10 @@ def _notebooks(config: MkDocsConfig) -> Iterator[tuple[str, Path]]:
         yield path.relative_to(root).as_posix().removeprefix("src/"), path
 
 
-def _after_it_ran(notebook: Path, config: MkDocsConfig) -> Path:
-    """The notebook with its outputs, where it was run for the site."""
-    ran = Path(os.environ.get(EXECUTED, "")) / notebook.relative_to(_root(config))
-    return ran.resolve() if EXECUTED in os.environ and ran.exists() else notebook
-
-
-def _of_readme(start: str, page: Page, config: MkDocsConfig) -> str:
-    for block in BLOCK.findall((_root(config) / "README.md").read_text()):
-        if re.sub(r"^```\w*\n", "", block).startswith(start):
-            return str(block).rstrip()
-    log.warning("%s: no block of README.md starts with %r", page.file.src_uri, start)
-    return ""
+def _executed(notebook: Path, config: MkDocsConfig) -> Path:
+    """The notebook with its outputs, if it was executed for the site."""
+    executed = Path(os.environ.get(EXECUTED, "")) / notebook.relative_to(_root(config))
+    return executed.resolve() if EXECUTED in os.environ and executed.exists() else notebook
 
 
 def _references(folder: str, targets: list[Mapping[str, Any]]) -> str:

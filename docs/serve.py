@@ -1,11 +1,11 @@
-"""Serve the documentation from the working tree; saving a source reloads its page.
+"""Serve the documentation from the working tree; a saved page is reloaded.
 
 Examples:
   ./pants run docs:serve
   ./pants run docs:serve -- --dev-addr 0.0.0.0:8001
 
-What follows `--` goes to `mkdocs serve`. Pants is asked once which module imports which. Notebooks
-are shown as they are in git; `./pants package docs:site` runs them.
+What follows `--` is passed to `mkdocs serve`. The graphs are those of the start: Pants is asked once.
+Notebooks are shown as they are in git; `./pants package docs:site` executes them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cli.errors import UserError
 from tools.workspace.git import find_root
 from tools.workspace.pants import peek
 
-# Where the hooks find what Pants knows.
+# The variable in which hooks.py expects the file of all targets.
 TARGETS_VARIABLE = "DOCS_TARGETS"
 WATCHED = ("src", "notebooks", "README.md")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hooks import problems, unnamed, unsaid
+from hooks import missing_names, stale_messages, unknown_names
 
 TARGETS: list[Mapping[str, Any]] = [
     {"address": "src/tools:new-model", "sources": []},
@@ -29,7 +29,7 @@ def page(command: str) -> str:
         page("docker run models/iris:latest"),
         "Type `./pants run src/models/iris:predict -- --input s3://bucket/other:thing`.",
         page("PANTS_IMAGES_BASE_IMAGE=base:debian ./pants package src/models/iris:predict"),
-        # The page's own first command makes it.
+        # The page's first command creates it.
         page(
             "./pants run src/tools:new-model -- churn --kind regression\n"
             "./pants run src/models/churn:train"
@@ -38,8 +38,8 @@ def page(command: str) -> str:
         "A model is `src/models/<name>/`.",
     ],
 )
-def test_what_is_there_may_be_named(text: str, tmp_path: Path) -> None:
-    assert list(problems(text, TARGETS, tmp_path)) == []
+def test_existing_targets_and_paths_are_accepted(text: str, tmp_path: Path) -> None:
+    assert list(unknown_names(text, TARGETS, tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -58,23 +58,25 @@ def test_what_is_there_may_be_named(text: str, tmp_path: Path) -> None:
         ("See `src/models/iris/gone.py`.", "there is no file or folder src/models/iris/gone.py"),
     ],
 )
-def test_what_is_not_there_is_told(text: str, problem: str, tmp_path: Path) -> None:
-    assert list(problems(text, TARGETS, tmp_path)) == [problem]
+def test_a_missing_target_or_path_is_reported(text: str, problem: str, tmp_path: Path) -> None:
+    assert list(unknown_names(text, TARGETS, tmp_path)) == [problem]
 
 
-def test_an_error_is_explained_only_as_long_as_the_code_gives_it(tmp_path: Path) -> None:
+def test_an_explained_message_that_the_code_does_not_contain_is_reported(tmp_path: Path) -> None:
     source = tmp_path / "src/config/settings.py"
     source.parent.mkdir(parents=True)
     source.write_text('raise InputError(f"No environment {name!r}")\n')
     explained = "### `No environment`\n\nText\n\n### `No such thing`\n\n### Pants says so\n"
-    assert list(unsaid(explained, tmp_path)) == ["no code says 'No such thing'"]
+    assert list(stale_messages(explained, tmp_path)) == ["no code contains 'No such thing'"]
 
 
-def test_a_page_that_names_each_folder_leaves_none_out(tmp_path: Path) -> None:
+def test_a_folder_that_a_page_must_name_is_reported_if_missing(tmp_path: Path) -> None:
     for name in ("ruff", "notebook"):
         (tmp_path / "pants-plugins" / name).mkdir(parents=True)
         (tmp_path / "pants-plugins" / name / "register.py").touch()
     page = "<!-- each: pants-plugins/*/register.py -->\n\n| `ruff` | a linter |\n"
-    assert list(unnamed(page, tmp_path)) == ["notebook of pants-plugins/*/register.py is not named"]
-    assert list(unnamed(f"{page}| `notebook` | |\n", tmp_path)) == []
-    assert list(unnamed("<!-- each: gone/*.py -->", tmp_path)) == ["no file is gone/*.py"]
+    assert list(missing_names(page, tmp_path)) == [
+        "notebook of pants-plugins/*/register.py is not named"
+    ]
+    assert list(missing_names(f"{page}| `notebook` | |\n", tmp_path)) == []
+    assert list(missing_names("<!-- each: gone/*.py -->", tmp_path)) == ["no file is gone/*.py"]

@@ -19,11 +19,13 @@ SITE = Path(__file__).resolve().parents[2] / "docs/site"
 PAGES = sorted(page.relative_to(SITE).as_posix() for page in SITE.rglob("*.html"))
 NOTEBOOK = "notebooks/formula.html"
 MODULES = [
+    "cli",
     "config",
     "data_access_layer",
     "data_exports",
     "datasets",
     "feature_store",
+    "modelling",
     "models",
     "tools",
     "validation",
@@ -54,7 +56,7 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(
             executable_path=program,
             args=[
-                # Root may not have a sandbox; what is opened is ours.
+                # Chromium has no sandbox for root; only this site is opened.
                 "--no-sandbox",
                 "--disable-gpu",
                 "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
@@ -64,55 +66,55 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-class Watched:
-    """A page of the browser, and all that it asked for, said and failed at."""
+class WatchedPage:
+    """A page of the browser, with its failures, messages and requests to other hosts."""
 
     def __init__(self, page: Page, address: str) -> None:
         self.page = page
         self.address = address
         self.problems: list[str] = []
-        page.on("request", lambda request: self._asked(request.url))
-        page.on("requestfailed", lambda request: self._found(f"failed: {request.url}"))
-        page.on("console", lambda said: self._said(said.type, said.text))
-        page.on("pageerror", lambda error: self._found(str(error)))
+        page.on("request", lambda request: self._check_host(request.url))
+        page.on("requestfailed", lambda request: self._add_problem(f"failed: {request.url}"))
+        page.on("console", lambda message: self._check_message(message.type, message.text))
+        page.on("pageerror", lambda error: self._add_problem(str(error)))
 
     def open(self, path: str) -> Page:
         self.page.goto(f"{self.address}/{path}", wait_until="networkidle")
         return self.page
 
-    def _asked(self, url: str) -> None:
+    def _check_host(self, url: str) -> None:
         if not url.startswith((f"{self.address}/", "data:", "blob:")):
-            self._found(f"asked another host: {url}")
+            self._add_problem(f"request to another host: {url}")
 
-    def _said(self, kind: str, text: str) -> None:
+    def _check_message(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):
-            self._found(f"{kind}: {text}")
+            self._add_problem(f"{kind}: {text}")
 
-    def _found(self, problem: str) -> None:
+    def _add_problem(self, problem: str) -> None:
         self.problems.append(problem)
 
 
 @pytest.fixture
-def watched(browser: Browser, address: str) -> Iterator[Watched]:
+def watched(browser: Browser, address: str) -> Iterator[WatchedPage]:
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    yield Watched(page, address)
+    yield WatchedPage(page, address)
     page.close()
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_asks_no_other_host_and_says_nothing_wrong(watched: Watched, path: str) -> None:
+def test_a_page_requests_no_other_host_and_logs_no_problem(watched: WatchedPage, path: str) -> None:
     watched.open(path)
     assert watched.problems == []
 
 
-def test_the_watch_sees_what_goes_to_another_host(watched: Watched) -> None:
+def test_a_request_to_another_host_is_a_problem(watched: WatchedPage) -> None:
     page = watched.open("index.html")
     page.evaluate("fetch('https://example.com/').catch(() => null)")
     page.wait_for_load_state("networkidle")
-    assert "asked another host: https://example.com/" in watched.problems
+    assert "request to another host: https://example.com/" in watched.problems
 
 
-def test_a_notebook_shows_what_its_cells_gave(watched: Watched) -> None:
+def test_a_notebook_shows_the_output_of_its_cells(watched: WatchedPage) -> None:
     page = watched.open(NOTEBOOK)
     expect(page.get_by_role("heading", name="How a formula becomes a feature")).to_be_visible()
     picture = page.locator(".jp-OutputArea-output img")
@@ -125,7 +127,7 @@ def test_a_notebook_shows_what_its_cells_gave(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_has_its_picture_and_its_reference(watched: Watched, module: str) -> None:
+def test_a_module_has_its_picture_and_its_reference(watched: WatchedPage, module: str) -> None:
     page = watched.open(f"modules/{module}.html")
     picture = page.locator(".graph svg").first
     box = picture.bounding_box()
@@ -135,7 +137,7 @@ def test_a_module_has_its_picture_and_its_reference(watched: Watched, module: st
     assert page.locator(".doc-module").count() > 0
 
 
-def test_a_box_of_the_architecture_opens_its_module(watched: Watched) -> None:
+def test_a_box_of_the_architecture_opens_its_module(watched: WatchedPage) -> None:
     page = watched.open("architecture.html")
     names = set(page.locator(".graph .node text").all_text_contents())
     assert names >= {*MODULES, "iris"}
@@ -144,9 +146,9 @@ def test_a_box_of_the_architecture_opens_its_module(watched: Watched) -> None:
     assert watched.problems == []
 
 
-def test_the_search_finds_a_class(watched: Watched) -> None:
+def test_the_search_finds_a_class(watched: WatchedPage) -> None:
     page = watched.open("index.html")
-    # As a person does: the index is loaded at the click, and searched at each letter.
+    # As a reader types: the click loads the index, and each letter searches it.
     page.get_by_role("textbox", name="Search").click()
     page.get_by_role("textbox", name="Search").press_sequentially("FormulaTransformer", delay=50)
     result = page.locator(".md-search-result__link:visible", has_text="FormulaTransformer").first
@@ -155,14 +157,14 @@ def test_the_search_finds_a_class(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("path", ["index.html", "modules/feature_store.html", NOTEBOOK])
-def test_a_page_fits_on_a_telephone(watched: Watched, path: str) -> None:
+def test_a_page_fits_on_a_phone(watched: WatchedPage, path: str) -> None:
     watched.page.set_viewport_size({"width": 390, "height": 800})
     page = watched.open(path)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 class Links(HTMLParser):
-    """The links of a page, and what can be linked to in it."""
+    """The links of a page, and its anchors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -185,28 +187,28 @@ def links_of(path: str) -> Links:
     return parser
 
 
-def broken(path: str, link: str) -> bool:
+def is_broken(path: str, link: str) -> bool:
     parts = urlsplit(link)
     if parts.scheme in ("data", "mailto", "https", "http"):
         return False
     target = (SITE / path).parent / unquote(parts.path) if parts.path else SITE / path
-    # 404.html may be shown at any address, and so links from the root.
+    # 404.html is shown at any address, so its links start at the root.
     if parts.path.startswith("/"):
         target = SITE / parts.path.lstrip("/")
     target = (target / "index.html" if target.is_dir() else target).resolve()
     if not target.is_file():
         return True
-    known = links_of(target.relative_to(SITE).as_posix()).anchors if parts.fragment else set()
-    return bool(parts.fragment) and unquote(parts.fragment) not in known
+    anchors = links_of(target.relative_to(SITE).as_posix()).anchors if parts.fragment else set()
+    return bool(parts.fragment) and unquote(parts.fragment) not in anchors
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_link_leads_somewhere(path: str) -> None:
+def test_every_link_has_a_target(path: str) -> None:
     page = links_of(path)
-    assert sorted(link for link in page.links | page.loaded if broken(path, link)) == []
+    assert sorted(link for link in page.links | page.loaded if is_broken(path, link)) == []
     assert [link for link in page.loaded if link.startswith(("http:", "https:", "//"))] == []
 
 
-def test_every_page_of_the_repository_is_there() -> None:
+def test_the_site_has_every_page() -> None:
     expected = {"index.html", "data_scientist.html", "mle.html", "errors.html", "architecture.html"}
     assert set(PAGES) >= expected | {f"modules/{module}.html" for module in MODULES} | {NOTEBOOK}

@@ -3,7 +3,7 @@
 Tests of its group features are in `derived_features/aggregated_features_test.py`, `python -m` is in
 `tests/modelling/task_test.py`, `docker run` in `tests/integration/images_test.py`, of
 notebooks in `tests/integration/notebooks_test.py`. `tests/integration/readme_test.py` runs the
-command of the README that draws `feature_store`.
+command of `docs/pages/modules/tools.md` that draws `feature_store`.
 """
 
 from __future__ import annotations

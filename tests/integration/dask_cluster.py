@@ -17,7 +17,7 @@ SECONDS_TO_START = 120
 
 
 def certificate(folder: Path) -> dict[str, str]:
-    """Make a certificate as the README does; what tells Dask of it, by the names of variables."""
+    """Make a certificate as docs/pages/predict.md does, and return Dask's variables for it."""
     crt, key = str(folder / "dask.crt"), str(folder / "dask.key")
     made = ("openssl", "req", "-x509", "-newkey", "rsa:3072", "-noenc", "-days", "30")
     named = ("-subj", "/CN=dask", "-keyout", key, "-out", crt)

@@ -255,7 +255,7 @@ def test_pants_runs_code_on_the_installed_python_and_not_on_the_unsuitable_one(
     ran = machine.call("./pants", "run", "shown.py")
     assert ran.code == 0, ran.err
     assert ran.out.startswith(expected)
-    # What the README names for a machine without python3.13 on PATH.
+    # docs/pages/package.md names it for a machine without python3.13 on PATH.
     (python,) = machine.cache.glob("bin-*/python3.13")
     assert machine.call(str(python), "shown.py").out.startswith(expected)
 

@@ -1,4 +1,8 @@
-"""What the README tells a person to type, typed."""
+"""The commands and the Python code of the README and of the documentation's pages, typed.
+
+`bash` blocks of these pages are typed, `shell` blocks are not: those wait for an answer, run a server
+or need one.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +27,41 @@ from integration.commands import (
     stop_pantsd,
 )
 
-README = (ROOT / "README.md").read_text()
+# In the order in which their commands are typed: later pages use the files of earlier ones.
+PAGES = (
+    "README.md",
+    *(
+        f"docs/pages/{name}.md"
+        for name in (
+            "predict",
+            "new_model",
+            "modules/datasets",
+            "modules/feature_store",
+            "modules/validation",
+            "modules/data_exports",
+            "modules/config",
+            "modules/tools",
+            "changes",
+            "package",
+            "lint",
+            "dags",
+            "data_scientist",
+        )
+    ),
+)
+TEXT = "\n".join((ROOT / page).read_text() for page in PAGES)
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = TEXT) -> list[str]:
+    """The blocks of a language, without those that show a file of the repository."""
+    found = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [block for block in found if not block.startswith("--8<--")]
 
 
 def commands(start_with: str) -> list[str]:
+    """The different lines of `bash` blocks that start so, in order."""
     lines = [line for block in blocks("bash") for line in block.splitlines()]
-    return [line for line in lines if re.match(start_with, line)]
+    return [line for line in dict.fromkeys(lines) if re.match(start_with, line)]
 
 
 @dataclass(frozen=True)
@@ -67,7 +96,9 @@ def words(text: str) -> list[list[str]]:
     return [line for line in lines if line]
 
 
-def test_the_first_command_trains_and_shows_what_the_readme_shows(repository: Repository) -> None:
+def test_the_first_command_trains_and_prints_the_output_in_the_readme(
+    repository: Repository,
+) -> None:
     first, *_ = commands(r"\./pants run")
     assert first == "./pants run src/models/iris:predict"
     result = repository.type(first)
@@ -111,17 +142,18 @@ def test_every_python_example_runs(repository: Repository) -> None:
     assert printed[0].count("100.0") == 3
 
 
-def test_the_package_command_makes_what_it_says(repository: Repository) -> None:
+def test_the_package_command_writes_the_package_it_names(repository: Repository) -> None:
     # Images are built in images_test.py, which has an engine.
     (line,) = commands(r"\./pants package \S+:predict$")
     repository.type(line)
-    (pex,) = re.findall(r"`python3\.13 (\S+) --help`", README)
+    (pex,) = re.findall(r"`python3\.13 (\S+) --help`", TEXT)
     helped = repository.type(f"{sys.executable} {pex} --help")
     assert "Predict the species of iris flowers." in helped.out
 
 
-def test_the_example_of_a_message_is_what_bad_input_gets(repository: Repository) -> None:
-    (shown,) = (block for block in blocks("text") if block.startswith("flowers.csv"))
+def test_bad_input_gets_the_message_in_the_documentation(repository: Repository) -> None:
+    errors = (ROOT / "docs/pages/errors.md").read_text()
+    (shown,) = (block for block in blocks("text", errors) if block.startswith("flowers.csv"))
     (flowers,) = blocks("csv")
     header, row, _ = flowers.splitlines()
     numbers = [int(number) for number in re.findall(r"\d+", shown.rpartition("rows:")[2])]
