@@ -28,7 +28,7 @@ from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
 from mkdocs_site.notebooks import EXECUTED, ExecutedNotebooks, NotebooksRequest
-from mkdocs_site.repository import Repository, RepositoryRequest
+from mkdocs_site.repository import TARGETS_FILE, Repository, RepositoryRequest
 from mkdocs_site.target_types import (
     SiteDependenciesField,
     SiteReadsField,
@@ -117,7 +117,7 @@ async def package_site(field_set: MkdocsSiteFieldSet) -> BuiltPackage:
             input_digest=await Get(Digest, MergeDigests(digests)),
             output_directories=(BUILT,),
             extra_env={
-                "DOCS_TARGETS": repository.FILE,
+                "DOCS_TARGETS": TARGETS_FILE,
                 "DOCS_EXECUTED": EXECUTED,
                 # Turns off an advertisement, which would be the only output of a successful build.
                 "NO_MKDOCS_2_WARNING": "1",

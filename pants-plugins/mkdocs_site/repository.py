@@ -29,7 +29,7 @@ from pants.util.logging import LogLevel
 
 from mkdocs_site.target_types import SiteReadsField, SiteSourcesField
 
-FILE = "targets.json"
+TARGETS_FILE = "targets.json"
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ async def describe_repository(
         found[target.address] = as_peek(target, (address.spec for address in addresses))
     content = json.dumps([found[address] for address in sorted(found)], indent=1)
     return Repository(
-        await Get(Digest, CreateDigest([FileContent(FILE, content.encode())])),
+        await Get(Digest, CreateDigest([FileContent(TARGETS_FILE, content.encode())])),
     )
 
 

@@ -82,7 +82,7 @@ def test_a_site_depends_on_what_it_shows_and_not_on_itself(rule_runner: RuleRunn
 def test_a_site_gets_addresses_sources_and_dependencies(rule_runner: RuleRunner) -> None:
     found = rule_runner.request(Repository, [RepositoryRequest()])
     (file,) = rule_runner.request(DigestContents, [found.digest])
-    assert file.path == repository.FILE
+    assert file.path == repository.TARGETS_FILE
     targets = {target["address"]: target for target in json.loads(file.content)}
     assert set(targets) == {
         "other:other",
