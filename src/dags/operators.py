@@ -55,6 +55,7 @@ def _program(module: str, settings: DagsSettings) -> str:
 def container(step: Step, settings: DagsSettings, **details: Any) -> BaseOperator:
     """Run a Docker container with settings and secrets from Airflow's environment."""
     from airflow.providers.docker.operators.docker import DockerOperator
+
     from docker.types import Mount
 
     folder = settings.folder or str(Path.cwd())

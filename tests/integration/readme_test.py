@@ -1,7 +1,7 @@
 """The commands and the Python code of the README and of the documentation's pages, typed.
 
-`bash` blocks of these pages are typed, `shell` blocks are not: those wait for an answer, run a server
-or need one.
+`bash` blocks of these pages are typed, `shell` blocks are not: those wait for an answer, run a
+server or need one.
 """
 
 from __future__ import annotations
