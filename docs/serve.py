@@ -4,7 +4,7 @@ Examples:
   ./pants run docs:serve
   ./pants run docs:serve -- --dev-addr 0.0.0.0:8001
 
-What follows `--` is passed to `mkdocs serve`. Pants is asked once, so the graphs stay as they were at
+What follows `--` is passed to `mkdocs serve`. Pants is asked once, so graphs stay as they were at
 the start. Notebooks are shown as they are in git; `./pants package docs:site` executes them.
 """
 
