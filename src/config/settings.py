@@ -30,9 +30,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from cli.command_line import make_parser, parse, suggest
 from cli.errors import InputError, SettingsError
 from cli.safe_text import MASK, masked
-from config.command_line import make_parser, parse, suggest
 
 PREFIX = "DATASCIENCE_"
 Environment = Literal["dev", "staging", "prod"]

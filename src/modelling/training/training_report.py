@@ -14,7 +14,7 @@ from cli.terminal import say
 from datasets.checks import describe_check
 from modelling.definition import ModelDefinition
 from modelling.registry.compatibility import git_commit
-from modelling.training.pictures import (
+from modelling.training.plots import (
     draw_confusion_matrix,
     draw_importances,
     draw_predicted_against_true,
