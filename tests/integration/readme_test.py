@@ -104,7 +104,7 @@ def test_the_first_command_trains_and_prints_the_output_in_the_readme(
     result = repository.type(first)
     shown, *_ = (block for block in blocks("text") if block.startswith("iris: predicted"))
     assert words(result.out) == words(shown)
-    assert "training one first" in result.err
+    assert "Training one first" in result.err
 
 
 def test_every_run_command_works(repository: Repository) -> None:
