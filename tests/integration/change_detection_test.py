@@ -92,14 +92,15 @@ def test_a_change_of_a_shared_module_touches_what_imports_it_in_both_models(clon
         *of_models(
             "definition.py", "evaluate.py", "gate.py", "predict.py", "train.py", *BINARIES, IMAGE
         ),
-        *shared("metrics.py", *SHARED_BINARIES),
+        "src/modelling/evaluation/metrics.py",
+        *shared(*SHARED_BINARIES),
         IMAGE_OF_ALL,
     }
 
 
 @dataclass(frozen=True)
 class Upgrade:
-    """A new version of `project`: what of the requirements and of the models' folder needs it."""
+    """A new version of `project`: the requirements, and the modules and tasks of models, that need it."""
 
     project: str
     file: str | None
@@ -115,7 +116,8 @@ class Upgrade:
                 *(f":{task}" for task in self.tasks),
                 IMAGE,
             ),
-            *shared(*self.modules),
+            *shared(*self.modules, folder="src/modelling"),
+            *shared(*(f"{task}.py" for task in self.shared_tasks)),
             *shared(*(f":{task}" for task in self.shared_tasks)),
         }
         return {
@@ -124,14 +126,16 @@ class Upgrade:
         }
 
 
-# Whatever loads or stores a model.
+# The tasks that load or store a model: `features` and `preprocess` do neither.
+TASKS_WITH_SKOPS = (*TASKS, "tune")
 USERS_OF_SKOPS = (
-    *("tracking.py", "loading.py", "training.py", "evaluation.py", "predicting.py"),
-    "dask_engine.py",
-    *("gating.py", "judging.py"),
-    *("stored.py", "stored_arrays.py", "stored_file.py", "stored_structure.py"),
-    *("report.py", "stages.py", "tuning.py"),
-    *(f"{task}.py" for task in SHARED_TASKS),
+    *("evaluation/champion.py", "evaluation/evaluate_task.py", "evaluation/gate_task.py"),
+    *("registry/find_version.py", "registry/mlflow_registry.py"),
+    *("scoring/dask_engine.py", "scoring/engines.py", "scoring/predict_task.py"),
+    *("stored_models/array_checks.py", "stored_models/file_checks.py"),
+    *("stored_models/read_pipeline.py", "stored_models/structure_checks.py"),
+    *("training/parameters.py", "training/train_task.py", "training/training_report.py"),
+    "training/tune_task.py",
 )
 
 
@@ -142,7 +146,7 @@ USERS_OF_SKOPS = (
             "matplotlib",
             "plots.txt",
             ("plots#matplotlib", "testing#mlflow"),
-            ("pictures.py", "report.py", "train.py"),
+            ("training/plots.py", "training/training_report.py"),
             ("train",),
             ("train",),
         ),
@@ -152,7 +156,7 @@ USERS_OF_SKOPS = (
             ("modelling#skops", "testing#mlflow"),
             USERS_OF_SKOPS,
             TASKS,
-            SHARED_TASKS,
+            TASKS_WITH_SKOPS,
         ),
         # No line of ours asks for it: skops needs it.
         Upgrade(
@@ -161,7 +165,7 @@ USERS_OF_SKOPS = (
             ("modelling#skops", "testing#mlflow"),
             USERS_OF_SKOPS,
             TASKS,
-            SHARED_TASKS,
+            TASKS_WITH_SKOPS,
         ),
         Upgrade("jupyterlab", "notebooks.txt", ("notebooks#jupyterlab",)),
     ],
@@ -171,7 +175,7 @@ def test_a_new_version_of_a_package_touches_what_needs_it_and_not_all_users_of_t
     clone: Clone, upgrade: Upgrade
 ) -> None:
     clone.upgrade(upgrade.project, file=upgrade.file)
-    folders = ("3rdparty/python", "src/models")
+    folders = ("3rdparty/python", "src/modelling", "src/models")
     touched = {target for target in clone.touched() if target.startswith(folders)}
     assert touched == upgrade.touched()
 

@@ -9,7 +9,7 @@ from scipy.stats import loguniform
 from modelling.definition import ModelDefinition
 from modelling.evaluation.metrics import regression_metrics
 from models.company_emissions import dataset, pipeline, schema
-from models.company_emissions.gate import GATE
+from models.company_emissions.gate_thresholds import GATE
 
 _BOOST = "regress__regressor__regressor"
 

@@ -10,7 +10,7 @@ from datasets.diabetes import LabelledPatients, Patients
 from modelling.definition import ModelDefinition
 from modelling.evaluation.metrics import regression_metrics
 from models.diabetes import dataset, pipeline, schema
-from models.diabetes.gate import GATE
+from models.diabetes.gate_thresholds import GATE
 
 MODEL = ModelDefinition(
     name="diabetes",

@@ -8,7 +8,7 @@ from datasets.flowers import Flowers, LabelledFlowers
 from modelling.definition import ModelDefinition
 from modelling.evaluation.metrics import classification_metrics
 from models.iris import dataset, pipeline, schema
-from models.iris.gate import GATE
+from models.iris.gate_thresholds import GATE
 
 MODEL = ModelDefinition(
     name="iris",
