@@ -317,5 +317,5 @@ def test_a_worker_without_our_code_is_told(repository: Path, tmp_path: Path) -> 
     assert (result.code, result.out) == (1, "")
     assert result.err == (
         f"--scheduler {cluster.address}: a worker cannot import this code (No module named "
-        "'models'). Start the workers from the same package or image as this task.\n"
+        "'modelling'). Start the workers from the same package or image as this task.\n"
     )
