@@ -97,18 +97,21 @@ def test_it_asks_for_what_prediction_imports_and_nothing_else() -> None:
 
 
 def test_of_our_code_it_holds_what_prediction_imports_and_nothing_else() -> None:
-    ours = {"config", "data_access_layer", "datasets", "models", "validation"}
+    ours = {"cli", "config", "data_access_layer", "datasets", "modelling", "models", "validation"}
     assert {path.parent.name for path in PEX.glob("*/__init__.py")} - {"__pex__"} == ours
     assert sorted(path.name for path in (PEX / "models" / "iris").iterdir()) == [
         "__init__.py",
         "dataset.py",
         "definition.py",
         "features.py",
+        "gate_thresholds.py",
         "pipeline.py",
         "predict.py",
         "schema.py",
     ]
-    assert not (PEX / "models" / "pictures.py").exists()
+    modelling = PEX / "modelling"
+    assert not (modelling / "training" / "plots.py").exists()
+    assert not (modelling / "scoring" / "dask_engine.py").exists()
 
 
 def test_it_is_smaller_than_160_megabytes() -> None:

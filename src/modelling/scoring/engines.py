@@ -17,8 +17,9 @@ from modelling.scoring.scorer import Outcome, PartFile, Scorer
 if TYPE_CHECKING:
     from modelling.settings import PredictSettings
 
-# Imported by name, so that a package contains it and Dask only if its BUILD file says so.
-DASK = "modelling.scoring.dask_engine"
+# Imported by name, so that a package contains it and Dask only if its BUILD file says so. Relative:
+# Pants would infer the full name, with two dots (`string_imports` in pants.toml).
+DASK = ".dask_engine"
 # Dask's protocols with TLS, and the one of a scheduler in this process.
 ENCRYPTED = ("tls", "wss", "inproc")
 
@@ -129,9 +130,9 @@ def choose_engine(settings: PredictSettings, model: str) -> Engine:
     if settings.scheduler and not settings.allow_plain_scheduler:
         _refuse_unencrypted(settings.scheduler)
     try:
-        module = importlib.import_module(DASK)
+        module = importlib.import_module(DASK, __package__)
     except ModuleNotFoundError as error:
-        if error.name not in (DASK, "distributed", "dask"):
+        if error.name not in (f"{__package__}{DASK}", "distributed", "dask"):
             raise
         raise InputError(
             "--engine dask: this package does not contain Dask. Use the package of all models: "
