@@ -121,7 +121,7 @@ def test_a_model_notebook_imports_no_other_model(repository: Repository) -> None
     repository.write("src/models/tulip/features.py", "")
     repository.write(OF_THE_MODEL, notebook("import models.tulip.features"))
     refused = repository.pants("dependencies", OF_THE_MODEL, code=1)
-    assert "one about several belongs in /notebooks" in refused.err
+    assert "a notebook about several belongs in /notebooks" in refused.err
 
 
 def test_notebooks_are_executed_and_cached_without_their_outputs(repository: Repository) -> None:

@@ -22,7 +22,7 @@ from support.requirements import need_program
 GITLAB_CI_LOCAL = Path("src.tools/gitlab-ci-local.pex")
 JOBS, SUMMARY = "dist/affected/jobs.yml", "dist/affected/affected.md"
 TULIP, IRIS = "src/models/tulip", "src/models/iris"
-SHARED_TEST = "tests/models/metrics_test.py"
+SHARED_TEST = "tests/modelling/metrics_test.py"
 IS_TEST = "--filter-target-type=python_test,notebook"
 MERGE_REQUEST = ("CI_PIPELINE_SOURCE=merge_request_event", "CI_MERGE_REQUEST_IID=1")
 
@@ -41,8 +41,8 @@ def _with_ci(clone: Clone) -> Clone:
     for name in (".gitlab-ci.yml", "pants.ci.toml"):
         shutil.copy(ROOT / name, clone.root / name)
     clone.append(f"{TULIP}/pipeline.py", "import mapie\n")
-    clone.write("tests/models/BUILD", 'python_tests(name="tests")\n')
-    clone.write(SHARED_TEST, "from models import metrics\n\n\ndef test() -> None:\n    metrics\n")
+    clone.write("tests/modelling/BUILD", 'python_tests(name="tests")\n')
+    clone.write(SHARED_TEST, "from modelling.evaluation import metrics\n\n\ndef test() -> None:\n    metrics\n")
     clone.write("docs/BUILD", 'files(name="pages", sources=["*.md"])\n')
     clone.write("docs/page.md", "# A page\n")
     commit_all(clone.root)
