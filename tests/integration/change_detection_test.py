@@ -131,7 +131,7 @@ TASKS_WITH_SKOPS = (*TASKS, "tune")
 USERS_OF_SKOPS = (
     *("evaluation/champion.py", "evaluation/evaluate_task.py", "evaluation/gate_task.py"),
     *("registry/find_version.py", "registry/mlflow_registry.py"),
-    *("scoring/dask_engine.py", "scoring/engines.py", "scoring/predict_task.py"),
+    *("scoring/dask_engine.py", "scoring/predict_task.py"),
     *("stored_models/array_checks.py", "stored_models/file_checks.py"),
     *("stored_models/read_pipeline.py", "stored_models/structure_checks.py"),
     *("training/parameters.py", "training/train_task.py", "training/training_report.py"),
