@@ -100,7 +100,7 @@ def test_a_change_of_a_shared_module_touches_what_imports_it_in_both_models(clon
 
 @dataclass(frozen=True)
 class Upgrade:
-    """A new version of `project`: the requirements, and the modules and tasks of models, that need it."""
+    """A new version of `project`: the requirements, modules and tasks of models that need it."""
 
     project: str
     file: str | None

@@ -42,7 +42,10 @@ def _with_ci(clone: Clone) -> Clone:
         shutil.copy(ROOT / name, clone.root / name)
     clone.append(f"{TULIP}/pipeline.py", "import mapie\n")
     clone.write("tests/modelling/BUILD", 'python_tests(name="tests")\n')
-    clone.write(SHARED_TEST, "from modelling.evaluation import metrics\n\n\ndef test() -> None:\n    metrics\n")
+    clone.write(
+        SHARED_TEST,
+        "from modelling.evaluation import metrics\n\n\ndef test() -> None:\n    metrics\n",
+    )
     clone.write("docs/BUILD", 'files(name="pages", sources=["*.md"])\n')
     clone.write("docs/page.md", "# A page\n")
     commit_all(clone.root)
