@@ -425,7 +425,7 @@ def test_a_folder_of_predictions_in_a_store_holds_what_one_here_holds(
     objects.put("folders/there/old.parquet")
     objects.put("folders/there/old.parquet.manifest.json.csv")
     result = call(predict, "--input", source, "--output", there, definition=IRIS)
-    assert (result.code, "old.parquet, which no prediction wrote" in result.err) == (2, True)
+    assert (result.code, "did not write old.parquet in it" in result.err) == (2, True)
     there = f"{objects.root}/folders/else"
     for output in ("here", there, there):
         result = call(predict, "--input", source, "--output", output, definition=IRIS)
