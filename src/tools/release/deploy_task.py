@@ -53,16 +53,17 @@ def plan_deployment(
     digests = {image: registry.digest(image.repository, image.tag) for image in artifacts.images}
     changes = _SharedChanges.between(bundle, artifacts.shared)
     declared = bundle.folder.read(bundle.declaration_file)
+    aliased = environment.aliased_version()
     rows = (
         *_image_rows(current, digests),
         Row("version", current.version if current else NOTHING, version),
-        Row(
-            f"alias {environment.versions.alias}", environment.aliased_version() or NOTHING, version
-        ),
+        Row(f"alias {environment.versions.alias}", aliased or NOTHING, version),
         Row("DAG", declaration_digest(declared), declaration_digest(artifacts.declaration)),
         Row("code of all DAGs", "as deployed", str(changes) if changes else "as deployed"),
     )
-    if current and not any(row.is_change for row in rows):
+    # Rows show shortened digests.
+    is_same = declared == artifacts.declaration and not any(row.is_change for row in rows)
+    if current and is_same:
         return Plan(environment.title, current.release, rows, (), ())
     release = _next_release(environment, current, version, commit)
     details = (
@@ -80,7 +81,7 @@ def plan_deployment(
         release.release,
         (*_release_rows(current, release), *rows),
         details,
-        tuple(deployment.steps(release)),
+        tuple(deployment.steps(release, aliased)),
     )
 
 
@@ -154,7 +155,7 @@ class _Deployment:
     root: Path
     changes: _SharedChanges
 
-    def steps(self, release: Release) -> Iterator[Step]:
+    def steps(self, release: Release, aliased: str | None) -> Iterator[Step]:
         """Push images, write files that nothing reads yet, then switch to the release."""
         bundle, folder = self.environment.bundle, self.environment.bundle.folder
         pushed: list[str] = []
@@ -177,7 +178,7 @@ class _Deployment:
         )
         if self.changes:
             yield self._write_shared_code(release.commit)
-        yield from switch_release(self.environment, record)
+        yield from switch_release(self.environment, record, aliased)
 
     def _push(self, image: Image) -> str:
         """Push an image unless the registry has it; return its name with the digest."""

@@ -27,6 +27,7 @@ def plan_rollback(environment: DeploymentEnvironment, target: Record, registry: 
     bundle, current, release = environment.bundle, environment.current(), target.release
     _check_exists(environment, release, registry)
     declared = bundle.folder.read(bundle.declaration_file)
+    aliased = environment.aliased_version()
     assert current
     alias = f"alias {environment.versions.alias}"
     rows = (
@@ -39,13 +40,14 @@ def plan_rollback(environment: DeploymentEnvironment, target: Record, registry: 
             image_digest(release.shared_image),
         ),
         Row("version", current.version, release.version),
-        Row(alias, environment.aliased_version() or NOTHING, release.version),
+        Row(alias, aliased or NOTHING, release.version),
         Row("DAG", declaration_digest(declared), declaration_digest(target.declaration)),
     )
-    if not any(row.is_change for row in rows):
+    # Rows show shortened digests.
+    if declared == target.declaration and not any(row.is_change for row in rows):
         return Plan(environment.title, release.release, rows, (), ())
     details = diff_declarations(declared, target.declaration, bundle.declaration_file)
-    steps = switch_release(environment, lambda: target)
+    steps = switch_release(environment, lambda: target, aliased)
     return Plan(environment.title, release.release, rows, tuple(details), tuple(steps))
 
 

@@ -40,13 +40,15 @@ def run_steps(steps: Sequence[Step], *, title: str) -> None:
 
 
 def switch_release(
-    environment: DeploymentEnvironment, record: Callable[[], Record]
+    environment: DeploymentEnvironment, record: Callable[[], Record], aliased: str | None
 ) -> Iterator[Step]:
-    """The steps that make a release the current one; `release.json` is written last."""
+    """The steps that make a release the current one; `release.json` is written last.
+
+    `aliased` is the version that the alias points at before.
+    """
     bundle, versions = environment.bundle, environment.versions
     declaration, file = bundle.declaration_file, bundle.release_file
     before = {name: bundle.folder.read(name) for name in (declaration, file)}
-    aliased = environment.aliased_version()
 
     def restore_alias() -> None:
         if environment.aliased_version() != aliased:
