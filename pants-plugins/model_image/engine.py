@@ -105,12 +105,6 @@ class ImageBuild:
     labels: FrozenDict[str, str] = FrozenDict()
 
 
-@dataclass(frozen=True)
-class ImageTagging:
-    image: LocalImage
-    refs: tuple[str, ...]
-
-
 @rule(desc="Find docker", level=LogLevel.DEBUG)
 async def find_docker(binary: DockerBinary, environment: DockerOptions.EnvironmentAware) -> Docker:
     env = await Get(EnvironmentVars, EnvironmentVarsRequest((*ENVIRONMENT, *environment.env_vars)))

@@ -88,15 +88,6 @@ def parse_location(location: str) -> Location:
     return ObjectLocation(location, scheme)
 
 
-def is_database(location: str) -> bool:
-    """Whether the location is a table of a database, or of a DuckDB file.
-
-    Raises:
-        InputError: as `parse_location`.
-    """
-    return isinstance(parse_location(location), TableLocation)
-
-
 def _parse_table_name(name: str, location: str) -> tuple[str | None, str]:
     parts = name.split(".")
     if len(parts) > 2 or not all(parts):
