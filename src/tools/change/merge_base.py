@@ -13,7 +13,6 @@ Exit codes: 0 done; 1 the history cannot be fetched; 2 there is no such revision
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,19 +22,14 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from cli.errors import UserError
+from cli.script import make_script_parser
 from tools.change.history import commit_before
 from tools.workspace.git import find_root
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the commit, and return the exit code."""
-    summary, _, details = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        prog="merge_base",
-        description=summary,
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_script_parser("merge_base", __doc__)
     parser.add_argument("since", metavar="REVISION", help="a branch, a tag or a commit")
     since = parser.parse_args(argv).since
     try:

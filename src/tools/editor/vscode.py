@@ -15,11 +15,11 @@ comment or a trailing comma). Writes nothing in this case.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from cli.errors import UserError
+from cli.script import make_script_parser
 from tools.editor.vscode_files import write_all
 from tools.editor.workspace import Workspace
 from tools.workspace.git import find_root
@@ -27,14 +27,7 @@ from tools.workspace.git import find_root
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the files, and return the exit code."""
-    summary, _, details = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        prog="vscode",
-        description=summary,
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.parse_args(argv)
+    make_script_parser("vscode", __doc__).parse_args(argv)
     try:
         workspace = Workspace.read(find_root())
         written = write_all(workspace)

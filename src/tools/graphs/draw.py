@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cli.errors import InputError, UserError
+from cli.script import make_script_parser
 from tools.graphs.import_graph import FORMATS, ROOT, ImportGraph, import_graph
 from tools.workspace.git import find_root
 from tools.workspace.pants import peek
@@ -89,13 +90,7 @@ def _say(message: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    summary, _, details = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        prog="graph",
-        description=summary,
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_script_parser("graph", __doc__)
     add = parser.add_argument
     add("folders", nargs="+", metavar="FOLDER", help="folders at or below src")
     add("--by-package", action="store_true", help="draw folders as boxes, not modules")

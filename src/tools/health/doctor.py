@@ -12,7 +12,6 @@ Exit codes: 0 no errors, but maybe warnings (!); 1 errors (✗); 2 wrong option,
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -25,6 +24,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from cli.errors import UserError
+from cli.script import make_script_parser
 from tools.health.doctor_task import Finding, State, examine
 from tools.workspace.git import find_root
 
@@ -52,13 +52,7 @@ def as_json(findings: Iterable[Finding]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the findings, and return the exit code."""
-    summary, _, details = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        prog="doctor",
-        description=summary,
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_script_parser("doctor", __doc__)
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(argv)
     try:
